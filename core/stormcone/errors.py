@@ -1,0 +1,137 @@
+"""Every error that stormcone raises, in one tree, and the words a handler raises.
+
+```
+Exception
+├── StormconeError                  exit status 1
+│   ├── ProviderError               69  the cloud could not be asked: "unknown", never "nothing scheduled"
+│   │   ├── ProviderUnavailable     69  this is not that cloud, or a part that it needs is missing
+│   │   └── RequestRefused          70  the cloud answered, and refuses what was asked
+│   ├── PluginError                 78  a plug-in cannot be used
+│   ├── HandlerFileError            66  the user's handler file cannot be used
+│   ├── SettingsError               64  an option's value cannot be used
+│   ├── SimulationError             65  a simulated event cannot be made or called off
+│   └── JournalError                74  the journal cannot be read or written
+│       ├── JournalLocked           75  another agent has it
+│       ├── JournalDamaged          74  it is not a journal, or no longer one
+│       └── JournalTooNew           74  a newer stormcone wrote it
+└── HandlerSignal                   not errors: what a handler says by raising
+    ├── Retry                       try again, after a while
+    ├── GiveUp                      do not try again
+    └── Veto                        prepared or not: do not approve
+```
+
+The exit statuses are those of `sysexits.h` where one fits; they are stable.
+"""
+
+from datetime import timedelta
+from typing import ClassVar
+
+
+class StormconeError(Exception):
+    """Base of all errors; its text is one sentence: what failed, why, what to do."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ProviderError(StormconeError):
+    """The cloud could not be asked, so what is scheduled is unknown.
+
+    Attributes:
+        passing: True where asking again later may help, False where the request itself is at fault.
+        retry_after: seconds that the cloud asks us to wait, or None.
+    """
+
+    exit_code = 69
+
+    def __init__(self, message: str, *, passing: bool = True, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.passing = passing
+        self.retry_after = retry_after
+
+
+class ProviderUnavailable(ProviderError):
+    """This machine is not on that cloud, or a part that the provider needs is not installed."""
+
+
+class RequestRefused(ProviderError):
+    """The cloud understood and refused; asking the same again does not help."""
+
+    exit_code = 70
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, passing=False)
+
+
+class PluginError(StormconeError):
+    """A plug-in does not import, lacks what its group demands, or shares its name with another."""
+
+    exit_code = 78
+
+
+class HandlerFileError(StormconeError):
+    """The user's handler file does not import or has no `App` of the wanted name."""
+
+    exit_code = 66
+
+
+class SettingsError(StormconeError):
+    """An option or setting has a value that cannot be used."""
+
+    exit_code = 64
+
+
+class SimulationError(StormconeError):
+    """A simulated event cannot be made or changed as asked."""
+
+    exit_code = 65
+
+
+class JournalError(StormconeError):
+    """The journal cannot be opened, read or written."""
+
+    exit_code = 74
+
+
+class JournalLocked(JournalError):
+    """Another agent is using the journal."""
+
+    exit_code = 75
+
+
+class JournalDamaged(JournalError):
+    """The file is not a journal, or its content no longer holds together."""
+
+
+class JournalTooNew(JournalError):
+    """The journal was written by a newer stormcone than this one."""
+
+
+class HandlerSignal(Exception):  # noqa: N818 - said by a handler, not an error
+    """What a handler says by raising; see the subclasses."""
+
+
+class Retry(HandlerSignal):
+    """Try this stage again.
+
+    Args:
+        why: one line for the journal.
+        after: how long to wait, a timedelta or seconds; None takes the usual backoff.
+    """
+
+    def __init__(self, why: str = "", *, after: timedelta | float | None = None) -> None:
+        super().__init__(why)
+        self.after = timedelta(seconds=after) if isinstance(after, int | float) else after
+
+
+class GiveUp(HandlerSignal):
+    """Do not try this stage again; the event is not approved."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+
+
+class Veto(HandlerSignal):
+    """Whatever has been prepared: do not approve this event."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)

@@ -1,0 +1,137 @@
+"""What a simulator is: a server that speaks one cloud's protocol, with a clock of its own.
+
+A simulator is a class, found by its entry point in the group `stormcone.simulators`. The core knows only this
+face of it; the servers themselves are in the package `stormcone_simulators`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+from stormcone.clock import ManualClock, SystemClock
+from stormcone.model import Cause, Impact, Outcome
+
+DEFAULT_PORT = 18169
+"""Where `stormcone simulator` listens, and where `stormcone simulate` looks, unless told otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One option of a simulator's own, as data: the command line makes a `--name` of it.
+
+    Attributes:
+        name: in lower case with hyphens.
+        help: one sentence.
+        default: its value where it is not given, as text; None for a switch, which is "true" when given.
+    """
+
+    name: str
+    help: str
+    default: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatorOptions:
+    """What the command line and the pytest plug-in tell a simulator.
+
+    Attributes:
+        machines: `NAME[@GROUP][=ADDRESS]`; at least one where the simulator needs one.
+        port: 0 takes a free one.
+        bind: the address to listen on.
+        clock: manual, or the system's at any speed.
+        settings: the simulator's own options (`Simulator.settings`) by name.
+    """
+
+    machines: Sequence[str] = ()
+    port: int = 0
+    bind: str = "127.0.0.1"
+    clock: ManualClock | SystemClock = field(default_factory=SystemClock)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Simulator(Protocol):
+    """The Python face of every simulator; also the type of the pytest fixtures.
+
+    `start_server` and `close` (or a `with` block) bound its life. All methods may be called from any thread.
+    """
+
+    name: ClassVar[str]
+    settings: ClassVar[tuple[Setting, ...]]
+    clock: ManualClock | SystemClock
+
+    @classmethod
+    def from_options(cls, options: SimulatorOptions) -> Self:
+        """A simulator as the options say, not yet listening.
+
+        Raises:
+            SettingsError: an option cannot be used.
+        """
+
+    @property
+    def url(self) -> str:
+        """Where it listens, such as `http://127.0.0.1:18169`; for a provider's `endpoint`."""
+
+    def urls(self) -> Mapping[str, str]:
+        """The address of each machine, by name: for a provider that runs on that machine."""
+
+    def facts(self) -> Mapping[str, str]:
+        """What a person needs in order to use it (keys, regions), for the ready line and `--json`."""
+
+    def start_server(self) -> None:
+        """Listen; returns when requests are answered.
+
+        Raises:
+            SimulationError: the port is in use or may not be bound.
+        """
+
+    def close(self) -> None:
+        """Stop listening. Safe to call twice."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+    def schedule(
+        self,
+        impact: Impact,
+        *,
+        resources: Collection[str],
+        notice: timedelta | None = None,
+        not_before: datetime | None = None,
+        duration: timedelta | None = None,
+        cause: Cause | None = None,
+        native_type: str | None = None,
+        description: str | None = None,
+    ) -> str:
+        """Announce an event; answers its id. Without `notice` and `not_before`: the cloud's usual notice.
+
+        Raises:
+            SimulationError: this cloud has no such event, or does not know a machine.
+        """
+
+    def cancel(self, event_id: str) -> None:
+        """Call the event off."""
+
+    def start(self, event_id: str) -> None:
+        """Begin it now."""
+
+    def complete(self, event_id: str, outcome: Outcome = Outcome.COMPLETED) -> None:
+        """End it now."""
+
+    def play(self, scenario: str) -> None:
+        """Begin a scenario, by name; its steps happen as the clock reaches them.
+
+        Raises:
+            SimulationError: there is no such scenario, or this cloud cannot play it.
+        """
+
+    def scenarios(self) -> tuple[str, ...]:
+        """The names that `play` takes."""
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events so far, as the control API lists them."""
+
+    def requests(self) -> list[dict[str, Any]]:
+        """What clients asked, approvals included, oldest first, as the control API lists it."""

@@ -1,0 +1,1 @@
+"""Azure: the metadata service's Scheduled Events."""

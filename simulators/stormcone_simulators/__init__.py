@@ -1,0 +1,1 @@
+"""Simulators: servers that speak each cloud's own protocol."""

@@ -1,0 +1,1 @@
+"""Azure's metadata service: Scheduled Events and instance metadata."""
