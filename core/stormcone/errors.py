@@ -106,7 +106,7 @@ class JournalTooNew(JournalError):
     """The journal was written by a newer stormcone than this one."""
 
 
-class HandlerSignal(Exception):  # noqa: N818 - said by a handler, not an error
+class HandlerSignal(Exception):
     """What a handler says by raising; see the subclasses."""
 
 

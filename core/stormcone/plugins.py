@@ -6,7 +6,7 @@ first becomes a `BrokenPlugin` that says which distribution and which error, the
 """
 
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from stevedore import ExtensionManager
@@ -64,7 +64,11 @@ class Plugins:
 
 
 def _distribution(entry_point: EntryPoint) -> str:
-    return f"{entry_point.dist.name} {entry_point.dist.version}" if entry_point.dist else "an unknown distribution"
+    # stevedore's cache keeps no distribution with an entry point, so ask the installed metadata for it.
+    for installed in entry_points(group=entry_point.group, name=entry_point.name):
+        if installed.value == entry_point.value and installed.dist:
+            return f"{installed.dist.name} {installed.dist.version}"
+    return "an unknown distribution"
 
 
 def _sentence(error: BaseException) -> str:
