@@ -1,0 +1,195 @@
+"""The life of an event: which moves there are, and which of them an observation means.
+
+Pure functions over values; the docs draw their tables from `MOVES` and `INFERENCES`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from stormcone.model import EventKey, Impact, Machine, MaintenanceEvent, Observation, Origin, Outcome, Phase
+
+
+class ChangeKind(StrEnum):
+    """A step in an event's life."""
+
+    ANNOUNCED = "announced"
+    REVISED = "revised"
+    STARTED = "started"
+    ENDED = "ended"
+
+
+class Move(NamedTuple):
+    """One allowed step; `before` None means that the event was not known."""
+
+    before: Phase | None
+    after: Phase
+    kind: ChangeKind
+    when: str
+
+
+MOVES = (
+    Move(None, Phase.SCHEDULED, ChangeKind.ANNOUNCED, "seen for the first time, or again after its end"),
+    Move(None, Phase.STARTED, ChangeKind.STARTED, "first seen when it had begun: there was no notice"),
+    Move(
+        Phase.SCHEDULED, Phase.SCHEDULED, ChangeKind.REVISED, "its time, impact, cause, resources or duration changed"
+    ),
+    Move(Phase.SCHEDULED, Phase.STARTED, ChangeKind.STARTED, "it has begun"),
+    Move(Phase.SCHEDULED, Phase.ENDED, ChangeKind.ENDED, "called off, or over before it was seen to begin"),
+    Move(Phase.STARTED, Phase.ENDED, ChangeKind.ENDED, "it is over"),
+)
+"""Every step that an event can take. ENDED is final: an id that comes back is a new episode."""
+
+_KINDS = {(move.before, move.after): move.kind for move in MOVES}
+
+REVISED_FIELDS = ("impact", "cause", "resources", "not_before", "not_after", "duration", "approval")
+"""A difference in one of these is a revision; a new wording is not."""
+
+_UNSAID: Mapping[str, object] = {
+    "not_before": None,
+    "not_after": None,
+    "duration": None,
+    "resources": (),
+    "impact": Impact.UNKNOWN,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known of an event from earlier observations.
+
+    Attributes:
+        event: as last seen.
+        episode: 1 for the first life of this id, one higher for each return after an end.
+        approved: whether we told the cloud that it may begin, or may have (the answer was lost).
+        boot_id: the machine's boot id when the event was first seen.
+    """
+
+    event: MaintenanceEvent
+    episode: int = 1
+    approved: bool = False
+    boot_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One step in one event's life.
+
+    Attributes:
+        kind: which step.
+        event: the event after it.
+        before: the event as it was known, or None.
+        episode: which life of this id.
+        fields: for a revision, the names of the fields that differ.
+    """
+
+    kind: ChangeKind
+    event: MaintenanceEvent
+    before: MaintenanceEvent | None
+    episode: int
+    fields: tuple[str, ...] = ()
+
+
+class Inference(NamedTuple):
+    """One rule for how an event ended that its provider stopped listing without a verdict."""
+
+    when: str
+    applies: Callable[[Known, datetime, Machine], bool]
+    outcome: Outcome
+
+
+def _time_passed(known: Known, now: datetime, _machine: Machine) -> bool:
+    return known.event.not_before is not None and now >= known.event.not_before
+
+
+def _booted_since(known: Known, _now: datetime, machine: Machine) -> bool:
+    both_known = bool(known.boot_id and machine.boot_id)
+    fits = known.event.impact.loses_memory is True and machine.affected_by(known.event)
+    return both_known and fits and known.boot_id != machine.boot_id
+
+
+INFERENCES = (
+    Inference("it had started", lambda known, _now, _machine: known.event.phase is Phase.STARTED, Outcome.COMPLETED),
+    Inference("its time has passed", _time_passed, Outcome.COMPLETED),
+    Inference("we approved it", lambda known, _now, _machine: known.approved, Outcome.COMPLETED),
+    Inference("its impact loses memory, and the machine has booted since", _booted_since, Outcome.COMPLETED),
+    Inference("its time is not known", lambda known, _now, _machine: known.event.not_before is None, Outcome.UNKNOWN),
+    Inference("otherwise: its time was not reached", lambda _known, _now, _machine: True, Outcome.CANCELED),
+)
+"""The first rule that applies decides."""
+
+
+def infer_outcome(known: Known, now: datetime, machine: Machine) -> Outcome:
+    """How an event ended that is no longer listed and of whose end the cloud says nothing."""
+    return next(rule.outcome for rule in INFERENCES if rule.applies(known, now, machine))
+
+
+def missing(known: Mapping[EventKey, Known], observation: Observation) -> tuple[MaintenanceEvent, ...]:
+    """The events that were going on and are not in the observation; none if it is incomplete."""
+    if not observation.complete:
+        return ()
+    seen = {event.key for event in observation.events}
+    return tuple(
+        entry.event for key, entry in known.items() if key not in seen and entry.event.phase is not Phase.ENDED
+    )
+
+
+def advance(
+    known: Mapping[EventKey, Known],
+    observation: Observation,
+    now: datetime,
+    machine: Machine,
+    verdicts: Mapping[EventKey, Outcome | None] | None = None,
+) -> tuple[Change, ...]:
+    """What an observation means for what is known, as steps in the order of the observation.
+
+    Args:
+        known: the last episode of each event that is going on or is in the observation.
+        observation: what the provider sees now.
+        now: the wall-clock time.
+        machine: the machine that we run on or watch.
+        verdicts: what the cloud says of the events that are missing: an outcome, or None where it does not know.
+            An event that is missing here too was not asked about and stays as it is. None, instead of a mapping,
+            means that this cloud reports no outcomes: they are inferred.
+    """
+    changes = [change for seen in observation.events if (change := _step(known.get(seen.key), seen)) is not None]
+    for event in missing(known, observation):
+        if verdicts is not None and event.key not in verdicts:
+            continue
+        entry = known[event.key]
+        reported = verdicts[event.key] if verdicts is not None else None
+        ended = event.but(
+            phase=Phase.ENDED,
+            outcome=reported or infer_outcome(entry, now, machine),
+            outcome_origin=Origin.REPORTED if reported else Origin.INFERRED,
+        )
+        changes.append(Change(kind=ChangeKind.ENDED, event=ended, before=event, episode=entry.episode))
+    return tuple(changes)
+
+
+def _step(entry: Known | None, seen: MaintenanceEvent) -> Change | None:
+    if entry is not None and entry.event.phase is Phase.ENDED:
+        if seen.phase is Phase.ENDED:
+            return None
+        return Change(kind=_KINDS[None, seen.phase], event=seen, before=None, episode=entry.episode + 1)
+    before = entry.event if entry else None
+    kind = _KINDS.get((before.phase if before else None, seen.phase))
+    if kind is None:
+        return None  # not a move: still started, a step back, or an end of something that we never saw
+    event = _completed_from(before, seen) if before else seen
+    fields: tuple[str, ...] = ()
+    if kind is ChangeKind.REVISED and before:
+        fields = tuple(name for name in REVISED_FIELDS if getattr(before, name) != getattr(event, name))
+        if not fields:
+            return None
+    return Change(kind=kind, event=event, before=before, episode=entry.episode if entry else 1, fields=fields)
+
+
+def _completed_from(before: MaintenanceEvent, seen: MaintenanceEvent) -> MaintenanceEvent:
+    """The sighting with what it leaves unsaid filled in from before (Azure drops the time once started)."""
+    kept = {name: getattr(before, name) for name, unsaid in _UNSAID.items() if getattr(seen, name) == unsaid}
+    if "not_before" in kept:
+        kept["not_before_origin"] = before.not_before_origin
+    return seen.but(**kept) if kept else seen
