@@ -8,6 +8,7 @@ import heapq
 import itertools
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -31,8 +32,30 @@ class Clock(Protocol):
         """
 
 
-class SystemClock:
-    """The machine's clock; `speed` and `start` make it a fast one for demonstrations.
+class _Listeners:
+    """Who wants to know when a clock is moved by hand, as it does not show in waiting alone."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[int, Callable[[], None]] = {}
+        self._numbers = itertools.count()
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` after every step or change of pace, in the thread that made it; answers what ends that."""
+        number = next(self._numbers)
+        self._listeners[number] = listener
+
+        def unsubscribe() -> None:
+            self._listeners.pop(number, None)
+
+        return unsubscribe
+
+    def _tell(self) -> None:
+        for listener in tuple(self._listeners.values()):
+            listener()
+
+
+class SystemClock(_Listeners):
+    """The machine's clock; `speed`, `start` and `advance` make another one of it, for demonstrations.
 
     Args:
         speed: seconds of this clock to one real second.
@@ -40,34 +63,66 @@ class SystemClock:
     """
 
     def __init__(self, *, speed: float = 1.0, start: datetime | None = None) -> None:
-        if not speed > 0:
-            raise ValueError(f"a clock's speed must be above 0, not {speed}")
+        super().__init__()
+        self._lock = threading.Lock()
+        self._follows = start is None and speed == 1.0
+        self._start = start or datetime.now(UTC)
+        # One tuple (seconds passed, at this real second, speed since), swapped whole: reading it takes no lock.
+        self._pace = (0.0, time.monotonic(), 1.0)
         self.speed = speed
-        self._start = start
-        self._wall = time.time()
-        self._monotonic = time.monotonic()
+
+    @property
+    def speed(self) -> float:
+        """Seconds of this clock to one real second; setting it changes the pace from now on, without a step.
+
+        Raises:
+            ValueError: it is not above 0.
+        """
+        return self._pace[2]
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        if not 0 < speed < float("inf"):
+            raise ValueError(f"a clock's speed must be above 0, not {speed}")
+        with self._lock:
+            self._pace = (self.monotonic(), time.monotonic(), speed)
+            self._follows = self._follows and speed == 1.0
+        self._tell()
 
     def now(self) -> datetime:
         """The wall-clock time, aware UTC."""
-        if self.speed == 1.0 and self._start is None:
+        if self._follows:
             return datetime.now(UTC)
-        start = self._start or datetime.fromtimestamp(self._wall, UTC)
-        return start + timedelta(seconds=(time.monotonic() - self._monotonic) * self.speed)
+        return self._start + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
-        """Seconds of this clock that only ever grow."""
-        return time.monotonic() * self.speed
+        """Seconds of this clock since its construction; they only ever grow."""
+        passed, anchor, speed = self._pace
+        return passed + (time.monotonic() - anchor) * speed
 
     def sleep(self, seconds: float) -> None:
-        """Sleep for `seconds` of this clock."""
+        """Sleep for `seconds` of this clock, at the pace that it has now."""
         time.sleep(max(0.0, seconds) / self.speed)
 
     def wait(self, wake: threading.Event, seconds: float | None) -> None:
-        """Wait for `wake`, at most `seconds` of this clock."""
+        """Wait for `wake`, at most `seconds` of this clock at the pace that it has now."""
         wake.wait(None if seconds is None else max(0.0, seconds) / self.speed)
 
+    def advance(self, seconds: float) -> None:
+        """Step forward by `seconds`; who sleeps already sleeps on, who has subscribed is told.
 
-class ManualClock:
+        Raises:
+            ValueError: `seconds` is negative.
+        """
+        if seconds < 0:
+            raise ValueError("a monotonic clock cannot go back")
+        with self._lock:
+            self._follows = False
+            self._pace = (self.monotonic() + seconds, time.monotonic(), self.speed)
+        self._tell()
+
+
+class ManualClock(_Listeners):
     """A clock that stands still until it is advanced; safe to share between threads.
 
     Args:
@@ -75,6 +130,7 @@ class ManualClock:
     """
 
     def __init__(self, start: datetime | None = None) -> None:
+        super().__init__()
         start = start or datetime(2026, 1, 1, tzinfo=UTC)
         if start.tzinfo is None:
             raise ValueError("a clock starts at an aware time; give it a tzinfo")
@@ -125,8 +181,10 @@ class ManualClock:
             self._monotonic += step.total_seconds()
             while self._waiters and self._waiters[0][0] <= self._monotonic:
                 heapq.heappop(self._waiters)[2].set()
+        self._tell()
 
     def jump(self, delta: timedelta) -> None:
         """Move the wall clock alone, either way, as NTP or a resumed VM does."""
         with self._lock:
             self._now += delta
+        self._tell()

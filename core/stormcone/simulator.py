@@ -12,6 +12,24 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.model import Cause, Impact, Outcome
 
+
+class Faults(Protocol):
+    """What a simulator does to its answers; the rules are the control API's, see `GET /_simulator/faults`."""
+
+    def add(self, **rule: Any) -> str:
+        """Add a rule by its names and values, such as `status=503, times=3`; answers its id.
+
+        Raises:
+            SimulationError: the rule says nothing to do, or a value cannot be used.
+        """
+
+    def clear(self) -> None:
+        """Drop all rules."""
+
+    def list(self) -> list[dict[str, Any]]:
+        """The rules in force, as the control API lists them."""
+
+
 DEFAULT_PORT = 18169
 """Where `stormcone simulator` listens, and where `stormcone simulate` looks, unless told otherwise."""
 
@@ -61,6 +79,10 @@ class Simulator(Protocol):
     settings: ClassVar[tuple[Setting, ...]]
     clock: ManualClock | SystemClock
 
+    @property
+    def faults(self) -> Faults:
+        """What it does to its answers."""
+
     @classmethod
     def from_options(cls, options: SimulatorOptions) -> Self:
         """A simulator as the options say, not yet listening.
@@ -101,24 +123,64 @@ class Simulator(Protocol):
         notice: timedelta | None = None,
         not_before: datetime | None = None,
         duration: timedelta | None = None,
+        started_for: timedelta | None = None,
         cause: Cause | None = None,
         native_type: str | None = None,
         description: str | None = None,
     ) -> str:
-        """Announce an event; answers its id. Without `notice` and `not_before`: the cloud's usual notice.
+        """Announce an event; answers its id. What is None is as usual on this cloud.
+
+        Args:
+            impact: what it does to the machines.
+            resources: the machines that it names, in this order.
+            notice: how long until it starts by itself.
+            not_before: when it starts by itself, aware; instead of `notice`.
+            duration: how long the impact lasts; negative: not known.
+            started_for: how long it is listed as started before it ends by itself.
+            cause: why.
+            native_type: the cloud's own word for the event.
+            description: text for people.
 
         Raises:
             SimulationError: this cloud has no such event, or does not know a machine.
         """
 
+    def change(
+        self,
+        event_id: str,
+        *,
+        resources: Collection[str] | None = None,
+        notice: timedelta | None = None,
+        not_before: datetime | None = None,
+        duration: timedelta | None = None,
+        description: str | None = None,
+    ) -> None:
+        """Move the event or change what it says; `notice` counts from now, what is None stays.
+
+        Raises:
+            SimulationError: there is no such event, it is over, or it has begun and cannot be moved any more.
+        """
+
     def cancel(self, event_id: str) -> None:
-        """Call the event off."""
+        """Call the event off.
+
+        Raises:
+            SimulationError: there is no such event, or it is too late for that on this cloud.
+        """
 
     def start(self, event_id: str) -> None:
-        """Begin it now."""
+        """Begin it now.
+
+        Raises:
+            SimulationError: there is no such event, or it has begun already.
+        """
 
     def complete(self, event_id: str, outcome: Outcome = Outcome.COMPLETED) -> None:
-        """End it now."""
+        """End it now.
+
+        Raises:
+            SimulationError: there is no such event, or it has ended already.
+        """
 
     def play(self, scenario: str) -> None:
         """Begin a scenario, by name; its steps happen as the clock reaches them.
