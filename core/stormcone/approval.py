@@ -92,6 +92,11 @@ def _leaderless_neighbours(facts: Facts) -> bool:
     return bool(facts.neighbours) and not facts.leads
 
 
+def _policy_refuses(facts: Facts) -> bool:
+    policy = facts.app.approve
+    return callable(policy) and not policy(facts.event, facts.prepared)
+
+
 GUARDS = (
     Rule(lambda f: f.event.phase is not Phase.SCHEDULED, False, lambda f: f"it has {f.event.phase}"),
     Rule(lambda f: f.event.approval is Approval.NONE, False, lambda _: "it cannot be approved"),
@@ -117,6 +122,7 @@ PREPARED = (
         False,
         lambda f: f"waiting for {_names(_in_state(f, RunState.PENDING, RunState.RUNNING))} to prepare",
     ),
+    Rule(_policy_refuses, False, lambda _: "the app's own policy says no"),
     Rule(lambda f: callable(f.app.approve), True, lambda _: "by the app's own policy"),
     Rule(lambda f: f.prepared, True, lambda f: f"prepared by {_names(f.prepares)}"),
     Rule(lambda f: not f.prepares, False, lambda _: "no handler prepared for it"),
@@ -136,7 +142,4 @@ def decide(facts: Facts) -> Decision:
         Exception: whatever the app's own policy raises.
     """
     rule = next(rule for rule in (*GUARDS, *PREPARED) if rule.applies(facts))
-    policy = facts.app.approve
-    if rule.approve and callable(policy) and not _short_freeze(facts) and not policy(facts.event, facts.prepared):
-        return Decision(False, "the app's own policy says no")
     return Decision(rule.approve, rule.reason(facts))

@@ -14,6 +14,7 @@ from stevedore import ExtensionManager
 from stormcone.errors import PluginError
 from stormcone.provider import Provider
 from stormcone.simulator import Simulator
+from stormcone.text import one_line
 
 PROVIDERS = "stormcone.providers"
 SIMULATORS = "stormcone.simulators"
@@ -71,10 +72,6 @@ def _distribution(entry_point: EntryPoint) -> str:
     return "an unknown distribution"
 
 
-def _sentence(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
 def load_plugins(group: str) -> Plugins:
     """All plug-ins of a group, imported and checked.
 
@@ -84,7 +81,7 @@ def load_plugins(group: str) -> Plugins:
     broken: list[BrokenPlugin] = []
 
     def failed(_manager: ExtensionManager[Any], entry_point: EntryPoint, error: BaseException) -> None:
-        broken.append(BrokenPlugin(entry_point.name, _distribution(entry_point), _sentence(error)))
+        broken.append(BrokenPlugin(entry_point.name, _distribution(entry_point), one_line(error)))
 
     manager = ExtensionManager[Any](group, on_load_failure_callback=failed)
     found: dict[str, type[Any]] = {}

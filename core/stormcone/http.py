@@ -1,0 +1,407 @@
+"""One HTTP client for the providers that talk to a metadata service themselves; it knows no cloud.
+
+A metadata service is asked once a second for months, so what matters is how it fails. Every fault of the
+transport becomes a `ProviderError` in plain words; an exchange ends at its deadline even where its bytes drip in one
+by one; no body is read beyond a limit; no proxy, `.netrc`, cookie or redirect takes a request elsewhere. Exchanges
+of several threads run side by side, each over a session of its own, so that a poll that hangs holds nothing up.
+"""
+
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+
+import stormcone
+from stormcone.clock import Clock, SystemClock
+from stormcone.errors import ProviderError, RequestRefused
+
+BODY_LIMIT = 1024 * 1024
+"""Bytes of a body, after decoding, above which an answer is refused."""
+
+RETRY_AFTER_LIMIT = 3600.0
+"""Seconds above which a `Retry-After` is not believed, so that no junk value stops the polling for good."""
+
+
+class StatusMeaning(NamedTuple):
+    """What a status of HTTP means to a provider.
+
+    Attributes:
+        says: why, in plain words, for the error's sentence.
+        passing: True for a `ProviderError` that may pass, False for a `RequestRefused`.
+    """
+
+    says: str
+    passing: bool
+
+
+STATUSES: Mapping[int, StatusMeaning] = MappingProxyType(
+    {
+        400: StatusMeaning("the request is malformed", passing=False),
+        404: StatusMeaning("there is nothing at this address now", passing=True),
+        410: StatusMeaning("the service is being updated", passing=True),
+        429: StatusMeaning("it is asked too often", passing=True),
+        500: StatusMeaning("the service has an internal error", passing=True),
+        502: StatusMeaning("the service behind it does not answer properly", passing=True),
+        503: StatusMeaning("the service is not available now", passing=True),
+        504: StatusMeaning("the service behind it does not answer in time", passing=True),
+    }
+)
+"""What the statuses mean unless a provider brings a table of its own."""
+
+STATUS_CLASSES: Mapping[int, StatusMeaning] = MappingProxyType(
+    {
+        3: StatusMeaning("it sends us elsewhere, and redirects are not followed", passing=True),
+        4: StatusMeaning("the request is refused", passing=False),
+    }
+)
+"""What the other statuses mean, by their first digit."""
+
+UNEXPECTED = StatusMeaning("a status that is not expected here", passing=True)
+"""What every status in neither table means."""
+
+_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((ConnectionRefusedError,), "connection refused"),
+    ((socket.gaierror,), "the host's name does not resolve"),
+    ((requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError), "no connection within {connect:g} s"),
+    ((urllib3.exceptions.ReadTimeoutError, TimeoutError), "no answer within {read:g} s"),
+    ((http.client.RemoteDisconnected,), "it hung up without an answer"),
+    ((ConnectionError,), "the connection was reset"),
+    ((urllib3.exceptions.InvalidChunkLength,), "the chunks of its answer are malformed"),
+    ((http.client.IncompleteRead,), "its answer broke off halfway"),
+    ((urllib3.exceptions.DecodeError,), "its answer cannot be decoded"),
+    ((http.client.HTTPException, urllib3.exceptions.InvalidHeader), "what came back is not HTTP"),
+    ((ssl.SSLError, urllib3.exceptions.SSLError), "the TLS handshake failed"),
+)
+"""Faults of the transport in plain words; of all the exceptions in a chain the first row that has one speaks."""
+
+_FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
+_UNREACHED = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+_CUT_AGAIN = 0.05
+
+
+class Unreachable(ProviderError):
+    """No connection could be made: nothing listens there, or there is no way to it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeouts:
+    """How long one exchange may take, in seconds of real time.
+
+    Attributes:
+        connect: until the connection stands, for each of the host's addresses.
+        read: without a single byte from the other side.
+        slack: how much longer than `connect` and `read` together the whole exchange may take.
+    """
+
+    connect: float = 2.0
+    read: float = 10.0
+    slack: float = 5.0
+
+    @property
+    def whole(self) -> float:
+        """Seconds after which the exchange is cut, however many bytes have come."""
+        return self.connect + self.read + self.slack
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An answer that was expected.
+
+    Attributes:
+        status: 2xx, or one of those that the caller accepts.
+        headers: by name, without regard to case.
+        body: whole and decoded, at most `BODY_LIMIT` bytes.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class MetadataClient:
+    """Asks one metadata service; any number of threads may use it at once.
+
+    Args:
+        statuses: what the service's statuses mean; see `STATUSES`.
+        headers: sent with every request.
+        clock: read to turn a `Retry-After` that is a date into seconds. Time-outs are real time always.
+    """
+
+    def __init__(
+        self,
+        *,
+        statuses: Mapping[int, StatusMeaning] = STATUSES,
+        headers: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._statuses = statuses
+        self._headers = dict(headers or {})
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._idle: list[_Line] = []
+        self._running: set[_Exchange] = set()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeouts: Timeouts | None = None,
+        accept: frozenset[int] = frozenset(),
+    ) -> Answer:
+        """Ask once, and answer what came back where its status is 2xx or in `accept`.
+
+        Raises:
+            RequestRefused: the status says that the request is at fault.
+            Unreachable: no connection could be made.
+            ProviderError: every other status and every fault of the transport; it may pass.
+        """
+        timeouts = timeouts or Timeouts()
+        what = f"{method} {_place(url)} failed"
+        with self._exchange(what, timeouts) as exchange:
+            session = exchange.line.session
+            try:
+                with session.request(
+                    method,
+                    url,
+                    headers={**self._headers, **(headers or {})},
+                    data=body,
+                    timeout=(timeouts.connect, timeouts.read),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response:
+                    self._check(what, response, accept)
+                    content = _read(what, response)
+            except ProviderError:
+                raise
+            except _FAULTS as error:
+                raise exchange.fault(what, error, timeouts) from error
+            if exchange.ended:
+                # What was cut from here may look like a whole body that ends with its connection.
+                raise exchange.fault(what, None, timeouts)
+            return Answer(status=response.status_code, headers=response.headers, body=content)
+
+    def close(self) -> None:
+        """Let go of every connection; what still runs ends in a `ProviderError`. Safe to call twice."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            running = tuple(self._running)
+        for exchange in running:
+            exchange.end("the client was closed")
+        for line in idle:
+            line.session.close()
+
+    @contextlib.contextmanager
+    def _exchange(self, what: str, timeouts: Timeouts) -> Iterator["_Exchange"]:
+        with self._lock:
+            if self._closed:
+                raise ProviderError(f"{what}: the client was closed")
+            exchange = _Exchange(self._idle.pop() if self._idle else _Line(), timeouts.whole)
+            self._running.add(exchange)
+        try:
+            with exchange:
+                yield exchange
+        finally:
+            with self._lock:
+                self._running.discard(exchange)
+                closed = self._closed
+                if not closed:
+                    self._idle.append(exchange.line)
+            if closed:
+                exchange.line.session.close()
+
+    def _check(self, what: str, response: requests.Response, accept: frozenset[int]) -> None:
+        status = response.status_code
+        if status in accept or 200 <= status < 300:
+            return
+        meaning = self._statuses.get(status) or STATUS_CLASSES.get(status // 100, UNEXPECTED)
+        sentence = f"{what}: status {status}, {meaning.says}"
+        if not meaning.passing:
+            raise RequestRefused(sentence)
+        raise ProviderError(sentence, retry_after=retry_after(response.headers.get("Retry-After"), self._clock.now()))
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """The seconds that a `Retry-After` asks for: a count or an HTTP date; None where it says neither.
+
+    Args:
+        value: the header's value.
+        now: what a date is compared with, aware.
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        # Ten digits are beyond the limit already; int() refuses thousands of them.
+        return min(float(text[:10]), RETRY_AFTER_LIMIT)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
+    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
+
+
+class _Session(requests.Session):
+    """A session that nothing but the caller steers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.headers = CaseInsensitiveDict(
+            # Whoever compresses although asked not to is understood all the same, within the limit.
+            {"User-Agent": f"stormcone/{stormcone.__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
+        )
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
+        # Even where redirects are not followed requests reads the whole body of one, however long.
+        return None
+
+
+class _Pool(HTTPConnectionPool):
+    """Remembers its connection, so that another thread can cut it."""
+
+    connection: Any = None
+
+    def _new_conn(self) -> Any:
+        self.connection = super()._new_conn()
+        return self.connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    """As `_Pool`."""
+
+    connection: Any = None
+
+    def _new_conn(self) -> Any:
+        self.connection = super()._new_conn()
+        return self.connection
+
+
+class _Adapter(HTTPAdapter):
+    """Knows the connection in use; a line has one exchange at a time, so there is only one."""
+
+    pool: Any = None
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        self.pool = super().get_connection_with_tls_context(*args, **kwargs)
+        return self.pool
+
+
+@dataclass(eq=False)
+class _Line:
+    """A session and its connection, for one exchange at a time."""
+
+    session: _Session = field(default_factory=_Session)
+    adapter: _Adapter = field(default_factory=_Adapter)
+
+    def __post_init__(self) -> None:
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, self.adapter)
+
+    def cut(self) -> None:
+        """Make whoever waits for this connection see its end."""
+        sock = getattr(getattr(self.adapter.pool, "connection", None), "sock", None)
+        if isinstance(sock, socket.socket):
+            with contextlib.suppress(OSError):
+                # Not sock.shutdown(): that of TLS takes the socket's state away under its reader.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+class _Exchange:
+    """One request and its answer, which a thread ends at the deadline, or `end` before it."""
+
+    def __init__(self, line: _Line, seconds: float) -> None:
+        self.line = line
+        self.ended = ""
+        self._seconds = seconds
+        self._ring = threading.Event()
+        self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="stormcone-http-deadline", daemon=True)
+
+    def __enter__(self) -> "_Exchange":
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._over.set()
+        self._ring.set()
+        self._watcher.join()
+
+    def end(self, why: str) -> None:
+        """Cut the exchange short, from any thread."""
+        self.ended = why
+        self._ring.set()
+
+    def fault(self, what: str, error: BaseException | None, timeouts: Timeouts) -> ProviderError:
+        """The error that says why there is no answer."""
+        if self.ended or error is None:
+            return ProviderError(f"{what}: {self.ended}")
+        chain = tuple(_chain(error))
+        kind = Unreachable if any(isinstance(link, _UNREACHED) for link in chain) else ProviderError
+        return kind(f"{what}: {_reason(chain, timeouts)}")
+
+    def _watch(self) -> None:
+        if not self._ring.wait(self._seconds) and not self._over.is_set():
+            self.ended = f"no whole answer within {self._seconds:g} s"
+        # Again and again, since the connection may not stand yet at the first time.
+        while not self._over.is_set():
+            self.line.cut()
+            self._over.wait(_CUT_AGAIN)
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{host}{parts.path}"
+
+
+def _read(what: str, response: requests.Response) -> bytes:
+    content = bytearray()
+    for piece in response.iter_content(64 * 1024):
+        content += piece
+        if len(content) > BODY_LIMIT:
+            raise ProviderError(f"{what}: its answer is larger than {BODY_LIMIT // 1024} KiB")
+    return bytes(content)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was made of; not `__context__`, which may be the caller's own."""
+    seen: list[BaseException] = []
+    queue: list[object] = [error]
+    while queue:
+        link = queue.pop(0)
+        if isinstance(link, BaseException) and not any(link is known for known in seen):
+            seen.append(link)
+            yield link
+            queue += [link.__cause__, getattr(link, "reason", None), *link.args]
+
+
+def _reason(chain: tuple[BaseException, ...], timeouts: Timeouts) -> str:
+    for kinds, words in _REASONS:
+        if any(isinstance(link, kinds) for link in chain):
+            return words.format(connect=timeouts.connect, read=timeouts.read)
+    system = [link.strerror for link in chain if isinstance(link, OSError) and link.errno and link.strerror]
+    return system[-1].lower() if system else f"of a fault of the transport ({type(chain[-1]).__name__})"

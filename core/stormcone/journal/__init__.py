@@ -1,0 +1,8 @@
+"""The journal: the durable record of events, changes, runs and approvals. No state lives only in memory."""
+
+from stormcone.journal.records import ApprovalRecord as ApprovalRecord
+from stormcone.journal.records import AttemptRecord as AttemptRecord
+from stormcone.journal.records import ChangeRecord as ChangeRecord
+from stormcone.journal.records import Episode as Episode
+from stormcone.journal.records import Life as Life
+from stormcone.journal.store import Journal as Journal

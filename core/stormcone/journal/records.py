@@ -1,0 +1,93 @@
+"""What the journal keeps, as values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from stormcone.lifecycle import ChangeKind, Known
+from stormcone.model import MaintenanceEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Episode:
+    """One life of one event, from first sight to its end.
+
+    Attributes:
+        id: the journal's number for it.
+        number: 1 for the first life of the event's id, one higher for each return.
+        event: as last seen.
+        boot_id: the machine's boot id at first sight.
+        first_seen: when.
+        started: when it was seen to have begun, or None.
+        ended: when its end was seen or inferred, or None.
+        decision: why it is or is not approved, as last decided.
+        approved: whether an approval was sent: True also where the answer to it was lost.
+    """
+
+    id: int
+    number: int
+    event: MaintenanceEvent
+    boot_id: str
+    first_seen: datetime
+    started: datetime | None
+    ended: datetime | None
+    decision: str
+    approved: bool
+
+    def known(self) -> Known:
+        """The part that decides which move an observation means."""
+        return Known(event=self.event, episode=self.number, approved=self.approved, boot_id=self.boot_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeRecord:
+    """One step in an event's life, when it was seen."""
+
+    at: datetime
+    kind: ChangeKind
+    event: MaintenanceEvent
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptRecord:
+    """One attempt at a run; `ended` and `verdict` are None where it was cut off."""
+
+    run: int
+    number: int
+    begun: datetime
+    ended: datetime | None
+    verdict: str | None
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovalRecord:
+    """One approval: the intent, written before the request, and the answer.
+
+    Attributes:
+        id: the journal's number for it.
+        asked: when we were about to send it.
+        answered: when the answer came, or None where it was lost.
+        accepted: True or False by the answer; None where it is not known.
+        final: whether a refusal is final.
+        note: the reason to approve, or the error.
+    """
+
+    id: int
+    asked: datetime
+    answered: datetime | None
+    accepted: bool | None
+    final: bool
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Life:
+    """One life of the agent: from its start to its end, if that was orderly."""
+
+    id: int
+    begun: datetime
+    ended: datetime | None
+    provider: str
+    machine: str
+    boot_id: str

@@ -1,0 +1,102 @@
+"""The journal's tables, their version, and the way up from every older one."""
+
+import sqlite3
+
+from stormcone.errors import JournalTooNew
+
+APPLICATION_ID = 0x53744331  # "StC1": tells a journal from any other SQLite file
+
+_VERSION_1 = """
+CREATE TABLE lives (
+    id INTEGER PRIMARY KEY,
+    begun TEXT NOT NULL,
+    ended TEXT,
+    provider TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    boot_id TEXT NOT NULL
+);
+CREATE TABLE episodes (
+    id INTEGER PRIMARY KEY,
+    provider TEXT NOT NULL,
+    key TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    boot_id TEXT NOT NULL,
+    first_seen TEXT NOT NULL,
+    started TEXT,
+    ended TEXT,
+    decision TEXT NOT NULL DEFAULT '',
+    UNIQUE (provider, key, number)
+);
+CREATE INDEX episodes_going_on ON episodes (provider) WHERE ended IS NULL;
+CREATE TABLE changes (
+    id INTEGER PRIMARY KEY,
+    episode INTEGER NOT NULL REFERENCES episodes ON DELETE CASCADE,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    event TEXT NOT NULL,
+    fields TEXT NOT NULL
+);
+CREATE INDEX changes_of ON changes (episode);
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    episode INTEGER NOT NULL REFERENCES episodes ON DELETE CASCADE,
+    handler TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    due TEXT,
+    begun TEXT,
+    ended TEXT,
+    note TEXT NOT NULL DEFAULT '',
+    UNIQUE (episode, handler, stage)
+);
+CREATE INDEX runs_to_do ON runs (episode) WHERE state IN ('pending', 'running');
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    begun TEXT NOT NULL,
+    ended TEXT,
+    verdict TEXT,
+    note TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX attempts_of ON attempts (run);
+CREATE TABLE approvals (
+    id INTEGER PRIMARY KEY,
+    episode INTEGER NOT NULL REFERENCES episodes ON DELETE CASCADE,
+    asked TEXT NOT NULL,
+    answered TEXT,
+    accepted INTEGER,
+    final INTEGER NOT NULL DEFAULT 0,
+    note TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX approvals_of ON approvals (episode);
+"""
+
+UPGRADES = (_VERSION_1,)
+"""Statement n brings a journal from version n to n + 1; never edit one that has been released, add one."""
+
+VERSION = len(UPGRADES)
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring an open journal to this version, all steps in one transaction.
+
+    Raises:
+        JournalTooNew: a newer stormcone wrote it.
+        sqlite3.Error: it cannot be written, or is no database.
+    """
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found > VERSION:
+        raise JournalTooNew(
+            f"the journal has version {found} and this stormcone knows versions up to {VERSION}; "
+            "run the newer stormcone, or name another journal"
+        )
+    if found == VERSION:
+        return
+    steps = "".join(UPGRADES[found:])
+    connection.executescript(
+        f"BEGIN IMMEDIATE;{steps}PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {VERSION};COMMIT;"
+    )
