@@ -8,15 +8,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stormcone.agent import Agent as Agent
     from stormcone.clock import Clock as Clock
     from stormcone.clock import ManualClock as ManualClock
     from stormcone.clock import SystemClock as SystemClock
+    from stormcone.context import Context as Context
     from stormcone.errors import GiveUp as GiveUp
     from stormcone.errors import ProviderError as ProviderError
     from stormcone.errors import ProviderUnavailable as ProviderUnavailable
     from stormcone.errors import Retry as Retry
     from stormcone.errors import StormconeError as StormconeError
     from stormcone.errors import Veto as Veto
+    from stormcone.handlers import App as App
+    from stormcone.handlers import Handler as Handler
+    from stormcone.handlers import Stage as Stage
+    from stormcone.journal import Journal as Journal
     from stormcone.model import Approval as Approval
     from stormcone.model import Capabilities as Capabilities
     from stormcone.model import Cause as Cause
@@ -32,8 +38,12 @@ if TYPE_CHECKING:
     from stormcone.provider import Simulates as Simulates
 
 _HOMES = {
+    "agent": ("Agent",),
     "clock": ("Clock", "ManualClock", "SystemClock"),
     "errors": ("GiveUp", "ProviderError", "ProviderUnavailable", "Retry", "StormconeError", "Veto"),
+    "context": ("Context",),
+    "handlers": ("App", "Handler", "Stage"),
+    "journal": ("Journal",),
     "model": (
         "Approval",
         "Capabilities",

@@ -188,6 +188,7 @@ class MetadataClient:
                     allow_redirects=False,
                     stream=True,
                 ) as response:
+                    exchange.line.answer = response.raw
                     self._check(what, response, accept)
                     content = _read(what, response)
             except ProviderError:
@@ -224,6 +225,7 @@ class MetadataClient:
             with self._lock:
                 self._running.discard(exchange)
                 closed = self._closed
+                exchange.line.answer = None
                 if not closed:
                     self._idle.append(exchange.line)
             if closed:
@@ -316,6 +318,7 @@ class _Line:
 
     session: _Session = field(default_factory=_Session)
     adapter: _Adapter = field(default_factory=_Adapter)
+    answer: Any = None
 
     def __post_init__(self) -> None:
         for scheme in ("http://", "https://"):
@@ -323,11 +326,12 @@ class _Line:
 
     def cut(self) -> None:
         """Make whoever waits for this connection see its end."""
-        sock = getattr(getattr(self.adapter.pool, "connection", None), "sock", None)
-        if isinstance(sock, socket.socket):
-            with contextlib.suppress(OSError):
-                # Not sock.shutdown(): that of TLS takes the socket's state away under its reader.
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            # An answer without a length takes the socket from its connection; before the answer only that has it.
+            if self.answer is not None:
+                self.answer.shutdown()
+            elif sock := getattr(getattr(self.adapter.pool, "connection", None), "sock", None):
+                sock.shutdown(socket.SHUT_RDWR)
 
 
 class _Exchange:

@@ -12,6 +12,7 @@ from stormcone.model import MaintenanceEvent, Phase
 
 FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(seconds=60)
+SHORTEST_PAUSE = timedelta(milliseconds=100)
 
 END_GRACE = timedelta(seconds=30)
 """How long prepare or started may go on after the event's end, before recover goes ahead without it."""
@@ -223,7 +224,7 @@ def settle(run: Run, handler: Handler, event: MaintenanceEvent, attempt: Attempt
         return Settled(RunState.FAILED, None, attempt.note)
     if handler.retries is not None and run.attempt > handler.retries:
         return Settled(RunState.FAILED, None, f"{attempt.note} (tried {run.attempt} times)")
-    again = now + (attempt.after if attempt.after is not None else backoff(run.attempt))
+    again = now + (backoff(run.attempt) if attempt.after is None else max(attempt.after, SHORTEST_PAUSE))
     if run.stage is Stage.PREPARE and event.not_before is not None and again >= event.not_before > now:
         return Settled(RunState.FAILED, None, f"{attempt.note} (the next try would come after the event's time)")
     if run.stage is not Stage.RECOVER and event.phase is Phase.ENDED:

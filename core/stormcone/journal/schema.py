@@ -13,11 +13,13 @@ CREATE TABLE lives (
     ended TEXT,
     provider TEXT NOT NULL,
     machine TEXT NOT NULL,
+    name TEXT NOT NULL,
     boot_id TEXT NOT NULL
 );
 CREATE TABLE episodes (
     id INTEGER PRIMARY KEY,
     provider TEXT NOT NULL,
+    machine TEXT NOT NULL,
     key TEXT NOT NULL,
     number INTEGER NOT NULL,
     event TEXT NOT NULL,
@@ -26,9 +28,9 @@ CREATE TABLE episodes (
     started TEXT,
     ended TEXT,
     decision TEXT NOT NULL DEFAULT '',
-    UNIQUE (provider, key, number)
+    UNIQUE (provider, machine, key, number)
 );
-CREATE INDEX episodes_going_on ON episodes (provider) WHERE ended IS NULL;
+CREATE INDEX episodes_going_on ON episodes (machine) WHERE ended IS NULL;
 CREATE TABLE changes (
     id INTEGER PRIMARY KEY,
     episode INTEGER NOT NULL REFERENCES episodes ON DELETE CASCADE,

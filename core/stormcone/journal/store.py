@@ -28,15 +28,12 @@ SELECT episodes.*, EXISTS (
     SELECT 1 FROM approvals WHERE approvals.episode = episodes.id AND accepted IS NOT 0
 ) AS approved FROM episodes
 """
-_UNFINISHED = (
-    _EPISODE
-    + """
-WHERE provider = ? AND id IN (
+_UNFINISHED = """
+WHERE provider = ? AND machine = ? AND id IN (
     SELECT id FROM episodes WHERE ended IS NULL
     UNION SELECT episode FROM runs WHERE state IN ('pending', 'running')
 ) ORDER BY id
 """
-)
 
 
 class Journal:
@@ -115,16 +112,24 @@ class Journal:
 
     # the agent's own lives
 
-    def begin_life(self, at: datetime, machine: Machine) -> int:
-        """The agent has started and knows its machine; answers the life's number."""
+    def begin_life(self, at: datetime, machine: Machine) -> tuple[int, int]:
+        """The agent has started and knows its machine: runs that were cut off with the last life are to be done again.
+
+        Answers the life's number and how many such runs there are.
+        """
         with self.transaction():
-            return self._insert(
+            life = self._insert(
                 "lives",
                 begun=_text(at),
                 provider=machine.provider,
-                machine=machine.name,
+                machine=_machine_key(machine),
+                name=machine.name,
                 boot_id=machine.boot_id,
             )
+            cut_off = self._connection.execute(
+                "UPDATE runs SET state = ? WHERE state = ?", (RunState.PENDING, RunState.RUNNING)
+            )
+            return life, cut_off.rowcount
 
     def end_life(self, life: int, at: datetime) -> None:
         """The agent ends in good order."""
@@ -139,7 +144,7 @@ class Journal:
                 begun=_time(row["begun"]),
                 ended=_maybe_time(row["ended"]),
                 provider=row["provider"],
-                machine=row["machine"],
+                machine=row["name"],
                 boot_id=row["boot_id"],
             )
             for row in self._rows("SELECT * FROM lives ORDER BY id")
@@ -147,14 +152,16 @@ class Journal:
 
     # events
 
-    def unfinished(self, provider: str) -> list[Episode]:
-        """The episodes that are going on, or have ended with work left to do, oldest first."""
-        return [_episode(row) for row in self._rows(_UNFINISHED, provider)]
+    def unfinished(self, machine: Machine) -> list[Episode]:
+        """The machine's episodes that are going on, or have ended with work left to do, oldest first."""
+        rows = self._rows(_EPISODE + _UNFINISHED, machine.provider, _machine_key(machine))
+        return [_episode(row) for row in rows]
 
-    def latest(self, keys: Iterable[EventKey]) -> list[Episode]:
-        """The last episode of each of the events, where there is one."""
-        query = f"{_EPISODE} WHERE provider = ? AND key = ? ORDER BY number DESC LIMIT 1"
-        return [_episode(row) for key in keys for row in self._rows(query, key.provider, key.id)]
+    def latest(self, machine: Machine, keys: Iterable[EventKey]) -> list[Episode]:
+        """The machine's last episode of each of the events, where there is one."""
+        query = f"{_EPISODE} WHERE provider = ? AND machine = ? AND key = ? ORDER BY number DESC LIMIT 1"
+        name = _machine_key(machine)
+        return [_episode(row) for key in keys for row in self._rows(query, key.provider, name, key.id)]
 
     def episodes(self) -> list[Episode]:
         """All episodes, oldest first."""
@@ -170,21 +177,22 @@ class Journal:
             return _episode(row)
         raise KeyError(number)
 
-    def save_change(self, change: Change, at: datetime, boot_id: str) -> Episode:
-        """Write a step in an event's life; within a transaction. Answers the episode after it."""
+    def save_change(self, change: Change, at: datetime, machine: Machine) -> Episode:
+        """Write a step in an event's life as the machine saw it; within a transaction. Answers the episode after it."""
         event = change.event.model_dump_json()
         if change.before is None:
             number = self._insert(
                 "episodes",
                 provider=change.event.key.provider,
+                machine=_machine_key(machine),
                 key=change.event.key.id,
                 number=change.episode,
                 event=event,
-                boot_id=boot_id,
+                boot_id=machine.boot_id,
                 first_seen=_text(at),
             )
         else:
-            number = self._id_of(change)
+            number = self._id_of(change, machine)
         self._connection.execute("UPDATE episodes SET event = ? WHERE id = ?", (event, number))
         if change.event.phase is Phase.STARTED:
             self._connection.execute("UPDATE episodes SET started = ? WHERE id = ?", (_text(at), number))
@@ -263,14 +271,6 @@ class Journal:
             )
             return self._run_of(run.id)
 
-    def resume_runs(self) -> int:
-        """Runs that were cut off with the last life are to be done again; answers how many there were."""
-        with self.transaction():
-            cursor = self._connection.execute(
-                "UPDATE runs SET state = ? WHERE state = ?", (RunState.PENDING, RunState.RUNNING)
-            )
-            return cursor.rowcount
-
     def attempts(self, run: int) -> list[AttemptRecord]:
         """The attempts at a run, in their order."""
         return [
@@ -322,16 +322,17 @@ class Journal:
     def _insert(self, table: str, **values: Any) -> int:
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
         cursor = self._connection.execute(
-            f"INSERT INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608 - names from this file only
+            f"INSERT INTO {table} ({columns}) VALUES ({marks})",
             tuple(values.values()),
         )
         return int(cursor.lastrowid or 0)
 
-    def _id_of(self, change: Change) -> int:
+    def _id_of(self, change: Change, machine: Machine) -> int:
         key = change.event.key
         rows = self._rows(
-            "SELECT id FROM episodes WHERE provider = ? AND key = ? AND number = ?",
+            "SELECT id FROM episodes WHERE provider = ? AND machine = ? AND key = ? AND number = ?",
             key.provider,
+            _machine_key(machine),
             key.id,
             change.episode,
         )
@@ -349,6 +350,11 @@ class Journal:
         )
         if cursor.rowcount != 1:
             raise JournalError(f"run {run.id} is no longer {run.state}; another writer has the journal {self.path}")
+
+
+def _machine_key(machine: Machine) -> str:
+    """A journal that was copied to another machine, in an image say, has no work for it."""
+    return (machine.id or machine.name).casefold()
 
 
 def _text(time: datetime) -> str:

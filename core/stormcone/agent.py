@@ -1,0 +1,347 @@
+"""The agent: poll, advance, record, dispatch, approve, for as long as the machine lives.
+
+Three kinds of threads: one polls, one for each piece of work (a handler's stage, an approval), and the loop, which
+alone touches the journal. The others post what they have to the loop and wake it.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from stormcone import notices
+from stormcone.clock import Clock, SystemClock
+from stormcone.context import Context, RunControl
+from stormcone.engine import Engine, Order, Request
+from stormcone.errors import JournalError, ProviderError
+from stormcone.handlers import App, Stage
+from stormcone.journal import Journal
+from stormcone.machine import read_boot_id
+from stormcone.model import EventKey, Machine, Observation, Outcome
+from stormcone.notices import Notice, NoticeKind
+from stormcone.poller import Answer, Poller
+from stormcone.provider import Provider
+from stormcone.runs import STOP_GRACE, Attempt, Verdict, deadline, stop_at
+from stormcone.text import one_line, span
+from stormcone.workers import Executor, ThreadExecutor, attempt_stage
+
+_log = logging.getLogger("stormcone")
+
+TICK = 1.0
+"""Seconds between two looks at what is due, where nothing else wakes the loop."""
+
+
+@dataclass
+class Status:
+    """How the agent stands with its cloud.
+
+    Attributes:
+        last_success: when a poll last succeeded, aware UTC, or None.
+        error: why the last poll failed, or None: what is scheduled is known.
+    """
+
+    last_success: datetime | None = None
+    error: str | None = None
+
+
+@dataclass
+class _Live:
+    """An attempt that is going on."""
+
+    order: Order
+    control: RunControl
+    stop_asked: float | None = None
+    overran: bool = False
+
+
+class Agent:
+    """Carries an app's handlers through the maintenance of one machine.
+
+    Args:
+        provider: who is asked.
+        app: the handlers.
+        journal: open for writing; it stays open when the agent ends.
+        clock: the system's, or a manual one.
+        machine: which machine this is; None asks the provider, again and again until it answers.
+        boot_id: the machine's boot id; None asks the operating system.
+        interval: seconds between polls; None takes the provider's.
+        executor: where handlers and approvals run.
+        listener: told each notice, in the loop's thread; the notices also go to the log `stormcone`.
+        grace: how many seconds handlers have to finish when the agent is told to stop.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        app: App,
+        journal: Journal,
+        *,
+        clock: Clock | None = None,
+        machine: Machine | None = None,
+        boot_id: str | None = None,
+        interval: float | None = None,
+        executor: Executor | None = None,
+        listener: Callable[[Notice], None] | None = None,
+        grace: float = 10.0,
+    ) -> None:
+        self.provider = provider
+        self.app = app
+        self.journal = journal
+        self.status = Status()
+        self._clock = clock or SystemClock()
+        self._boot_id = read_boot_id() if boot_id is None else boot_id
+        self._executor = executor or ThreadExecutor()
+        self._listener = listener
+        self._grace = grace
+        self._engine: Engine | None = None
+        self._life: int | None = None
+        self._answer: Answer | None = None
+        self._inbox: deque[Callable[[datetime], None]] = deque()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._confirmed = False
+        self._going_on: frozenset[EventKey] = frozenset()
+        self._live: dict[int, _Live] = {}
+        self._approving: set[int] = set()
+        self._troubles: dict[str, str] = {}
+        pace = provider.capabilities.poll_interval if interval is None else interval
+        self._poller = Poller(provider, self._clock, pace, machine, lambda: self._going_on)
+
+    @property
+    def machine(self) -> Machine | None:
+        """Which machine this is; None until it is known."""
+        return self._engine.machine if self._engine else None
+
+    # what a program calls
+
+    def run(self) -> None:
+        """Work until `stop` is called. Endpoint and journal faults are reported and waited out, never raised."""
+        threading.Thread(target=self._poller.run, args=(self._post_answer,), name="stormcone-poll", daemon=True).start()
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                self._turn()
+                if not self._stopping:
+                    self._clock.wait(self._wake, TICK)
+        finally:
+            self._finish()
+
+    def stop(self) -> None:
+        """Ask `run` to end; safe in signal handlers and other threads."""
+        self._stopping = True
+        self._wake.set()
+        self._poller.stop()
+
+    def poll_soon(self) -> None:
+        """Poll without waiting for the interval: something hints that there is news."""
+        self._poller.soon()
+
+    def step(self) -> None:
+        """Poll once and do all that is due then; with an `InlineExecutor`, to its end."""
+        self._post_answer(self._poller.ask())
+        while self._turn():
+            pass
+
+    # the loop
+
+    def _turn(self) -> bool:
+        """Do all that there is to do now; True where something was done, so that there may be more."""
+        try:
+            busy = self._take_answer()
+            while self._inbox:
+                self._inbox[0](self._clock.now())
+                self._inbox.popleft()
+                busy = True
+            if self._engine is not None and not self._stopping:
+                self._supervise(self._engine)
+                busy = self._dispatch(self._engine) or busy
+                busy = self._approve(self._engine) or busy
+                self._going_on = self._engine.going_on()
+        except JournalError as error:
+            self._complain("journal", f"{error}; until it can be written no handler starts and nothing is approved")
+            return False
+        self._complain("journal", "")
+        return busy
+
+    def _post_answer(self, answer: Answer) -> None:
+        self._answer = answer
+        self._wake.set()
+
+    def _take_answer(self) -> bool:
+        answer = self._answer
+        if answer is None:
+            return False
+        if answer.machine is not None and self._engine is None:
+            self._identified(answer.machine)
+        if answer.error is not None:
+            self._could_not_ask(answer.error)
+        elif answer.observation is not None and self._engine is not None:
+            self._observed(self._engine, answer.observation, answer.verdicts)
+        if self._answer is answer:
+            self._answer = None
+        return True
+
+    def _identified(self, machine: Machine) -> None:
+        machine = replace(machine, boot_id=machine.boot_id or self._boot_id)
+        self._life, cut_off = self.journal.begin_life(self._clock.now(), machine)
+        self._engine = Engine(self.journal, self.app, machine)
+        self._going_on = self._engine.going_on()
+        resumed = f"; {cut_off} unfinished run(s) of the last life go on" if cut_off else ""
+        self._tell(NoticeKind.IDENTIFIED, f"watching {machine.name} on {machine.provider}{resumed}")
+
+    def _observed(
+        self, engine: Engine, observation: Observation, verdicts: Mapping[EventKey, Outcome | None] | None
+    ) -> None:
+        now = self._clock.now()
+        changes = engine.observe(observation, now, verdicts)
+        if self.status.error is not None:
+            since = self.status.last_success
+            gap = f" after {span(now - since)}" if since else ""
+            self._tell(NoticeKind.ANSWERED, f"{self.provider.name} answers again{gap}")
+        self.status = Status(last_success=now)
+        self._confirmed = True
+        self._complain("answer", "; ".join(observation.problems))
+        for change in changes:
+            self._publish(notices.change_notice(change, engine.machine, now))
+
+    def _could_not_ask(self, error: ProviderError) -> None:
+        text = str(error)
+        if text != self.status.error:
+            since = self.status.last_success
+            age = (
+                f"last asked with success {span(self._clock.now() - since)} ago"
+                if since
+                else "never asked with success"
+            )
+            self._tell(NoticeKind.UNKNOWN, f"what is scheduled is unknown ({age}): {text}")
+        self.status.error = text
+
+    def _supervise(self, engine: Engine) -> None:
+        """Tell the attempts that go on what has changed, and end those whose time is up."""
+        now, seconds = self._clock.now(), self._clock.monotonic()
+        for live in list(self._live.values()):
+            run, handler = live.order.run, live.order.handler
+            episode = engine.journal.episode(run.episode)
+            event = episode.event
+            live.control.deadline = deadline(run, handler, event, started=episode.started)
+            if run.stage is not Stage.RECOVER and event.outcome is not None and event.outcome.called_off:
+                live.control.cancel()
+            limit = stop_at(run, handler, event, started=episode.started, ended=episode.ended)
+            if limit is not None and now >= limit:
+                live.overran = True
+                live.control.stop()
+            if live.control.stopped and live.stop_asked is None:
+                live.stop_asked = seconds
+            if live.stop_asked is not None and seconds - live.stop_asked >= STOP_GRACE.total_seconds():
+                live.control.kill()
+                self._attempt_ended(run.id, Attempt(Verdict.OVERRAN, "it did not end when its time was up"), now)
+
+    def _dispatch(self, engine: Engine) -> bool:
+        now = self._clock.now()
+        busy = False
+        for order in engine.begin_due(now, confirmed=self._confirmed):
+            run, event = order.run, order.episode.event
+            control = RunControl(self._clock, deadline(run, order.handler, event, started=order.episode.started))
+            log = logging.LoggerAdapter(_log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
+            self._live[run.id] = _Live(order, control)
+            self._publish(notices.run_begun_notice(run, order.episode, now))
+            work = self._attempt(order, Context(engine.machine, run.attempt, log, control))
+            self._executor.submit(work, f"stormcone-{run.handler}-{run.stage}")
+            busy = True
+        return busy
+
+    def _attempt(self, order: Order, context: Context) -> Callable[[], None]:
+        def work() -> None:
+            attempt = attempt_stage(order.handler, order.run.stage, order.episode.event, context)
+            self._post(lambda now: self._attempt_ended(order.run.id, attempt, now))
+
+        return work
+
+    def _attempt_ended(self, run: int, attempt: Attempt, now: datetime) -> None:
+        live = self._live.get(run)
+        if live is None or self._engine is None:
+            return  # its time was up and it has been settled without waiting for it
+        if live.overran:
+            attempt = Attempt(Verdict.OVERRAN, "it overran its deadline")
+        settled = self._engine.end_attempt(live.order, attempt, now)
+        del self._live[run]
+        self._publish(notices.run_ended_notice(live.order.run, settled, live.order.episode, now))
+
+    def _approve(self, engine: Engine) -> bool:
+        if not self._confirmed or not self.provider.capabilities.can_approve:
+            return False
+        now = self._clock.now()
+        busy = False
+        for episode, decision in engine.decide_approvals(now, self._approving):
+            self._publish(notices.decision_notice(episode, decision, now))
+            busy = True
+        for request in engine.ask_approvals(now, self._approving):
+            self._approving.add(request.episode.id)
+            self._executor.submit(self._approval(request), "stormcone-approve")
+            busy = True
+        return busy
+
+    def _approval(self, request: Request) -> Callable[[], None]:
+        def work() -> None:
+            error: ProviderError | None = None
+            try:
+                self.provider.approve(request.episode.event)
+            except ProviderError as caught:
+                error = caught
+            except Exception as caught:  # noqa: BLE001 - whatever a provider raises, the approval may be tried again
+                error = ProviderError(one_line(caught))
+            self._post(lambda now: self._approval_answered(request, error, now))
+
+        return work
+
+    def _approval_answered(self, request: Request, error: ProviderError | None, now: datetime) -> None:
+        if self._engine is not None:
+            self._engine.answer_approval(request, error, now)
+        self._approving.discard(request.episode.id)
+        self._publish(notices.approval_notice(request.episode, request.reason, error, now))
+
+    # the end
+
+    def _finish(self) -> None:
+        """Tell handlers, wait a bounded time for them, keep the journal."""
+        for live in self._live.values():
+            live.control.tell_stopping()
+        if self._live:
+            self._tell(NoticeKind.STOPPING, f"stopping; waiting up to {self._grace:g} s for {len(self._live)} run(s)")
+        end = self._clock.monotonic() + self._grace
+        while (self._live or self._approving) and (left := end - self._clock.monotonic()) > 0:
+            self._wake.clear()
+            self._turn()
+            if self._live or self._approving:
+                self._clock.wait(self._wake, left)
+        for live in self._live.values():
+            live.control.stop()
+            live.control.kill()
+        if self._life is not None:
+            try:
+                self.journal.end_life(self._life, self._clock.now())
+            except JournalError as error:
+                self._complain("journal", str(error))
+
+    # telling
+
+    def _post(self, message: Callable[[datetime], None]) -> None:
+        self._inbox.append(message)
+        self._wake.set()
+
+    def _complain(self, source: str, trouble: str) -> None:
+        """Say what is wrong once, not at every poll; "" where nothing is."""
+        if trouble and trouble != self._troubles.get(source):
+            self._tell(NoticeKind.PROBLEM, trouble)
+        self._troubles[source] = trouble
+
+    def _tell(self, kind: NoticeKind, text: str) -> None:
+        self._publish(Notice(self._clock.now(), kind, text))
+
+    def _publish(self, notice: Notice) -> None:
+        level = logging.WARNING if notice.kind in notices.WARNINGS else logging.INFO
+        _log.log(level, "%s", notice.text, extra={"notice": notice})
+        if self._listener is not None:
+            self._listener(notice)

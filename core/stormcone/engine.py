@@ -1,0 +1,180 @@
+"""What the agent knows and decides: the journal and the pure rules put together. No threads, no network.
+
+Each method is one step that the journal records whole or not at all, so the process may die between any two.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from stormcone.approval import Decision, Facts, decide
+from stormcone.errors import ProviderError, RequestRefused
+from stormcone.handlers import App, Handler, Stage
+from stormcone.journal import ApprovalRecord, Episode, Journal
+from stormcone.lifecycle import Change, advance
+from stormcone.model import EventKey, Machine, Observation, Outcome, Phase
+from stormcone.runs import Attempt, Run, RunState, Settled, backoff, plan, settle
+from stormcone.text import one_line
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run that is to begin now."""
+
+    run: Run
+    handler: Handler
+    episode: Episode
+
+
+@dataclass(frozen=True)
+class Request:
+    """An approval that is to be sent now."""
+
+    approval: int
+    episode: Episode
+    reason: str
+
+
+class Engine:
+    """The decisions of one agent on one machine.
+
+    Args:
+        journal: what is known and done; open for writing.
+        app: the handlers and the approval policy.
+        machine: the machine that we run on or watch.
+
+    Every method raises `JournalError` where the journal cannot be written; then nothing has happened.
+    """
+
+    def __init__(self, journal: Journal, app: App, machine: Machine) -> None:
+        self.journal = journal
+        self.app = app
+        self.machine = machine
+
+    def unfinished(self) -> list[Episode]:
+        """The events that are going on, or have ended with work left to do."""
+        return self.journal.unfinished(self.machine)
+
+    def going_on(self) -> frozenset[EventKey]:
+        """The events that have not ended."""
+        return frozenset(episode.event.key for episode in self.unfinished() if episode.ended is None)
+
+    def observe(
+        self, observation: Observation, now: datetime, verdicts: Mapping[EventKey, Outcome | None] | None = None
+    ) -> tuple[Change, ...]:
+        """Record what an observation means, with the runs that it makes, in one transaction."""
+        episodes = {episode.event.key: episode for episode in self.unfinished()}
+        unknown = [event.key for event in observation.events if event.key not in episodes]
+        episodes |= {episode.event.key: episode for episode in self.journal.latest(self.machine, unknown)}
+        known = {key: episode.known() for key, episode in episodes.items()}
+        changes = advance(known, observation, now, self.machine, verdicts)
+        if changes:
+            with self.journal.transaction():
+                for change in changes:
+                    self._record(change, now)
+        return changes
+
+    def _record(self, change: Change, now: datetime) -> None:
+        episode = self.journal.save_change(change, now, self.machine)
+        affected = self.machine.affected_by(change.event)
+        planned = plan(change, self.app, self.journal.runs(episode.id), affected=affected)
+        for run, why in planned.dropped:
+            self.journal.drop_run(run, now, why)
+        for run, due in planned.due:
+            self.journal.move_run_due(run, due)
+        for new in planned.new:
+            self.journal.add_run(episode.id, new)
+
+    def begin_due(self, now: datetime, *, confirmed: bool) -> Iterator[Order]:
+        """Begin what is due, one by one as the orders are taken: of each event at most one run, in order.
+
+        Args:
+            now: the wall-clock time.
+            confirmed: whether the cloud has been asked in this life; until then only recovery goes on, since
+                an event of an earlier life may be over.
+        """
+        for episode in self.unfinished():
+            runs = self.journal.runs(episode.id)
+            if any(run.state is RunState.RUNNING for run in runs):
+                continue
+            due = (run for run in runs if run.state is RunState.PENDING and (run.due is None or run.due <= now))
+            for run in due:
+                handler = self.app.handler(run.handler)
+                if handler is None:
+                    with self.journal.transaction():
+                        self.journal.drop_run(run, now, "the app has no handler of this name any more")
+                elif confirmed or run.stage is Stage.RECOVER:
+                    yield Order(self.journal.begin_run(run, now), handler, episode)
+                    break
+
+    def end_attempt(self, order: Order, attempt: Attempt, now: datetime) -> Settled:
+        """Record how an attempt ended and what becomes of its run."""
+        event = self.journal.episode(order.episode.id).event
+        settled = settle(order.run, order.handler, event, attempt, now)
+        self.journal.end_attempt(order.run, attempt, settled, now)
+        return settled
+
+    def decide_approvals(self, now: datetime, in_flight: Collection[int]) -> Iterator[tuple[Episode, Decision]]:
+        """Decide on each event that may be approved, and record the decisions that are new; answers those.
+
+        Args:
+            now: the wall-clock time.
+            in_flight: the episodes whose approval is on its way.
+        """
+        for episode, _ in self._approvable(now, in_flight):
+            decision = self._decide(episode)
+            if decision.reason != episode.decision:
+                with self.journal.transaction():
+                    self.journal.save_decision(episode.id, decision.reason)
+                yield episode, decision
+
+    def ask_approvals(self, now: datetime, in_flight: Collection[int]) -> Iterator[Request]:
+        """The approvals to send, each recorded, as it is taken, before it is sent.
+
+        Args:
+            now: the wall-clock time.
+            in_flight: the episodes whose approval is on its way.
+        """
+        for episode, earlier in self._approvable(now, in_flight):
+            decision = self._decide(episode)
+            if decision.approve:
+                lost = bool(earlier) and earlier[-1].accepted is None
+                reason = f"{decision.reason}; repeated, since the answer was lost" if lost else decision.reason
+                yield Request(self.journal.ask_approval(episode.id, now, reason), episode, reason)
+
+    def answer_approval(self, request: Request, error: ProviderError | None, now: datetime) -> None:
+        """Record the answer to an approval; an error that says no is final."""
+        self.journal.answer_approval(
+            request.approval,
+            now,
+            accepted=error is None,
+            final=isinstance(error, RequestRefused),
+            note=str(error) if error else "",
+        )
+
+    def _approvable(self, now: datetime, in_flight: Collection[int]) -> Iterator[tuple[Episode, list[ApprovalRecord]]]:
+        for episode in self.unfinished():
+            if episode.event.phase is Phase.SCHEDULED and episode.id not in in_flight:
+                earlier = self.journal.approvals(episode.id)
+                if _may_ask(earlier, episode, now):
+                    yield episode, earlier
+
+    def _decide(self, episode: Episode) -> Decision:
+        runs = self.journal.runs(episode.id)
+        try:
+            return decide(Facts(event=episode.event, machine=self.machine, runs=runs, app=self.app))
+        except Exception as error:  # noqa: BLE001 - the app's own policy: its fault is a no
+            return Decision(False, f"the app's own policy failed: {one_line(error)}")
+
+
+def _may_ask(earlier: list[ApprovalRecord], episode: Episode, now: datetime) -> bool:
+    """Approve once; after a failure again, with backoff, until the event's time; never after a refusal."""
+    if not earlier:
+        return True
+    last = earlier[-1]
+    if any(approval.accepted for approval in earlier) or last.final:
+        return False
+    not_before = episode.event.not_before
+    if not_before is not None and now >= not_before:
+        return False
+    return now >= (last.answered or last.asked) + backoff(len(earlier))
