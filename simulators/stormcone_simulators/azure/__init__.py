@@ -1,1 +1,3 @@
 """Azure's metadata service: Scheduled Events and instance metadata."""
+
+from stormcone_simulators.azure.simulator import AzureSimulator as AzureSimulator

@@ -1,0 +1,154 @@
+"""The Azure simulator: the model and the wire put together, and its options."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import ClassVar, Self
+
+from pydantic import Field
+
+from stormcone.clock import ManualClock, SystemClock
+from stormcone.errors import SettingsError
+from stormcone.simulator import Setting, SimulatorOptions
+from stormcone_simulators.azure.model import AzureModel, Rules
+from stormcone_simulators.azure.wire import CURRENT_VERSION, EVENTS_PATH, AzureWire
+from stormcone_simulators.base import BaseSimulator
+from stormcone_simulators.control import Body, Route, read
+from stormcone_simulators.machines import Machines
+from stormcone_simulators.messages import Request, Response
+
+DEFAULT_MACHINE = "web-0"
+
+
+class _Incarnations(Body):
+    skip: int = Field(0, ge=0, le=1_000_000, description="Count on by so many.")
+    restart: bool = Field(False, description="Start at 1 again, before anything is skipped.")
+
+
+class AzureSimulator(BaseSimulator):
+    """Azure's metadata service: Scheduled Events and instance metadata.
+
+    Args:
+        machines: `NAME[@GROUP][=ADDRESS]`; the machines of one group see one another's events.
+        clock: manual, or the system's at any speed.
+        port: 0 takes a free one.
+        bind: the address to listen on.
+        shared_hardware: whether an approval is only noted, as other tenants have not approved yet.
+        first_call_delay: how long the first answer to a machine takes, at most 2 minutes on the real service.
+        etag: whether answers carry an `ETag`.
+        isolated_groups: groups whose machines see only their own events.
+        scale_sets: groups that are scale sets; the others are availability sets.
+
+    Raises:
+        SettingsError: a machine cannot be read, or there is no group of a name that is given.
+    """
+
+    name: ClassVar[str] = "azure"
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(name="shared-hardware", help="An approval is only noted; the event starts at its time.", default=None),
+        Setting(name="first-call-delay", help="Seconds that the first answer to a machine takes.", default="0"),
+        Setting(name="etag", help="Answers carry an ETag, and If-None-Match is honoured.", default=None),
+        Setting(
+            name="isolated-group",
+            help="Groups, with commas between, whose machines see only their own events.",
+            default="",
+        ),
+        Setting(name="scale-set", help="Groups, with commas between, that are scale sets.", default=""),
+    )
+
+    def __init__(
+        self,
+        machines: Sequence[str] = (DEFAULT_MACHINE,),
+        *,
+        clock: ManualClock | SystemClock | None = None,
+        port: int = 0,
+        bind: str = "127.0.0.1",
+        shared_hardware: bool = False,
+        first_call_delay: timedelta = timedelta(0),
+        etag: bool = False,
+        isolated_groups: Collection[str] = (),
+        scale_sets: Collection[str] = (),
+    ) -> None:
+        known = Machines(machines)
+        groups = {machine.group for machine in known}
+        for group in (*isolated_groups, *scale_sets):
+            if group not in groups:
+                raise SettingsError(f"no machine is in the group {group!r}; there are: {', '.join(sorted(groups))}")
+        rules = Rules(
+            shared_hardware=shared_hardware,
+            first_call_delay=first_call_delay,
+            isolated_groups=frozenset(isolated_groups),
+            scale_sets=frozenset(scale_sets),
+        )
+        self._azure = AzureModel(known, rules)
+        wire = AzureWire(self._azure, etag=etag)
+        super().__init__(known, self._azure, wire, clock=clock or SystemClock(), port=port, bind=bind)
+
+    @classmethod
+    def from_settings(cls, options: SimulatorOptions) -> Self:
+        """As `from_options`, with settings whose names are known.
+
+        Raises:
+            SettingsError: an option cannot be used.
+        """
+        settings = options.settings
+        return cls(
+            options.machines or (DEFAULT_MACHINE,),
+            clock=options.clock,
+            port=options.port,
+            bind=options.bind,
+            shared_hardware=_switch(settings, "shared-hardware"),
+            first_call_delay=_seconds(settings, "first-call-delay"),
+            etag=_switch(settings, "etag"),
+            isolated_groups=_names(settings, "isolated-group"),
+            scale_sets=_names(settings, "scale-set"),
+        )
+
+    def facts(self) -> Mapping[str, str]:
+        """What a person needs in order to use it."""
+        return {
+            "scheduled_events": f"{self.url}{EVENTS_PATH}?api-version={CURRENT_VERSION}",
+            "header": "Metadata: true",
+        }
+
+    def control_routes(self) -> Sequence[Route]:
+        """`POST /_simulator/incarnations`: `{"skip": 2}` or `{"restart": true}`."""
+        return (Route("POST", "incarnations", self._move_incarnations),)
+
+    def skip_incarnations(self, count: int = 1) -> None:
+        """Count every machine's incarnation on without a change, as where a document was never seen."""
+        with self._settled():
+            self._azure.skip_incarnations(count)
+
+    def restart_incarnations(self) -> None:
+        """Start every machine's incarnation at 1 again, as after a day without requests."""
+        with self._settled():
+            self._azure.restart_incarnations()
+
+    def _move_incarnations(self, request: Request) -> Response:
+        asked = read(_Incarnations, request)
+        if asked.restart:
+            self.restart_incarnations()
+        self.skip_incarnations(asked.skip)
+        return Response(204)
+
+
+def _switch(settings: Mapping[str, str], name: str) -> bool:
+    value = settings.get(name, "false")
+    if value not in {"true", "false"}:
+        raise SettingsError(f"the setting {name} is a switch: true or false, not {value!r}")
+    return value == "true"
+
+
+def _seconds(settings: Mapping[str, str], name: str) -> timedelta:
+    value = settings.get(name, "0")
+    try:
+        span = timedelta(seconds=float(value))
+    except (ValueError, OverflowError) as error:
+        raise SettingsError(f"the setting {name} is a number of seconds, not {value!r}") from error
+    if span < timedelta(0):
+        raise SettingsError(f"the setting {name} cannot be negative")
+    return span
+
+
+def _names(settings: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in settings.get(name, "").split(",") if part.strip())

@@ -1,0 +1,345 @@
+"""What all simulators share, so that a cloud adds only its rules (`Model`) and its protocol (`Wire`).
+
+State moves lazily: every request and every read first lets all that is due by the simulator's clock happen, in the
+order of its time. So nothing runs in the background, and a test that advances a manual clock sees each step.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Protocol, Self
+
+from stormcone.clock import ManualClock, SystemClock
+from stormcone.errors import SettingsError, SimulationError
+from stormcone.model import Cause, Impact, Outcome
+from stormcone.simulator import Setting, SimulatorOptions
+from stormcone_simulators.control import CONTROL_PREFIX, ControlApi, Route
+from stormcone_simulators.events import EventBook, Plan, Revision, SimulatedEvent, iso
+from stormcone_simulators.faults import FaultPlan
+from stormcone_simulators.machines import Machines, SimulatedMachine, machine_path
+from stormcone_simulators.messages import Later, Request, Response, problem
+from stormcone_simulators.scenario import Agenda, load_scenario, scenario_names, stage
+from stormcone_simulators.server import Reply, Server, plain
+from stormcone_simulators.waiting import LoopClock
+
+_LOGGED = 10_000
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call, not what to listen on
+
+
+class Model(Protocol):
+    """A cloud's rules. Time is a parameter; the simulator's lock is held around every call."""
+
+    book: EventBook
+
+    def draft(self, plan: Plan, now: datetime) -> SimulatedEvent:
+        """The event that the plan would make, not yet announced.
+
+        Raises:
+            SimulationError: this cloud has no such event, or does not know a machine.
+        """
+
+    def revise(self, event: SimulatedEvent, revision: Revision, now: datetime) -> None:
+        """Change an announced event.
+
+        Raises:
+            SimulationError: this cloud cannot do that to it.
+        """
+
+    def cancel(self, event: SimulatedEvent, now: datetime) -> None:
+        """Call an event off.
+
+        Raises:
+            TooLate: it is past the point where this cloud does that.
+        """
+
+
+class Wire(Protocol):
+    """A cloud's protocol; the simulator's lock is held around every call."""
+
+    def answer(self, request: Request, path: str, machine: SimulatedMachine, now: datetime) -> Response | Later:
+        """What the cloud answers to `machine`; `path` is the request's without the machine's prefix."""
+
+    def failure(self, status: int) -> Response:
+        """What the cloud says when it fails with that status."""
+
+
+class BaseSimulator:
+    """The Python face that every simulator shares; see `stormcone.simulator.Simulator` for its methods.
+
+    Args:
+        machines: what it knows.
+        model: the cloud's rules.
+        wire: the cloud's protocol.
+        clock: manual, or the system's at any speed.
+        port: 0 takes a free one.
+        bind: the address to listen on.
+    """
+
+    name: ClassVar[str]
+    settings: ClassVar[tuple[Setting, ...]] = ()
+
+    def __init__(
+        self,
+        machines: Machines,
+        model: Model,
+        wire: Wire,
+        *,
+        clock: ManualClock | SystemClock,
+        port: int,
+        bind: str,
+    ) -> None:
+        self.clock = clock
+        self.faults = FaultPlan()
+        self._machines = machines
+        self._model = model
+        self._wire = wire
+        self._port = port
+        self._bind = bind
+        self._lock = threading.RLock()
+        self._agenda = Agenda()
+        self._log: deque[dict[str, Any]] = deque(maxlen=_LOGGED)
+        self._control = ControlApi(self, self.faults, self.control_routes())
+        self._server: Server | None = None
+
+    @classmethod
+    def from_options(cls, options: SimulatorOptions) -> Self:
+        """A simulator as the options say, not yet listening.
+
+        Raises:
+            SettingsError: an option cannot be used.
+        """
+        known = {setting.name for setting in cls.settings}
+        for name in options.settings:
+            if name not in known:
+                raise SettingsError(
+                    f"the {cls.name} simulator has no setting {name!r}; there are: {', '.join(sorted(known))}"
+                )
+        return cls.from_settings(options)
+
+    @classmethod
+    def from_settings(cls, options: SimulatorOptions) -> Self:
+        """As `from_options`, with settings whose names are known; each cloud's own.
+
+        Raises:
+            SettingsError: an option cannot be used.
+        """
+        raise NotImplementedError
+
+    @property
+    def url(self) -> str:
+        """Where it listens, such as `http://127.0.0.1:18169`.
+
+        Raises:
+            SimulationError: it does not listen.
+        """
+        if self._server is None:
+            raise SimulationError("the simulator does not listen yet; use it in a with block, or call start_server()")
+        host = _ANYWHERE.get(self._bind, self._bind)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}"
+
+    def urls(self) -> Mapping[str, str]:
+        """The address of each machine, by name."""
+        return {machine.name: self.url + machine_path(machine.name) for machine in self._machines}
+
+    def facts(self) -> Mapping[str, str]:
+        """What a person needs in order to use it."""
+        return {}
+
+    def control_routes(self) -> Sequence[Route]:
+        """The cloud's own calls of the control API."""
+        return ()
+
+    def start_server(self) -> None:
+        """Listen; returns when requests are answered.
+
+        Raises:
+            SimulationError: the port is in use or may not be bound.
+        """
+        if self._server is None:
+            self._server = Server(self._reply, bind=self._bind, port=self._port, clock=self.clock)
+
+    def close(self) -> None:
+        """Stop listening. Safe to call twice."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        self.start_server()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def schedule(
+        self,
+        impact: Impact,
+        *,
+        resources: Collection[str],
+        notice: timedelta | None = None,
+        not_before: datetime | None = None,
+        duration: timedelta | None = None,
+        started_for: timedelta | None = None,
+        cause: Cause | None = None,
+        native_type: str | None = None,
+        description: str | None = None,
+    ) -> str:
+        """Announce an event; answers its id. What is None is as usual on this cloud.
+
+        Raises:
+            SimulationError: this cloud has no such event, or does not know a machine.
+        """
+        plan = Plan(
+            impact=Impact(impact),
+            resources=_names(resources),
+            notice=notice,
+            not_before=not_before,
+            duration=duration,
+            started_for=started_for,
+            cause=None if cause is None else Cause(cause),
+            native_type=native_type,
+            description=description,
+        )
+        with self._settled() as now:
+            event = self._model.draft(plan, now)
+            self._model.book.add(event)
+            return event.id
+
+    def change(
+        self,
+        event_id: str,
+        *,
+        resources: Collection[str] | None = None,
+        notice: timedelta | None = None,
+        not_before: datetime | None = None,
+        duration: timedelta | None = None,
+        description: str | None = None,
+    ) -> None:
+        """Move the event or change what it says; what is None stays.
+
+        Raises:
+            SimulationError: there is no such event, it is over, or it has begun and cannot be moved any more.
+        """
+        revision = Revision(
+            resources=None if resources is None else _names(resources),
+            notice=notice,
+            not_before=not_before,
+            duration=duration,
+            description=description,
+        )
+        with self._settled() as now:
+            self._model.revise(self._model.book.get(event_id), revision, now)
+
+    def cancel(self, event_id: str) -> None:
+        """Call the event off.
+
+        Raises:
+            SimulationError: there is no such event, or it is too late for that on this cloud.
+        """
+        with self._settled() as now:
+            self._model.cancel(self._model.book.get(event_id), now)
+
+    def start(self, event_id: str) -> None:
+        """Begin it now.
+
+        Raises:
+            SimulationError: there is no such event, or it has begun already.
+        """
+        with self._settled() as now:
+            self._model.book.start(self._model.book.get(event_id), now)
+
+    def complete(self, event_id: str, outcome: Outcome = Outcome.COMPLETED) -> None:
+        """End it now.
+
+        Raises:
+            SimulationError: there is no such event, or it has ended already.
+        """
+        with self._settled() as now:
+            self._model.book.end(self._model.book.get(event_id), now, outcome)
+
+    def play(self, scenario: str) -> None:
+        """Begin a scenario, by name; its steps happen as the clock reaches them.
+
+        Raises:
+            SimulationError: there is no such scenario, or this cloud or these machines cannot play it.
+        """
+        script = load_scenario(scenario)
+        with self._settled() as now:
+            cast = [machine.name for machine in self._machines.group(self._machines.first.group)]
+            self._agenda.extend(stage(script, self._model, cast, now))
+            self._settle()
+
+    def scenarios(self) -> tuple[str, ...]:
+        """The names that `play` takes."""
+        return scenario_names()
+
+    def events(self) -> list[dict[str, Any]]:
+        """All events so far, oldest first, as the control API lists them."""
+        with self._settled():
+            return [event.as_json() for event in self._model.book]
+
+    def requests(self) -> list[dict[str, Any]]:
+        """What clients asked, oldest first, as the control API lists it: the last 10,000 requests."""
+        with self._lock:
+            return list(self._log)
+
+    @contextmanager
+    def _settled(self) -> Iterator[datetime]:
+        """The lock, and the time, with all that was due by then done."""
+        with self._lock:
+            yield self._settle()
+
+    def _settle(self) -> datetime:
+        now, book = self.clock.now(), self._model.book
+        while True:
+            scripted, move = self._agenda.next_step, book.next_move
+            # At the same moment the script goes first, so that it can end an event that would end by itself.
+            if scripted is not None and scripted <= now and (move is None or scripted <= move):
+                self._agenda.step()
+            elif move is not None and move <= now:
+                book.step()
+            else:
+                return now
+
+    async def _reply(self, request: Request, clock: LoopClock) -> Reply:
+        if request.path.startswith(CONTROL_PREFIX):
+            return Reply(self._control.answer(request))
+        at = iso(self.clock.now())
+        machine, path = self._machines.route(request.path, request.peer)
+        if machine is None:
+            return Reply(problem(404, f"the simulator has no machine of the path {request.path}"))
+        rule = self.faults.take(request, path, machine.name)
+        response = None
+        if rule is not None:
+            await clock.sleep(rule.delay_seconds)
+            response = rule.replacement(self._wire.failure(rule.status or 200))
+        while response is None:
+            with self._settled() as now:
+                answer = self._wire.answer(request, path, machine, now)
+            if isinstance(answer, Response):
+                response = answer
+            else:
+                await clock.sleep(answer.seconds)
+        with self._lock:
+            self._log.append(
+                {
+                    "at": at,
+                    "machine": machine.name,
+                    "method": request.method,
+                    "path": path,
+                    "query": request.query,
+                    "headers": request.headers,
+                    "body": request.body.decode(errors="replace"),
+                    "status": response.status,
+                    "fault": rule.kind if rule else None,
+                }
+            )
+        return Reply(response, rule.delivery if rule else plain)
+
+
+def _names(resources: Collection[str]) -> tuple[str, ...]:
+    if isinstance(resources, str):
+        raise SimulationError(f"resources is a list of machines, not one name; write [{resources!r}]")
+    return tuple(resources)

@@ -1,0 +1,88 @@
+"""Requests and responses as values, so that a cloud's protocol is a pure function of what was asked."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+JSON_TYPE = "application/json; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request, read whole.
+
+    Attributes:
+        method: in upper case.
+        target: the request target as it was sent, in origin form or absolute form.
+        headers: names in lower case; of repeated headers the values joined with ", ".
+        body: the bytes after the head, without transfer encoding.
+        peer: the address that it came from.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    peer: str = ""
+
+    @cached_property
+    def _parts(self) -> tuple[str, str]:
+        if self.target.startswith("/"):
+            path, _, query = self.target.partition("?")
+            return path, query.partition("#")[0]
+        # The absolute form, which clients send when they take the server for a proxy.
+        split = urlsplit(self.target)
+        return split.path or "/", split.query
+
+    @cached_property
+    def path(self) -> str:
+        """The path, decoded."""
+        return unquote(self._parts[0])
+
+    @cached_property
+    def query(self) -> Mapping[str, str]:
+        """The query's parameters, blank ones too; of a repeated one, the last."""
+        return dict(parse_qsl(self._parts[1], keep_blank_values=True))
+
+    def header(self, name: str) -> str | None:
+        """The value of the header, or None; `name` in lower case."""
+        return self.headers.get(name)
+
+
+@dataclass(frozen=True)
+class Response:
+    """One HTTP response; `Content-Length` is added when it is sent."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = JSON_TYPE
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """The status in words, "" where it has none."""
+        return _REASONS.get(self.status, "")
+
+
+@dataclass(frozen=True)
+class Later:
+    """No answer yet: ask again in so many seconds of the simulator's clock."""
+
+    seconds: float
+
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+def json_response(status: int, value: Any, *headers: tuple[str, str]) -> Response:
+    """A response with `value` as JSON."""
+    return Response(status, json.dumps(value).encode(), headers=headers)
+
+
+def problem(status: int, sentence: str, *headers: tuple[str, str]) -> Response:
+    """The control API's way to say no: `{"error": "one sentence"}`."""
+    return json_response(status, {"error": sentence}, *headers)

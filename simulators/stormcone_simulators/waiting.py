@@ -1,0 +1,37 @@
+"""Waiting on a simulator's clock inside an event loop, without a thread for each who waits."""
+
+import asyncio
+from contextlib import suppress
+
+from stormcone.clock import ManualClock, SystemClock
+
+
+class LoopClock:
+    """Lets coroutines of one loop sleep on a clock that other threads advance.
+
+    Made inside the loop that it serves; `close` ends its subscription.
+    """
+
+    def __init__(self, clock: ManualClock | SystemClock) -> None:
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._moved = asyncio.Event()
+        self.close = clock.subscribe(self._clock_moved)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return once `seconds` of the clock have passed."""
+        end = self._clock.monotonic() + seconds
+        while (left := end - self._clock.monotonic()) > 0:
+            moved = self._moved
+            real = None if isinstance(self._clock, ManualClock) else left / self._clock.speed
+            with suppress(TimeoutError):
+                await asyncio.wait_for(moved.wait(), real)
+
+    def _clock_moved(self) -> None:
+        # The loop may have been closed between the clock's step and this call.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
