@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from stormcone import notices
+from stormcone.approval import Answer as ApprovalAnswer
 from stormcone.clock import Clock, SystemClock
 from stormcone.context import Context, RunControl
 from stormcone.engine import Engine, Order, Request
@@ -275,7 +276,8 @@ class Agent:
         now = self._clock.now()
         busy = False
         for episode, decision in engine.decide_approvals(now, self._approving):
-            self._publish(notices.decision_notice(episode, decision, now))
+            if decision.answer is ApprovalAnswer.NO:  # a yes is followed by the answer, and a wait by one or the other
+                self._publish(notices.decision_notice(episode, decision, now))
             busy = True
         for request in engine.ask_approvals(now, self._approving):
             self._approving.add(request.episode.id)

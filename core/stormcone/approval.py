@@ -7,6 +7,7 @@ everything that an app may decide for itself.
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import NamedTuple
 
 from stormcone.handlers import App, Stage
@@ -58,10 +59,19 @@ class Facts:
         return self.machine.owns(leader)
 
 
+class Answer(StrEnum):
+    """Whether to approve now."""
+
+    YES = "yes"
+    WAIT = "wait"
+    """Not yet: something that is going on will decide."""
+    NO = "no"
+
+
 class Decision(NamedTuple):
     """Whether to approve now, and why or why not, as a clause for people."""
 
-    approve: bool
+    answer: Answer
     reason: str
 
 
@@ -69,7 +79,7 @@ class Rule(NamedTuple):
     """One rule: where it applies, it decides."""
 
     applies: Callable[[Facts], bool]
-    approve: bool
+    answer: Answer
     reason: Callable[[Facts], str]
 
 
@@ -98,37 +108,37 @@ def _policy_refuses(facts: Facts) -> bool:
 
 
 GUARDS = (
-    Rule(lambda f: f.event.phase is not Phase.SCHEDULED, False, lambda f: f"it has {f.event.phase}"),
-    Rule(lambda f: f.event.approval is Approval.NONE, False, lambda _: "it cannot be approved"),
-    Rule(lambda f: not f.machine.affected_by(f.event), False, lambda f: f"it does not name {f.machine.name}"),
+    Rule(lambda f: f.event.phase is not Phase.SCHEDULED, Answer.NO, lambda f: f"it has {f.event.phase}"),
+    Rule(lambda f: f.event.approval is Approval.NONE, Answer.NO, lambda _: "it cannot be approved"),
+    Rule(lambda f: not f.machine.affected_by(f.event), Answer.NO, lambda f: f"it does not name {f.machine.name}"),
     Rule(
         _leaderless_neighbours,
-        False,
+        Answer.NO,
         lambda f: f"it also names {', '.join(f.neighbours)} and {f.machine.name} is not their leader",
     ),
-    Rule(lambda f: f.app.approve == "never", False, lambda _: "the policy is never to approve"),
+    Rule(lambda f: f.app.approve == "never", Answer.NO, lambda _: "the policy is never to approve"),
     Rule(
         lambda f: bool(_in_state(f, RunState.VETOED)),
-        False,
+        Answer.NO,
         lambda f: f"vetoed by {_names(_in_state(f, RunState.VETOED))}",
     ),
 )
 """No app can overrule these; the first that applies decides."""
 
 PREPARED = (
-    Rule(_short_freeze, True, lambda _: "a freeze of 8 s or less, approved by policy"),
+    Rule(_short_freeze, Answer.YES, lambda _: "a freeze of 8 s or less, approved by policy"),
     Rule(
         lambda f: bool(_in_state(f, RunState.PENDING, RunState.RUNNING)),
-        False,
+        Answer.WAIT,
         lambda f: f"waiting for {_names(_in_state(f, RunState.PENDING, RunState.RUNNING))} to prepare",
     ),
-    Rule(_policy_refuses, False, lambda _: "the app's own policy says no"),
-    Rule(lambda f: callable(f.app.approve), True, lambda _: "by the app's own policy"),
-    Rule(lambda f: f.prepared, True, lambda f: f"prepared by {_names(f.prepares)}"),
-    Rule(lambda f: not f.prepares, False, lambda _: "no handler prepared for it"),
+    Rule(_policy_refuses, Answer.NO, lambda _: "the app's own policy says no"),
+    Rule(lambda f: callable(f.app.approve), Answer.YES, lambda _: "by the app's own policy"),
+    Rule(lambda f: f.prepared, Answer.YES, lambda f: f"prepared by {_names(f.prepares)}"),
+    Rule(lambda f: not f.prepares, Answer.NO, lambda _: "no handler prepared for it"),
     Rule(
         lambda _: True,
-        False,
+        Answer.NO,
         lambda f: f"{_names([run for run in f.prepares if run.state is not RunState.SUCCEEDED])} did not prepare",
     ),
 )
@@ -142,4 +152,4 @@ def decide(facts: Facts) -> Decision:
         Exception: whatever the app's own policy raises.
     """
     rule = next(rule for rule in (*GUARDS, *PREPARED) if rule.applies(facts))
-    return Decision(rule.approve, rule.reason(facts))
+    return Decision(rule.answer, rule.reason(facts))

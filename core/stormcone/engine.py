@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from stormcone.approval import Decision, Facts, decide
+from stormcone.approval import Answer, Decision, Facts, decide
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import ApprovalRecord, Episode, Journal
@@ -137,7 +137,7 @@ class Engine:
         """
         for episode, earlier in self._approvable(now, in_flight):
             decision = self._decide(episode)
-            if decision.approve:
+            if decision.answer is Answer.YES:
                 lost = bool(earlier) and earlier[-1].accepted is None
                 reason = f"{decision.reason}; repeated, since the answer was lost" if lost else decision.reason
                 yield Request(self.journal.ask_approval(episode.id, now, reason), episode, reason)
@@ -164,7 +164,7 @@ class Engine:
         try:
             return decide(Facts(event=episode.event, machine=self.machine, runs=runs, app=self.app))
         except Exception as error:  # noqa: BLE001 - the app's own policy: its fault is a no
-            return Decision(False, f"the app's own policy failed: {one_line(error)}")
+            return Decision(Answer.NO, f"the app's own policy failed: {one_line(error)}")
 
 
 def _may_ask(earlier: list[ApprovalRecord], episode: Episode, now: datetime) -> bool:

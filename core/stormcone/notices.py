@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from stormcone.approval import Decision
+from stormcone.approval import Answer, Decision
 from stormcone.journal import Episode
 from stormcone.lifecycle import Change, ChangeKind
 from stormcone.model import Machine, MaintenanceEvent, Origin, Outcome
@@ -116,8 +116,8 @@ def run_ended_notice(run: Run, settled: Settled, episode: Episode, at: datetime)
 
 def decision_notice(episode: Episode, decision: Decision, at: datetime) -> Notice:
     """What to say of a decision about an approval."""
-    verb = "is to be approved" if decision.approve else "is not approved"
-    text = printable(f"{describe(episode.event)} {verb}: {decision.reason}")
+    verb = {Answer.YES: "is to be approved", Answer.WAIT: "is not approved yet", Answer.NO: "is not approved"}
+    text = printable(f"{describe(episode.event)} {verb[decision.answer]}: {decision.reason}")
     return Notice(at, NoticeKind.DECIDED, text, episode.event)
 
 
