@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.errors import SettingsError, SimulationError
@@ -17,7 +17,7 @@ from stormcone.model import Cause, Impact, Outcome
 from stormcone.simulator import Setting, SimulatorOptions
 from stormcone_simulators.control import CONTROL_PREFIX, ControlApi, Route
 from stormcone_simulators.events import EventBook, Plan, Revision, SimulatedEvent, iso
-from stormcone_simulators.faults import FaultPlan
+from stormcone_simulators.faults import FaultPlan, FaultRule
 from stormcone_simulators.machines import Machines, SimulatedMachine, machine_path
 from stormcone_simulators.messages import Later, Request, Response, problem
 from stormcone_simulators.scenario import Agenda, load_scenario, scenario_names, stage
@@ -26,6 +26,31 @@ from stormcone_simulators.waiting import LoopClock
 
 _LOGGED = 10_000
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call, not what to listen on
+
+
+class LoggedRequest(NamedTuple):
+    """One request of a client, with what became of it."""
+
+    at: datetime
+    machine: str | None
+    request: Request
+    path: str
+    status: int
+    rule: FaultRule | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The request as the control API lists it; `path` is without the machine's prefix."""
+        return {
+            "at": iso(self.at),
+            "machine": self.machine,
+            "method": self.request.method,
+            "path": self.path,
+            "query": dict(self.request.query),
+            "headers": dict(self.request.headers),
+            "body": self.request.body.decode(errors="replace"),
+            "status": self.status,
+            "fault": self.rule.kind if self.rule else None,
+        }
 
 
 class Model(Protocol):
@@ -99,7 +124,7 @@ class BaseSimulator:
         self._bind = bind
         self._lock = threading.RLock()
         self._agenda = Agenda()
-        self._log: deque[dict[str, Any]] = deque(maxlen=_LOGGED)
+        self._log: deque[LoggedRequest] = deque(maxlen=_LOGGED)
         self._control = ControlApi(self, self.faults, self.control_routes())
         self._server: Server | None = None
 
@@ -283,7 +308,7 @@ class BaseSimulator:
     def requests(self) -> list[dict[str, Any]]:
         """What clients asked, oldest first, as the control API lists it: the last 10,000 requests."""
         with self._lock:
-            return list(self._log)
+            return [logged.as_json() for logged in self._log]
 
     @contextmanager
     def _settled(self) -> Iterator[datetime]:
@@ -304,39 +329,28 @@ class BaseSimulator:
                 return now
 
     async def _reply(self, request: Request, clock: LoopClock) -> Reply:
-        if request.path.startswith(CONTROL_PREFIX):
+        if f"{request.path}/".startswith(CONTROL_PREFIX):
             return Reply(self._control.answer(request))
-        at = iso(self.clock.now())
+        at = self.clock.now()
         machine, path = self._machines.route(request.path, request.peer)
-        if machine is None:
-            return Reply(problem(404, f"the simulator has no machine of the path {request.path}"))
-        rule = self.faults.take(request, path, machine.name)
-        response = None
+        rule = self.faults.take(request, path, machine.name) if machine else None
         if rule is not None:
             await clock.sleep(rule.delay_seconds)
-            response = rule.replacement(self._wire.failure(rule.status or 200))
-        while response is None:
+        replaced = rule.replacement(self._wire.failure(rule.status or 200)) if rule else None
+        response = replaced or await self._ask(request, path, machine, clock)
+        with self._lock:
+            self._log.append(LoggedRequest(at, machine.name if machine else None, request, path, response.status, rule))
+        return Reply(response, rule.delivery if rule else plain)
+
+    async def _ask(self, request: Request, path: str, machine: SimulatedMachine | None, clock: LoopClock) -> Response:
+        if machine is None:
+            return problem(404, f"the simulator has no machine of the path {request.path}")
+        while True:
             with self._settled() as now:
                 answer = self._wire.answer(request, path, machine, now)
             if isinstance(answer, Response):
-                response = answer
-            else:
-                await clock.sleep(answer.seconds)
-        with self._lock:
-            self._log.append(
-                {
-                    "at": at,
-                    "machine": machine.name,
-                    "method": request.method,
-                    "path": path,
-                    "query": request.query,
-                    "headers": request.headers,
-                    "body": request.body.decode(errors="replace"),
-                    "status": response.status,
-                    "fault": rule.kind if rule else None,
-                }
-            )
-        return Reply(response, rule.delivery if rule else plain)
+                return answer
+            await clock.sleep(answer.seconds)
 
 
 def _names(resources: Collection[str]) -> tuple[str, ...]:

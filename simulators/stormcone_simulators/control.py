@@ -131,6 +131,7 @@ class ControlApi:
         self._simulator = simulator
         self._faults = faults
         routes = (
+            Route("GET", "", self._calls),
             Route("GET", "health", self._health),
             Route("GET", "events", self._events),
             Route("POST", "events", self._schedule),
@@ -162,7 +163,7 @@ class ControlApi:
             if (match := regex.fullmatch(path)) is not None
         }
         if not fitting:
-            return problem(404, f"the control API has no {request.path}; its calls are in the documentation")
+            return problem(404, f"the control API has no {request.path}; GET {CONTROL_PREFIX} lists its calls")
         method = "GET" if request.method == "HEAD" else request.method
         if method not in fitting:
             allowed = ", ".join(fitting)
@@ -173,6 +174,12 @@ class ControlApi:
         except SimulationError as error:
             status = next(status for kind, status in _STATUSES if isinstance(error, kind))
             return problem(status, str(error))
+
+    def _calls(self, _request: Request) -> Response:
+        calls = [
+            f"{route.method} {CONTROL_PREFIX}{_GROUP.sub(_placeholder, route.pattern)}" for _, route in self._routes
+        ]
+        return json_response(200, {"calls": calls})
 
     def _health(self, _request: Request) -> Response:
         simulator = self._simulator
@@ -263,6 +270,13 @@ class ControlApi:
     def _play(self, _request: Request, scenario: str) -> Response:
         self._simulator.play(scenario)
         return json_response(200, {"scenario": scenario})
+
+
+_GROUP = re.compile(r"\(\?P<(\w+)>[^)]*\)")
+
+
+def _placeholder(group: re.Match[str]) -> str:
+    return group[1].upper()
 
 
 def _span(seconds: float | None) -> timedelta | None:

@@ -40,6 +40,9 @@ class Plan:
         cause: why.
         native_type: the cloud's own word.
         description: text for people.
+
+    Raises:
+        SimulationError: the parts do not make sense together.
     """
 
     impact: Impact
@@ -52,10 +55,19 @@ class Plan:
     native_type: str | None = None
     description: str | None = None
 
+    def __post_init__(self) -> None:
+        _check(self)
+        if self.started_for is not None and self.started_for < timedelta(0):
+            raise SimulationError("an event cannot stay started for a negative time")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """What changes in an announced event; what is None stays. See `Plan`."""
+    """What changes in an announced event; what is None stays. See `Plan`.
+
+    Raises:
+        SimulationError: the parts do not make sense together.
+    """
 
     resources: tuple[str, ...] | None = None
     notice: timedelta | None = None
@@ -63,24 +75,26 @@ class Revision:
     duration: timedelta | None = None
     description: str | None = None
 
+    def __post_init__(self) -> None:
+        _check(self)
 
-def start_time(asked: Plan | Revision, now: datetime, otherwise: datetime) -> datetime:
-    """When the event is to start by itself.
 
-    Raises:
-        SimulationError: both `notice` and `not_before` are given, `notice` is negative or `not_before` is not aware.
-    """
+def _check(asked: Plan | Revision) -> None:
+    if asked.resources is not None and not asked.resources:
+        raise SimulationError("an event names at least one machine")
     if asked.notice is not None and asked.not_before is not None:
         raise SimulationError("an event takes a notice or a not_before, not both; leave one out")
+    if asked.notice is not None and asked.notice < timedelta(0):
+        raise SimulationError("the notice of an event cannot be negative")
+    if asked.not_before is not None and asked.not_before.tzinfo is None:
+        raise SimulationError("the not_before of an event must have a time zone")
+
+
+def start_time(asked: Plan | Revision, now: datetime, otherwise: datetime) -> datetime:
+    """When the event is to start by itself: as asked, or else `otherwise`."""
     if asked.notice is not None:
-        if asked.notice < timedelta(0):
-            raise SimulationError("the notice of an event cannot be negative")
         return now + asked.notice
-    if asked.not_before is not None:
-        if asked.not_before.tzinfo is None:
-            raise SimulationError("the not_before of an event must have a time zone")
-        return asked.not_before.astimezone(UTC)
-    return otherwise
+    return otherwise if asked.not_before is None else asked.not_before.astimezone(UTC)
 
 
 @dataclass(kw_only=True)

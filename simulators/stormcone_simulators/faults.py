@@ -99,13 +99,17 @@ class FaultRule(BaseModel):
     status: int | None = Field(None, ge=200, le=599, description="Answer with this status instead.")
     retry_after: int | None = Field(None, ge=0, description="With `Retry-After`, in seconds.")
     body: str | None = Field(None, description="Answer with this body instead, status 200 unless `status` is given.")
-    content_type: str | None = Field(None, description="The content type of `body`.")
+    content_type: str | None = Field(None, pattern=r"^[\x20-\x7e]+$", description="The content type of `body`.")
     kind: Annotated[str, AfterValidator(_known_kind)] | None = Field(None, description="How the answer is spoilt.")
 
     @model_validator(mode="after")
     def _does_something(self) -> "FaultRule":
         if not (self.delay_seconds or self.status or self.kind or self.body is not None):
             raise ValueError("it says nothing to do; give status, body, delay_seconds or kind")
+        if self.retry_after is not None and self.status is None:
+            raise ValueError("retry_after goes with a status")
+        if self.content_type is not None and self.body is None:
+            raise ValueError("content_type goes with a body")
         return self
 
     def wants(self, request: Request, path: str, machine: str) -> bool:

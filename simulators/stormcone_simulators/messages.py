@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -21,6 +20,11 @@ class Request:
         headers: names in lower case; of repeated headers the values joined with ", ".
         body: the bytes after the head, without transfer encoding.
         peer: the address that it came from.
+        path: the target's path, decoded.
+        query: the target's parameters, blank ones too; of a repeated one, the last.
+
+    Raises:
+        ValueError: the target is not a URL, or has too many parameters.
     """
 
     method: str
@@ -29,24 +33,16 @@ class Request:
     body: bytes = b""
     peer: str = ""
 
-    @cached_property
-    def _parts(self) -> tuple[str, str]:
-        if self.target.startswith("/"):
-            path, _, query = self.target.partition("?")
-            return path, query.partition("#")[0]
-        # The absolute form, which clients send when they take the server for a proxy.
-        split = urlsplit(self.target)
-        return split.path or "/", split.query
+    path: str = field(init=False)
+    query: Mapping[str, str] = field(init=False)
 
-    @cached_property
-    def path(self) -> str:
-        """The path, decoded."""
-        return unquote(self._parts[0])
-
-    @cached_property
-    def query(self) -> Mapping[str, str]:
-        """The query's parameters, blank ones too; of a repeated one, the last."""
-        return dict(parse_qsl(self._parts[1], keep_blank_values=True))
+    def __post_init__(self) -> None:
+        path, _, query = self.target.partition("?")
+        if not path.startswith("/"):
+            # The absolute form, which clients send when they take the server for a proxy.
+            path = urlsplit(path).path or "/"
+        object.__setattr__(self, "path", unquote(path))
+        object.__setattr__(self, "query", dict(parse_qsl(query, keep_blank_values=True)))
 
     def header(self, name: str) -> str | None:
         """The value of the header, or None; `name` in lower case."""

@@ -125,7 +125,11 @@ class Line:
         for raw_name, raw_value in head.headers:
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        return Request(head.method.decode("latin-1"), head.target.decode("latin-1"), headers, bytes(body), peer)
+        target = head.target.decode("latin-1")
+        try:
+            return Request(head.method.decode("latin-1"), target, headers, bytes(body), peer)
+        except ValueError as error:
+            raise _Refused(400, f"the request target cannot be read: {error}") from error
 
     async def _next_event(self) -> h11.Request | h11.Data | h11.EndOfMessage:
         while True:

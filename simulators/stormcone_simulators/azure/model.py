@@ -150,7 +150,7 @@ class AzureModel:
             started_for=usual.started_for if plan.started_for is None else plan.started_for,
             description=description,
             created_at=now,
-            starts_at=not_before,
+            starts_at=max(not_before, now),
         )
 
     def revise(self, event: SimulatedEvent, revision: Revision, now: datetime) -> None:
@@ -168,7 +168,7 @@ class AzureModel:
         not_before = start_time(revision, now, event.not_before)
         if revision.resources is not None:
             event.resources = self._resources(revision.resources)
-        event.not_before = event.starts_at = not_before
+        event.not_before, event.starts_at = not_before, max(not_before, now)
         event.duration = _duration(revision.duration, event.duration)
         if revision.description is not None:
             event.description = revision.description
@@ -230,8 +230,6 @@ class AzureModel:
             service.incarnation = 1
 
     def _resources(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        if not names:
-            raise SimulationError("an event names at least one machine")
         groups = {self.machines.named(name).group for name in names}
         if len(groups) > 1:
             raise SimulationError(
