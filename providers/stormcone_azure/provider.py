@@ -1,0 +1,293 @@
+"""The Azure provider: asks the metadata service what is scheduled, approves, and learns which machine this is.
+
+Nothing here needs a credential. The service is at a link-local address, wants the header `Metadata: true` on every
+request so that none arrives there by accident, and is switched on for a machine by the first request, which may take
+two minutes; so the first poll waits that long and every later one does not.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple, Self
+from urllib.parse import urlsplit
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from stormcone.clock import Clock, SystemClock
+from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError
+from stormcone.http import STATUSES, MetadataClient, StatusMeaning, Timeouts, Unreachable
+from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Origin, Outcome, Scope
+from stormcone.provider import ProviderOptions
+from stormcone_azure.dhcp import host_address
+from stormcone_azure.wire import (
+    API_VERSIONS,
+    CURRENT_VERSION,
+    PROVIDER,
+    Compute,
+    approval,
+    read_compute,
+    read_document,
+)
+
+ENDPOINT = "http://169.254.169.254"
+"""The metadata service of a VM in a virtual network. Source: Azure's documentation of Scheduled Events."""
+
+EVENTS_PATH = "/metadata/scheduledevents"
+COMPUTE_PATH = "/metadata/instance/compute?api-version=2021-02-01"
+
+SETTINGS: Mapping[str, str] = MappingProxyType(
+    {"api-version": f"version of Scheduled Events, {CURRENT_VERSION} if unset"}
+)
+"""The provider's own settings, each with one line of help."""
+
+FIRST_POLL = Timeouts(read=130.0)
+"""Until one document has arrived: switching the service on takes up to 2 minutes."""
+
+LATER_CALLS = Timeouts(read=10.0)
+"""Everything else: stalls of 3 to 6 s were seen in the field, and the vendor's figure is 10 s."""
+
+AZURE_STATUSES: Mapping[int, StatusMeaning] = MappingProxyType(
+    {
+        **STATUSES,
+        400: StatusMeaning("Azure finds the Metadata header, the api-version or the body malformed", passing=False),
+        410: StatusMeaning("the service is being updated, which takes up to 70 s", passing=True),
+    }
+)
+"""What the service's statuses mean. Source: Azure's documentation; 410 was seen in the field."""
+
+_NOT_FOUND = 404
+_NOT_MODIFIED = 304
+_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}")
+_ETAG = re.compile(r"[\x21-\x7e]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retries:
+    """How `identify` tries again.
+
+    Attributes:
+        attempts: in all.
+        first_wait: seconds after the first attempt; every later wait is twice the one before.
+        longest_wait: seconds that no wait exceeds.
+    """
+
+    attempts: int = 5
+    first_wait: float = 1.0
+    longest_wait: float = 8.0
+
+
+class _Seen(NamedTuple):
+    """The last good answer that can be asked about with `If-None-Match`."""
+
+    etag: str
+    observation: Observation
+
+
+class _Partial(ProviderError):
+    """The instance endpoint does not say all yet, as at early boot."""
+
+    def __init__(self, compute: Compute) -> None:
+        super().__init__(
+            f"Azure does not say which machine this is: its answer lacks the name or the vmId ({COMPUTE_PATH}); "
+            "try again once the machine is up, or name it with --machine"
+        )
+        self.compute = compute
+
+
+class AzureProvider:
+    """Scheduled Events of the machine that this runs on.
+
+    Args:
+        endpoint: where the metadata service is, an http or https URL; may have a path, which goes before the service's.
+        machine: the machine's name in events; None asks the service.
+        region: the machine's region; None asks the service.
+        api_version: of Scheduled Events; see `API_VERSIONS`. Later ones are tried as they are.
+        clock: for the pauses between attempts and for dates in `Retry-After`.
+        retries: how `identify` tries again.
+
+    Raises:
+        SettingsError: the endpoint or the version cannot be used.
+    """
+
+    name: ClassVar[str] = PROVIDER
+    capabilities: ClassVar[Capabilities] = Capabilities(scope=Scope.MACHINE, poll_interval=1.0, can_approve=True)
+
+    def __init__(
+        self,
+        *,
+        endpoint: str = ENDPOINT,
+        machine: str | None = None,
+        region: str | None = None,
+        api_version: str = CURRENT_VERSION,
+        clock: Clock | None = None,
+        retries: Retries | None = None,
+    ) -> None:
+        if not _VERSION.fullmatch(api_version):
+            known = ", ".join(API_VERSIONS)
+            raise SettingsError(
+                f"api-version {api_version!r} is not one of Azure's; take one of {known}, or a later one"
+            )
+        self._endpoint = _checked(endpoint)
+        self._events_url = f"{self._endpoint}{EVENTS_PATH}?api-version={api_version}"
+        self._machine = machine
+        self._region = region
+        self._api_version = api_version
+        self._clock = clock or SystemClock()
+        self._retries = retries or Retries()
+        self._client = MetadataClient(statuses=AZURE_STATUSES, headers={"Metadata": "true"}, clock=self._clock)
+        self._switched_on = False
+        self._seen: _Seen | None = None
+
+    @classmethod
+    def from_options(cls, options: ProviderOptions) -> Self:
+        """A provider as the options say; without an endpoint, DHCP's leases tell whether it is the usual one.
+
+        Raises:
+            SettingsError: an option cannot be used.
+        """
+        unknown = sorted(set(options.settings) - set(SETTINGS))
+        if unknown:
+            raise SettingsError(f"azure has no setting {', '.join(unknown)}; it has {', '.join(SETTINGS)}")
+        host = None if options.endpoint else host_address()
+        return cls(
+            endpoint=options.endpoint or (f"http://{host}" if host else ENDPOINT),
+            machine=options.machine,
+            region=options.region,
+            api_version=options.settings.get("api-version", CURRENT_VERSION),
+            clock=options.clock,
+        )
+
+    def identify(self) -> Machine:
+        """Which machine this is. Its only name is the VM's, as in `Resources`; never the host name.
+
+        A machine whose name was given needs no instance endpoint (classic VMs have none), but then its events must
+        be there.
+
+        Raises:
+            ProviderUnavailable: this is not Azure.
+            ProviderError: it could not be asked, or does not know yet; the text says what to do.
+        """
+        retries = self._retries
+        ask = Retrying(
+            sleep=self._clock.sleep,
+            stop=stop_after_attempt(retries.attempts),
+            wait=wait_exponential(multiplier=retries.first_wait, max=retries.longest_wait),
+            retry=retry_if_exception(_worth_another_attempt),
+            reraise=True,
+        )
+        try:
+            compute = ask(self._compute)
+        except _Partial as error:
+            if not self._machine:
+                raise
+            compute = error.compute
+        except ProviderUnavailable:
+            if not self._machine:
+                raise
+            self.poll()
+            compute = Compute()
+        except Unreachable as error:
+            raise Unreachable(
+                f"{error}; run this on an Azure VM, or say where the metadata service is with --endpoint"
+            ) from error
+        return Machine(
+            provider=self.name,
+            id=compute.vm_id,
+            name=self._machine or compute.name,
+            region=self._region or compute.location,
+            zone=compute.zone,
+            account=compute.subscription_id,
+        )
+
+    def poll(self) -> Observation:
+        """What is announced now.
+
+        Raises:
+            RequestRefused: Azure does not take such a request.
+            ProviderError: what is announced is unknown.
+        """
+        seen = self._seen
+        answer = self._client.request(
+            "GET",
+            self._events_url,
+            headers={"If-None-Match": seen.etag} if seen else None,
+            timeouts=LATER_CALLS if self._switched_on else FIRST_POLL,
+            accept=frozenset({_NOT_MODIFIED}),
+        )
+        if answer.status == _NOT_MODIFIED:
+            if seen is None:
+                raise ProviderError("Azure says that nothing has changed since an answer that there never was")
+            return seen.observation
+        observation = read_document(answer.body, self._api_version)
+        etag = answer.headers.get("ETag", "").strip()
+        self._seen = _Seen(etag, observation) if _ETAG.fullmatch(etag) else None
+        self._switched_on = True
+        return observation
+
+    def outcomes(self, ids: Collection[str]) -> Mapping[str, Outcome]:  # noqa: ARG002
+        """Nothing: an event that is over is no longer listed, without a word on how it ended."""
+        return {}
+
+    def approve(self, event: MaintenanceEvent) -> None:
+        """Let the event begin before its time, for every machine that it names. Repeating it does no harm.
+
+        Raises:
+            RequestRefused: Azure refuses, or the event has no id of Azure's.
+            ProviderError: whether the approval arrived is not known.
+        """
+        if event.id_origin is Origin.INFERRED:
+            raise RequestRefused(f"event {event.id} cannot be approved: Azure gave it no EventId")
+        self._client.request(
+            "POST",
+            self._events_url,
+            headers={"Content-Type": "application/json"},
+            body=approval([event.id]),
+            timeouts=LATER_CALLS,
+        )
+
+    def close(self) -> None:
+        """Let go of connections; a poll that hangs ends. Safe to call twice."""
+        self._client.close()
+
+    def _compute(self) -> Compute:
+        url = f"{self._endpoint}{COMPUTE_PATH}"
+        try:
+            answer = self._client.request("GET", url, timeouts=LATER_CALLS, accept=frozenset({_NOT_FOUND}))
+        except RequestRefused as error:
+            raise _not_azure(str(error), passing=False) from error
+        if answer.status == _NOT_FOUND:
+            raise _not_azure("its metadata service has no instance/compute", passing=True)
+        if not answer.body.strip():
+            raise _Partial(Compute())
+        try:
+            compute = read_compute(answer.body)
+        except ValueError as error:
+            raise _not_azure(f"the answer of its metadata service {error}", passing=False) from None
+        if not compute.vm_id or not (compute.name or self._machine):
+            raise _Partial(compute)
+        return compute
+
+
+def _worth_another_attempt(error: BaseException) -> bool:
+    # Where nothing answers there is most likely no Azure, and whoever looks for the right cloud is waiting.
+    return isinstance(error, ProviderError) and error.passing and not isinstance(error, Unreachable)
+
+
+def _not_azure(why: str, *, passing: bool) -> ProviderUnavailable:
+    return ProviderUnavailable(
+        f"this is not Azure ({why}); choose another provider, or say where Azure's metadata service is with --endpoint",
+        passing=passing,
+    )
+
+
+def _checked(endpoint: str) -> str:
+    try:
+        parts = urlsplit(endpoint)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment:
+        shown = endpoint.rpartition("@")[2]
+        raise SettingsError(f"endpoint {shown!r} is no address of a server; give one such as {ENDPOINT}")
+    return endpoint.rstrip("/")
