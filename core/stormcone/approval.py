@@ -116,6 +116,11 @@ GUARDS = (
         Answer.NO,
         lambda f: f"it also names {', '.join(f.neighbours)} and {f.machine.name} is not their leader",
     ),
+    Rule(
+        lambda f: f.event.approval is Approval.CONSENT and not f.app.approve_consent,
+        Answer.NO,
+        lambda _: "it waits for its owner's consent, which the app does not give (approve_consent)",
+    ),
     Rule(lambda f: f.app.approve == "never", Answer.NO, lambda _: "the policy is never to approve"),
     Rule(
         lambda f: bool(_in_state(f, RunState.VETOED)),

@@ -153,6 +153,7 @@ class App:
         leader: which machine approves an event that names several: `first` (the first in `resources`) or a
             machine's name. None: such an event is not approved.
         approve_short_freeze: approve a freeze of 0 to 8 seconds at once, prepared or not, unless vetoed.
+        approve_consent: give consent, by the same rules, to events that would not happen without it.
 
     Raises:
         ValueError: two handlers have one name, or a setting is not one of those above.
@@ -167,12 +168,14 @@ class App:
         approve: ApprovalPolicy = "prepared",
         leader: str | None = None,
         approve_short_freeze: bool = False,
+        approve_consent: bool = False,
     ) -> None:
         if not (callable(approve) or approve in {"prepared", "never"}):
             raise ValueError(f"approve is 'prepared', 'never' or a function, not {approve!r}")
         self.approve = approve
         self.leader = leader
         self.approve_short_freeze = approve_short_freeze
+        self.approve_consent = approve_consent
         self.prepare = StageDecorator(self, Stage.PREPARE)
         self.started = StageDecorator(self, Stage.STARTED)
         self.recover = StageDecorator(self, Stage.RECOVER)

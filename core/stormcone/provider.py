@@ -85,6 +85,14 @@ class Provider(Protocol):
 
 
 @runtime_checkable
+class Explains(Protocol):
+    """A provider that has more to tell a person who looks for a fault."""
+
+    def facts(self) -> Mapping[str, str]:
+        """What it uses, by name: where its credentials come from, say. Never a secret."""
+
+
+@runtime_checkable
 class Simulates(Protocol):
     """Whatever can make simulated events: a cloud whose API has them, and every simulator's control API."""
 

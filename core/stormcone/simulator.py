@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.model import Cause, Impact, Outcome
+from stormcone.provider import ProviderOptions
 
 
 class Faults(Protocol):
@@ -97,6 +98,9 @@ class Simulator(Protocol):
 
     def urls(self) -> Mapping[str, str]:
         """The address of each machine, by name: for a provider that runs on that machine."""
+
+    def provider_options(self, machine: str | None = None) -> ProviderOptions:
+        """How a provider of this cloud reaches it, as `machine` or the first one, on the simulator's clock."""
 
     def facts(self) -> Mapping[str, str]:
         """What a person needs in order to use it (keys, regions), for the ready line and `--json`."""

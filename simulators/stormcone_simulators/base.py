@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.errors import SettingsError, SimulationError
 from stormcone.model import Cause, Impact, Outcome
+from stormcone.provider import ProviderOptions
 from stormcone.simulator import Setting, SimulatorOptions
 from stormcone_simulators.control import CONTROL_PREFIX, ControlApi, Route
 from stormcone_simulators.events import EventBook, Plan, Revision, SimulatedEvent, iso
@@ -167,6 +168,18 @@ class BaseSimulator:
     def urls(self) -> Mapping[str, str]:
         """The address of each machine, by name."""
         return {machine.name: self.url + machine_path(machine.name) for machine in self._machines}
+
+    def provider_options(self, machine: str | None = None) -> ProviderOptions:
+        """How a provider of this cloud reaches it, as `machine` or the first one, on the simulator's clock.
+
+        Raises:
+            SimulationError: there is no such machine.
+        """
+        name = machine or self._machines.first.name
+        urls = self.urls()
+        if name not in urls:
+            raise SimulationError(f"there is no machine {name!r}; there are: {', '.join(urls)}")
+        return ProviderOptions(endpoint=urls[name], clock=self.clock)
 
     def facts(self) -> Mapping[str, str]:
         """What a person needs in order to use it."""
@@ -331,11 +344,11 @@ class BaseSimulator:
     async def _reply(self, request: Request, clock: LoopClock) -> Reply:
         if f"{request.path}/".startswith(CONTROL_PREFIX):
             return Reply(self._control.answer(request))
-        at = self.clock.now()
+        at, since = self.clock.now(), clock.monotonic()
         machine, path = self._machines.route(request.path, request.peer)
         rule = self.faults.take(request, path, machine.name) if machine else None
         if rule is not None:
-            await clock.sleep(rule.delay_seconds)
+            await clock.until(since + rule.delay_seconds)
         replaced = rule.replacement(self._wire.failure(rule.status or 200)) if rule else None
         response = replaced or await self._ask(request, path, machine, clock)
         with self._lock:
@@ -346,11 +359,12 @@ class BaseSimulator:
         if machine is None:
             return problem(404, f"the simulator has no machine of the path {request.path}")
         while True:
+            since = clock.monotonic()
             with self._settled() as now:
                 answer = self._wire.answer(request, path, machine, now)
             if isinstance(answer, Response):
                 return answer
-            await clock.sleep(answer.seconds)
+            await clock.until(since + answer.seconds)
 
 
 def _names(resources: Collection[str]) -> tuple[str, ...]:

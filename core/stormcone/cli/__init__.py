@@ -1,0 +1,77 @@
+"""The command line. Each command is in a module of its own, imported when it is run, so that `--help` stays quick."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from stormcone import __version__
+from stormcone.errors import StormconeError
+
+COMMANDS = {
+    "run": ("stormcone.cli.run", "Watch this machine and carry your handlers through its maintenance."),
+    "events": ("stormcone.cli.events", "Show what is announced."),
+    "approve": ("stormcone.cli.approve", "Tell the cloud that an event may begin."),
+    "history": ("stormcone.cli.history", "Show what the journal knows: events, handlers, approvals."),
+    "providers": ("stormcone.cli.providers", "List the clouds and simulators that are installed."),
+    "doctor": ("stormcone.cli.doctor", "Which cloud is this, and can we reach what we need?"),
+    "simulator": ("stormcone.cli.simulator", "Serve a cloud's own protocol, for tests."),
+    "simulate": ("stormcone.cli.simulate", "Make, move and call off simulated events."),
+    "demo": ("stormcone.cli.demo", "See the whole story in a minute: no account, no server."),
+}
+"""Every command: its module, which has a click command `command`, and one sentence."""
+
+EXIT_STATUSES = """
+\b
+Exit status: 0 done, 1 failed, 2 the command line is wrong, 64 an option's value cannot be used,
+65 a simulated event cannot be made, 66 the handler file cannot be used, 69 the cloud cannot be asked,
+70 the cloud refuses, 74 the journal cannot be used, 75 the journal is in use, 78 a plug-in cannot be used.
+"""
+
+
+class _LazyGroup(click.Group):
+    """A group that knows its commands' names and imports one when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's face
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's face
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="stormcone")
+def cli() -> None:
+    """One handler for every cloud's maintenance: prepare, approve, ride it out, recover.
+
+    \b
+    New here?      stormcone demo
+    Your handler:  stormcone run handlers.py
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The program `stormcone`: runs a command and ends the process with its exit status."""
+    try:
+        status = cli.main(arguments, prog_name="stormcone", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stormcone: interrupted", err=True)
+        status = 130
+    except StormconeError as error:
+        click.echo(f"stormcone: {error}", err=True)
+        status = error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)

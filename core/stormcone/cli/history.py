@@ -1,0 +1,88 @@
+"""`stormcone history`: what the journal knows."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stormcone.cli.console import print_json
+from stormcone.cli.options import journal_option, json_option
+from stormcone.cli.render import event_json
+from stormcone.journal import Episode, Journal
+from stormcone.notices import describe
+from stormcone.text import printable, stamp
+from stormcone.timeline import Entry, timeline
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+_STYLES = {"cloud": "yellow", "approval": "magenta"}
+
+
+@click.command("history")
+@click.argument("event_id", metavar="[ID]", required=False)
+@journal_option
+@click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="How many events to show.")
+@json_option
+def command(event_id: str | None, journal: Path, last: int, as_json: bool) -> None:
+    """Show each event's story: what the cloud said, what each handler did, what was approved.
+
+    Reads the journal beside a running agent. With ID, that event alone.
+    """
+    with Journal.read(journal) as book:
+        episodes = book.episodes()
+        if event_id is not None:
+            episodes = [episode for episode in episodes if episode.event.id.casefold() == event_id.casefold()]
+            if not episodes:
+                raise click.ClickException(f"the journal {journal} has no event {printable(event_id)}")
+        stories = [(episode, timeline(book, episode)) for episode in episodes[-last:]]
+    if as_json:
+        print_json({"events": [_document(episode, story) for episode, story in stories]})
+        return
+    if not stories:
+        click.echo("The journal has no events yet.")
+        return
+    from rich.console import Console
+
+    console = Console(soft_wrap=True)
+    for episode, story in stories:
+        console.print(story_tree(episode, story))
+
+
+def _document(episode: Episode, story: list[Entry]) -> dict[str, Any]:
+    return {
+        "event": event_json(episode.event),
+        "episode": episode.number,
+        "first_seen": episode.first_seen.isoformat(),
+        "started": episode.started.isoformat() if episode.started else None,
+        "ended": episode.ended.isoformat() if episode.ended else None,
+        "approved": episode.approved,
+        "decision": episode.decision,
+        "timeline": [
+            {"at": entry.at.isoformat(), "who": entry.who, "what": entry.what, "result": entry.result}
+            for entry in story
+        ],
+    }
+
+
+def story_tree(episode: Episode, story: list[Entry]) -> "Tree":
+    """An event's story, drawn as a tree."""
+    from rich.text import Text
+    from rich.tree import Tree
+
+    event = episode.event
+    again = f", episode {episode.number}" if episode.number > 1 else ""
+    state = event.outcome or event.phase
+    head = Text(f"{describe(event)} — {state}", style="bold")
+    head.append(f"  {printable(event.id)}{again}", style="dim")
+    tree = Tree(head, guide_style="dim")
+    for entry in story:
+        line = Text(f"{stamp(entry.at)}  ", style="dim")
+        line.append(f"{entry.who}: ", style=_STYLES.get(entry.who, "cyan"))
+        line.append(entry.what, style="")
+        if entry.result:
+            line.append(f" — {entry.result}", style="")
+        tree.add(line)
+    if not episode.approved and episode.decision:
+        tree.add(Text(f"not approved: {episode.decision}", style="dim"))
+    return tree

@@ -1,0 +1,128 @@
+"""`stormcone run`: the agent."""
+
+import json
+import signal
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from stormcone.agent import Agent
+from stormcone.cli.console import notice_json, notice_line, set_up_logging
+from stormcone.cli.options import Span, journal_option, json_option, options_for_provider, provider_options
+from stormcone.commands import CommandHandler, split_command
+from stormcone.detect import open_provider
+from stormcone.errors import ProviderError, SettingsError
+from stormcone.handlerfile import load_app
+from stormcone.handlers import App, Stage
+from stormcone.journal import Journal
+from stormcone.model import Machine
+from stormcone.notices import Notice
+from stormcone.provider import Provider
+from stormcone.simulation import clock_of
+
+
+class CommandLine(click.ParamType[list[str]]):
+    """A command: a JSON list of words, or a line that is split like a shell's but run without one."""
+
+    name = "command"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        """The command's words; fails with one sentence."""
+        text = str(value).strip()
+        try:
+            if not text.startswith("["):
+                return split_command(text)
+            words = json.loads(text)
+        except (SettingsError, ValueError) as error:
+            self.fail(str(error), param, ctx)
+        if not words or not all(isinstance(word, str) for word in words):
+            self.fail(f"{text} is not a list of words", param, ctx)
+        return list(words)
+
+
+@click.command("run")
+@click.argument("file", metavar="[FILE.py[:APP]]", required=False)
+@provider_options
+@journal_option
+@click.option("--interval", type=Span(), help="Time between polls; the cloud's own advice otherwise.")
+@click.option("--on-prepare", type=CommandLine(), help="Run this when an event is announced.")
+@click.option("--on-started", type=CommandLine(), help="Run this when it has begun.")
+@click.option("--on-recover", type=CommandLine(), help="Run this when it has ended.")
+@click.option("--approve", type=click.Choice(["prepared", "never"]), help="Overrides the app's approval policy.")
+@click.option("--leader", metavar="NAME", help="Who approves events that name several machines: `first` or a name.")
+@json_option
+@click.option("-v", "--verbose", count=True, help="Say more; twice for everything.")
+def command(
+    file: str | None,
+    provider: str,
+    endpoint: str | None,
+    machine: str | None,
+    region: str | None,
+    settings: Sequence[str],
+    journal: Path,
+    interval: timedelta | None,
+    on_prepare: list[str] | None,
+    on_started: list[str] | None,
+    on_recover: list[str] | None,
+    approve: str | None,
+    leader: str | None,
+    as_json: bool,
+    verbose: int,
+) -> None:
+    """Watch this machine and carry your handlers through its maintenance.
+
+    FILE.py holds handlers and an `app` (or another name, after a colon). Without one, give commands: each gets the
+    event as JSON on standard input and as STORMCONE_* variables; exit status 0 is done, 75 is "try again", anything
+    else has failed.
+
+    \b
+    stormcone run handlers.py
+    stormcone run --on-prepare 'systemctl stop queue' --on-recover 'systemctl start queue'
+    """
+    set_up_logging(verbose)
+    commands = {Stage.PREPARE: on_prepare, Stage.STARTED: on_started, Stage.RECOVER: on_recover}
+    app = _app(file, {stage: words for stage, words in commands.items() if words})
+    if approve is not None:
+        app.approve = "never" if approve == "never" else "prepared"
+    if leader is not None:
+        app.leader = leader
+
+    def tell(notice: Notice) -> None:
+        click.echo(notice_json(notice) if as_json else notice_line(notice))
+
+    clock = clock_of(endpoint)
+    with Journal.open(journal) as book:
+        source = open_provider(provider, options_for_provider(endpoint, machine, region, settings, clock))
+        try:
+            known = _first_identity(source, book)
+            seconds = interval.total_seconds() if interval else None
+            agent = Agent(source, app, book, clock=clock, machine=known, interval=seconds, listener=tell)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: agent.stop())
+            agent.run()
+        finally:
+            source.close()
+
+
+def _app(file: str | None, commands: dict[Stage, list[str]]) -> App:
+    if file is None and not commands:
+        raise click.UsageError("there is nothing to run: give a handler file, or a command with --on-prepare")
+    app = App() if file is None else load_app(file)
+    if commands:
+        app.add(CommandHandler(commands))
+    return app
+
+
+def _first_identity(source: Provider, journal: Journal) -> Machine | None:
+    """Ask who we are at the very first start, so that a wrong endpoint is told at once.
+
+    An agent that has worked before comes up while the endpoint is down, after a reboot say, and goes on asking.
+    """
+    try:
+        return source.identify()
+    except ProviderError:
+        if not journal.lives():
+            raise
+        return None

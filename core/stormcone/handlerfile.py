@@ -1,0 +1,63 @@
+"""Loading the user's handler file."""
+
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from stormcone.errors import HandlerFileError
+from stormcone.handlers import App
+from stormcone.text import one_line
+
+DEFAULT_NAME = "app"
+
+
+def load_app(spec: str) -> App:
+    """The app of `FILE.py` or `FILE.py:NAME`. The file is run as a program would be: its folder is on the path.
+
+    Raises:
+        HandlerFileError: there is no such file, it fails, or has no `App` of that name.
+    """
+    path, name = _split(spec)
+    if not path.is_file():
+        raise HandlerFileError(f"there is no handler file {path}; give the path of a Python file")
+    module = _import(path)
+    found = getattr(module, name, None)
+    if isinstance(found, App):
+        return found
+    apps = sorted(key for key, value in vars(module).items() if isinstance(value, App))
+    if found is not None:
+        raise HandlerFileError(f"{name} in {path} is a {type(found).__name__}, not an App; write {name} = App([...])")
+    hint = f"it has {', '.join(apps)}; say {path}:{apps[0]}" if apps else "write app = App([...]) in it"
+    raise HandlerFileError(f"{path} has no App called {name}; {hint}")
+
+
+def _split(spec: str) -> tuple[Path, str]:
+    path, separator, name = spec.rpartition(":")
+    if separator and name.isidentifier():
+        return Path(path), name
+    return Path(spec), DEFAULT_NAME
+
+
+def _import(path: Path) -> ModuleType:
+    name = f"stormcone_handlers_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise HandlerFileError(f"{path} is not a Python file; its name must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise HandlerFileError(f"{path} cannot be imported: {one_line(error)}{_where(error, path)}") from error
+    return module
+
+
+def _where(error: BaseException, path: Path) -> str:
+    """The last line of the file that the error passed through."""
+    if isinstance(error, SyntaxError):
+        return ""  # its text has the line
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    return f" (line {lines[-1]})" if lines else ""
