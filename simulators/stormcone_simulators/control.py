@@ -288,7 +288,7 @@ def _foreign(request: Request) -> str | None:
     if host is not None and not _is_ours(host):
         return f"the control API does not answer to the host {host!r}; call it by its IP address or as localhost"
     origin = request.header("origin")
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and origin != f"http://{host}":
         return f"the control API does not answer to pages of {origin!r}"
     return None
 

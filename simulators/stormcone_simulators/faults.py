@@ -50,9 +50,10 @@ async def _empty(line: Line, response: Response) -> None:
 
 
 async def _drip(line: Line, response: Response) -> None:
-    for byte in line.render(response):
+    start = line.clock.monotonic()
+    for place, byte in enumerate(line.render(response)):
+        await line.clock.until(start + place * _DRIP_SECONDS)
         await line.send(bytes((byte,)))
-        await line.clock.sleep(_DRIP_SECONDS)
 
 
 async def _invalid_utf8(line: Line, response: Response) -> None:

@@ -23,6 +23,7 @@ from stormcone_simulators.waiting import LoopClock
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 1024 * 1024
+MAX_PORT = 65535
 _CHUNK = 64 * 1024
 _BACKLOG = 2048
 # Real seconds: closing at once on a client that still sends would reset the answer that it has not read yet.
@@ -206,13 +207,14 @@ class Server:
     def __init__(self, answer: Answer, *, bind: str, port: int, clock: ManualClock | SystemClock) -> None:
         self._answer = answer
         self._clock = clock
+        if not 0 <= port <= MAX_PORT:
+            raise SimulationError(f"cannot listen on port {port}: a port is a number from 0 to {MAX_PORT}")
         family = socket.AF_INET6 if ":" in bind else socket.AF_INET
         try:
             self._socket = socket.create_server((bind, port), family=family, backlog=_BACKLOG)
-        except (OSError, OverflowError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "a port is a number from 0 to 65535"
+        except OSError as error:
             raise SimulationError(
-                f"cannot listen on port {port} of {bind}: {reason}; choose another port, or 0 for a free one"
+                f"cannot listen on port {port} of {bind}: {error.strerror}; choose another, or port 0 for a free one"
             ) from error
         self.port: int = self._socket.getsockname()[1]
         self._ready = threading.Event()

@@ -18,9 +18,15 @@ class LoopClock:
         self._moved = asyncio.Event()
         self.close = clock.subscribe(self._clock_moved)
 
-    async def sleep(self, seconds: float) -> None:
-        """Return once `seconds` of the clock have passed."""
-        end = self._clock.monotonic() + seconds
+    def monotonic(self) -> float:
+        """Seconds of the clock that only ever grow."""
+        return self._clock.monotonic()
+
+    async def until(self, end: float) -> None:
+        """Return once the clock's `monotonic` has reached `end`.
+
+        A moment, not a span: a clock that is advanced between two lines of the caller takes nothing from the wait.
+        """
         while (left := end - self._clock.monotonic()) > 0:
             moved = self._moved
             real = None if isinstance(self._clock, ManualClock) else left / self._clock.speed
