@@ -145,6 +145,8 @@ def advance(
 ) -> tuple[Change, ...]:
     """What an observation means for what is known, as steps in the order of the observation.
 
+    Of an event that is listed more than once, the first listing counts.
+
     Args:
         known: the last episode of each event that is going on or is in the observation.
         observation: what the provider sees now.
@@ -154,7 +156,10 @@ def advance(
             An event that is missing here too was not asked about and stays as it is. None, instead of a mapping,
             means that this cloud reports no outcomes: they are inferred.
     """
-    changes = [change for seen in observation.events if (change := _step(known.get(seen.key), seen)) is not None]
+    listed: dict[EventKey, MaintenanceEvent] = {}
+    for seen in observation.events:
+        listed.setdefault(seen.key, seen)
+    changes = [change for key, seen in listed.items() if (change := _step(known.get(key), seen)) is not None]
     for event in missing(known, observation):
         if verdicts is not None and event.key not in verdicts:
             continue
