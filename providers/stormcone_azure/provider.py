@@ -106,6 +106,9 @@ class AzureProvider:
         clock: for the pauses between attempts and for dates in `Retry-After`.
         retries: how `identify` tries again.
 
+    Attributes:
+        events_url: where it polls and approves.
+
     Raises:
         SettingsError: the endpoint or the version cannot be used.
     """
@@ -129,7 +132,7 @@ class AzureProvider:
                 f"api-version {api_version!r} is not one of Azure's; take one of {known}, or a later one"
             )
         self._endpoint = _checked(endpoint)
-        self._events_url = f"{self._endpoint}{EVENTS_PATH}?api-version={api_version}"
+        self.events_url = f"{self._endpoint}{EVENTS_PATH}?api-version={api_version}"
         self._machine = machine
         self._region = region
         self._api_version = api_version
@@ -210,7 +213,7 @@ class AzureProvider:
         seen = self._seen
         answer = self._client.request(
             "GET",
-            self._events_url,
+            self.events_url,
             headers={"If-None-Match": seen.etag} if seen else None,
             timeouts=LATER_CALLS if self._switched_on else FIRST_POLL,
             accept=frozenset({_NOT_MODIFIED}),
@@ -240,7 +243,7 @@ class AzureProvider:
             raise RequestRefused(f"event {event.id} cannot be approved: Azure gave it no EventId")
         self._client.request(
             "POST",
-            self._events_url,
+            self.events_url,
             headers={"Content-Type": "application/json"},
             body=approval([event.id]),
             timeouts=LATER_CALLS,

@@ -46,6 +46,9 @@ class TestTheDocumentedEvent:
         assert (event.not_before, event.not_before_origin) == (None, None)
         assert observation.problems == ()
 
+    def test_may_follow_a_mark_of_its_encoding(self, document, entry):
+        assert len(read_document(b"\xef\xbb\xbf" + document(entry())).events) == 1
+
 
 class TestAnEventType:
     @pytest.mark.parametrize(
@@ -312,9 +315,6 @@ class TestWhatIsNoDocument:
     def test_is_not_an_empty_list_which_says_that_nothing_is_scheduled(self, document):
         observation = read_document(document())
         assert (observation.events, observation.complete) == ((), True)
-
-    def test_is_not_a_document_that_begins_with_a_mark_of_its_encoding(self, document, entry):
-        assert len(read_document(b"\xef\xbb\xbf" + document(entry())).events) == 1
 
 
 class TestAnOddNeighbour:
