@@ -186,7 +186,8 @@ class Test4GoesOnAfterWhatItCannotRead:
     def test_one_odd_field_hides_neither_its_event_nor_the_next(self, world, fields):
         body = (
             '{"DocumentIncarnation": 1, "Events": ['
-            f'{{"EventId": "ODD", "EventStatus": "Scheduled", "EventType": "Reboot", "Resources": ["web-0"], {fields}}},'
+            '{"EventId": "ODD", "EventStatus": "Scheduled", "EventType": "Reboot", "Resources": ["web-0"],'
+            f"{fields}}},"
             '{"EventId": "NEXT", "EventStatus": "Scheduled", "EventType": "Freeze", "Resources": ["web-0"]}]}'
         )
         world.simulator.faults.add(path="/metadata/scheduledevents", body=body, method="GET")
@@ -370,9 +371,8 @@ class TestSpecialCases:
     def test_every_scenario_of_one_machine_is_carried_to_its_end(self, stack, tmp_path, scenario, stages):
         world = World(stack, tmp_path / "j.db", machines=("web-0",))
         world.simulator.play(scenario)
-        for _ in range(60):
-            world.steps(1, seconds=1)
-            world.clock.advance(minutes=1)
+        world.steps(60, seconds=1)
+        world.steps(60, seconds=60)
         (episode,) = world.journal.episodes()
         assert world.handler.stages(episode.event.id) == stages
         assert episode.event.outcome is Outcome.COMPLETED
@@ -396,7 +396,5 @@ class TestSpecialCases:
 
 
 def _document(event: str, resource: str) -> str:
-    return (
-        '{"DocumentIncarnation": 1, "Events": [{"EventId": "%s", "EventStatus": "Scheduled", "EventType": "Reboot",'
-        ' "Resources": [%s], "NotBefore": ""}]}' % (event, resource)
-    )
+    entry = f'"EventId": "{event}", "EventStatus": "Scheduled", "EventType": "Reboot", "Resources": [{resource}]'
+    return f'{{"DocumentIncarnation": 1, "Events": [{{{entry}, "NotBefore": ""}}]}}'
