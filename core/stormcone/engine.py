@@ -13,7 +13,7 @@ from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import ApprovalRecord, Episode, Journal
 from stormcone.lifecycle import Change, advance
 from stormcone.model import EventKey, Machine, Observation, Outcome, Phase
-from stormcone.runs import Attempt, Run, RunState, Settled, backoff, plan, settle
+from stormcone.runs import Attempt, Run, RunState, Settled, backoff, outdated, plan, settle
 from stormcone.text import one_line
 
 
@@ -63,9 +63,9 @@ class Engine:
         self, observation: Observation, now: datetime, verdicts: Mapping[EventKey, Outcome | None] | None = None
     ) -> tuple[Change, ...]:
         """Record what an observation means, with the runs that it makes, in one transaction."""
-        episodes = {episode.event.key: episode for episode in self.unfinished()}
-        unknown = [event.key for event in observation.events if event.key not in episodes]
-        episodes |= {episode.event.key: episode for episode in self.journal.latest(self.machine, unknown)}
+        episodes = {episode.event.key: episode for episode in self.unfinished() if episode.ended is None}
+        others = [event.key for event in observation.events if event.key not in episodes]
+        episodes |= {episode.event.key: episode for episode in self.journal.latest(self.machine, others)}
         known = {key: episode.known() for key, episode in episodes.items()}
         changes = advance(known, observation, now, self.machine, verdicts)
         if changes:
@@ -81,7 +81,7 @@ class Engine:
         for run, why in planned.dropped:
             self.journal.drop_run(run, now, why)
         for run, due in planned.due:
-            self.journal.move_run_due(run, due)
+            self.journal.schedule_run(run, due)
         for new in planned.new:
             self.journal.add_run(episode.id, new)
 
@@ -101,11 +101,16 @@ class Engine:
             for run in due:
                 handler = self.app.handler(run.handler)
                 if handler is None:
-                    with self.journal.transaction():
-                        self.journal.drop_run(run, now, "the app has no handler of this name any more")
+                    self._drop(run, now, "the app has no handler of this name any more")
+                elif why := outdated(run, episode.event):  # it was cut off, and meanwhile its event has gone on
+                    self._drop(run, now, why)
                 elif confirmed or run.stage is Stage.RECOVER:
                     yield Order(self.journal.begin_run(run, now), handler, episode)
                     break
+
+    def _drop(self, run: Run, now: datetime, why: str) -> None:
+        with self.journal.transaction():
+            self.journal.drop_run(run, now, why)
 
     def end_attempt(self, order: Order, attempt: Attempt, now: datetime) -> Settled:
         """Record how an attempt ended and what becomes of its run."""

@@ -13,6 +13,7 @@ from stormcone.model import MaintenanceEvent, Phase
 FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(seconds=60)
 SHORTEST_PAUSE = timedelta(milliseconds=100)
+LONGEST_PAUSE = timedelta(days=365)
 
 END_GRACE = timedelta(seconds=30)
 """How long prepare or started may go on after the event's end, before recover goes ahead without it."""
@@ -33,14 +34,15 @@ class RunState(StrEnum):
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether nothing is left to do of it, as things stand."""
         return self not in {RunState.PENDING, RunState.RUNNING}
 
 
 RUN_MOVES = frozenset(
     {
         (RunState.PENDING, RunState.RUNNING),  # an attempt begins
-        (RunState.PENDING, RunState.DROPPED),  # the event has gone on, or the handler is no longer in the app
+        (RunState.PENDING, RunState.DROPPED),  # the event has gone on, or its handler has no part in it any more
+        (RunState.DROPPED, RunState.PENDING),  # the event has changed again, and its handler takes it after all
         (RunState.RUNNING, RunState.PENDING),  # it is to be tried again, or the agent was cut off
         (RunState.RUNNING, RunState.SUCCEEDED),  # the stage returned
         (RunState.RUNNING, RunState.FAILED),  # it gave up, ran out of tries or overran
@@ -128,7 +130,7 @@ class Plan:
     Attributes:
         new: runs to make.
         dropped: runs that will not begin (again), with the reason.
-        due: pending runs whose time has moved, with the new time.
+        due: runs with the time at which they are due now: pending ones, and dropped ones that are wanted again.
     """
 
     new: tuple[NewRun, ...] = ()
@@ -150,35 +152,47 @@ def plan(change: Change, app: App, runs: Iterable[Run], *, affected: bool) -> Pl
     if change.kind is ChangeKind.ENDED:
         return Plan(
             new=_recoveries(change.event, app, runs, affected=affected),
-            dropped=_drop(runs, (Stage.PREPARE, Stage.STARTED), "the event has ended"),
+            dropped=_drop_outdated(runs, change.event),
         )
     if change.kind is ChangeKind.STARTED:
         return Plan(
             new=_missing_runs(Stage.STARTED, change.event, taking, runs),
-            dropped=_drop(runs, (Stage.PREPARE,), "the event has begun"),
+            dropped=_drop_outdated(runs, change.event),
         )
     wanted = {handler.label: handler for handler in taking}
-    pending = [run for run in runs if run.stage is Stage.PREPARE and run.state is RunState.PENDING]
+    prepares = [run for run in runs if run.stage is Stage.PREPARE]
     return Plan(
         new=_missing_runs(Stage.PREPARE, change.event, taking, runs),
         dropped=tuple(
             (run, "the event has changed and the handler no longer takes it")
-            for run in pending
-            if run.handler not in wanted
+            for run in prepares
+            if run.state is RunState.PENDING and run.handler not in wanted
         ),
         due=tuple(
             (run, begin_at(wanted[run.handler], change.event))
-            for run in pending
-            if run.handler in wanted and run.attempt == 0
+            for run in prepares
+            if run.handler in wanted and _may_be_moved(run)
         ),
     )
+
+
+def outdated(run: Run, event: MaintenanceEvent) -> str | None:
+    """Why an attempt at the run makes no sense any more, now that its event has gone on; None where it does."""
+    if run.stage is not Stage.RECOVER and event.phase is Phase.ENDED:
+        return "the event has ended"
+    if run.stage is Stage.PREPARE and event.phase is Phase.STARTED:
+        return "the event has begun"
+    return None
 
 
 def begin_at(handler: Handler, event: MaintenanceEvent) -> datetime | None:
     """When the handler's prepare begins: its lead before the event's time; None: at once."""
     if handler.lead is None or event.not_before is None:
         return None
-    return event.not_before - handler.lead
+    try:
+        return event.not_before - handler.lead
+    except OverflowError:  # some clouds say "no time" with the first day of year 1
+        return None
 
 
 def deadline(run: Run, handler: Handler, event: MaintenanceEvent, *, started: datetime | None) -> datetime | None:
@@ -224,13 +238,12 @@ def settle(run: Run, handler: Handler, event: MaintenanceEvent, attempt: Attempt
         return Settled(RunState.FAILED, None, attempt.note)
     if handler.retries is not None and run.attempt > handler.retries:
         return Settled(RunState.FAILED, None, f"{attempt.note} (tried {run.attempt} times)")
-    again = now + (backoff(run.attempt) if attempt.after is None else max(attempt.after, SHORTEST_PAUSE))
+    wished = backoff(run.attempt) if attempt.after is None else attempt.after
+    again = now + min(max(wished, SHORTEST_PAUSE), LONGEST_PAUSE)
     if run.stage is Stage.PREPARE and event.not_before is not None and again >= event.not_before > now:
         return Settled(RunState.FAILED, None, f"{attempt.note} (the next try would come after the event's time)")
-    if run.stage is not Stage.RECOVER and event.phase is Phase.ENDED:
-        return Settled(RunState.FAILED, None, f"{attempt.note} (not tried again: the event has ended)")
-    if run.stage is Stage.PREPARE and event.phase is Phase.STARTED:
-        return Settled(RunState.FAILED, None, f"{attempt.note} (not tried again: the event has begun)")
+    if why := outdated(run, event):
+        return Settled(RunState.FAILED, None, f"{attempt.note} (not tried again: {why})")
     return Settled(RunState.PENDING, again, attempt.note)
 
 
@@ -268,5 +281,10 @@ def _only_recovers(handler: Handler) -> bool:
     return not (handler.has(Stage.PREPARE) or handler.has(Stage.STARTED))
 
 
-def _drop(runs: tuple[Run, ...], stages: tuple[Stage, ...], why: str) -> tuple[tuple[Run, str], ...]:
-    return tuple((run, why) for run in runs if run.stage in stages and run.state is RunState.PENDING)
+def _may_be_moved(run: Run) -> bool:
+    """Whether a revision decides when the run is due: not where it has begun and its own backoff does."""
+    return run.state is RunState.DROPPED or (run.state is RunState.PENDING and run.attempt == 0)
+
+
+def _drop_outdated(runs: tuple[Run, ...], event: MaintenanceEvent) -> tuple[tuple[Run, str], ...]:
+    return tuple((run, why) for run in runs if run.state is RunState.PENDING and (why := outdated(run, event)))

@@ -237,9 +237,13 @@ class Journal:
             due=_maybe_text(new.due),
         )
 
-    def move_run_due(self, run: Run, due: datetime | None) -> None:
-        """A pending run is to begin at another time; within a transaction."""
-        self._connection.execute("UPDATE runs SET due = ? WHERE id = ?", (_maybe_text(due), run.id))
+    def schedule_run(self, run: Run, due: datetime | None) -> None:
+        """A pending or dropped run is to begin at this time; within a transaction."""
+        if run.state is not RunState.PENDING:
+            self._set_run_state(run, RunState.PENDING)
+        self._connection.execute(
+            "UPDATE runs SET due = ?, ended = NULL, note = '' WHERE id = ?", (_maybe_text(due), run.id)
+        )
 
     def drop_run(self, run: Run, at: datetime, why: str) -> None:
         """A pending run will not begin (again); within a transaction."""

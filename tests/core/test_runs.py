@@ -1,0 +1,323 @@
+"""Runs: which work a change makes, when it is due and must be done, and what an attempt makes of it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from stormcone.handlers import App, Handler, Stage
+from stormcone.lifecycle import Change, ChangeKind
+from stormcone.model import Impact, Phase
+from stormcone.runs import (
+    END_GRACE,
+    LONGEST_PAUSE,
+    RUN_MOVES,
+    SHORTEST_PAUSE,
+    Attempt,
+    Run,
+    RunState,
+    Verdict,
+    backoff,
+    begin_at,
+    deadline,
+    outdated,
+    plan,
+    settle,
+    stop_at,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SOON = NOW + timedelta(minutes=15)
+
+
+def a_minute(minutes):
+    return NOW + timedelta(minutes=minutes)
+
+
+class Everything(Handler):
+    def prepare(self, event, context): ...
+
+    def started(self, event, context): ...
+
+    def recover(self, event, context): ...
+
+
+class OnlyPrepares(Handler):
+    def prepare(self, event, context): ...
+
+
+class OnlyRecovers(Handler):
+    def recover(self, event, context): ...
+
+
+def handler(kind=Everything, **settings):
+    made = kind()
+    vars(made).update(settings)
+    return made
+
+
+def run(name="Everything", stage=Stage.PREPARE, state=RunState.PENDING, **fields):
+    return Run(id=1, episode=1, handler=name, stage=stage, position=0, state=state, **fields)
+
+
+def change(event, kind, before=None):
+    return Change(kind=kind, event=event, before=before, episode=1)
+
+
+def announced(event):
+    return change(event, ChangeKind.ANNOUNCED)
+
+
+def new(planned):
+    return [(made.handler, made.stage.value, made.position) for made in planned.new]
+
+
+class TestAnAnnouncement:
+    def test_makes_a_prepare_for_each_handler_that_takes_it_in_their_order(self, event):
+        app = App([handler(name="b"), handler(OnlyRecovers), handler(name="a"), handler(impacts={Impact.FREEZE})])
+        assert new(plan(announced(event()), app, [], affected=True)) == [("b", "prepare", 0), ("a", "prepare", 2)]
+
+    def test_makes_nothing_where_the_event_is_not_about_this_machine(self, event):
+        assert plan(announced(event()), App([handler()]), [], affected=False).new == ()
+
+    @pytest.mark.parametrize(
+        ("lead", "not_before", "due"),
+        [
+            (None, SOON, None),
+            (timedelta(minutes=5), SOON, a_minute(10)),
+            (timedelta(0), SOON, SOON),
+            (timedelta(minutes=5), None, None),
+            (timedelta(minutes=5), datetime(1, 1, 1, tzinfo=UTC), None),
+        ],
+    )
+    def test_makes_it_due_by_the_lead(self, event, lead, not_before, due):
+        assert begin_at(handler(lead=lead), event(not_before=not_before)) == due
+
+
+class TestARevision:
+    def test_moves_what_has_not_begun(self, event):
+        waiting = run(due=a_minute(10))
+        planned = plan(
+            change(event(not_before=a_minute(60)), ChangeKind.REVISED),
+            App([handler(lead=timedelta(minutes=5))]),
+            [waiting],
+            affected=True,
+        )
+        assert (planned.new, planned.due) == ((), ((waiting, a_minute(55)),))
+
+    def test_leaves_a_retry_when_it_is(self, event):
+        retried = run(attempt=1, due=a_minute(1))
+        assert plan(change(event(), ChangeKind.REVISED), App([handler()]), [retried], affected=True).due == ()
+
+    @pytest.mark.parametrize("state", [RunState.RUNNING, RunState.SUCCEEDED, RunState.FAILED, RunState.VETOED])
+    def test_leaves_what_has_begun_or_is_over(self, event, state):
+        planned = plan(
+            change(event(), ChangeKind.REVISED), App([handler()]), [run(state=state, attempt=1)], affected=True
+        )
+        assert (planned.new, planned.dropped, planned.due) == ((), (), ())
+
+    def test_drops_the_handler_that_no_longer_takes_it_and_brings_in_the_one_that_does(self, event):
+        waiting = run("reboots")
+        app = App([handler(name="reboots", impacts={Impact.REBOOT}), handler(name="freezes", impacts={Impact.FREEZE})])
+        planned = plan(change(event(impact="freeze"), ChangeKind.REVISED), app, [waiting], affected=True)
+        assert new(planned) == [("freezes", "prepare", 0)]
+        assert [dropped for dropped, _ in planned.dropped] == [waiting]
+
+    @pytest.mark.parametrize("attempt", [0, 1])
+    def test_brings_back_what_an_earlier_one_dropped(self, event, attempt):
+        gone = run(state=RunState.DROPPED, attempt=attempt)
+        planned = plan(change(event(), ChangeKind.REVISED), App([handler()]), [gone], affected=True)
+        assert (planned.new, planned.due) == ((), ((gone, None),))
+
+    def test_that_no_longer_names_this_machine_drops_everything_that_waits(self, event):
+        waiting = run()
+        planned = plan(change(event(), ChangeKind.REVISED), App([handler()]), [waiting], affected=False)
+        assert [dropped for dropped, _ in planned.dropped] == [waiting]
+
+
+class TestTheStart:
+    def test_drops_prepares_that_wait_and_makes_started(self, event):
+        waiting, retried, done = run("a"), run("b", attempt=2), run("c", state=RunState.SUCCEEDED, attempt=1)
+        app = App([handler(name="a"), handler(name="b"), handler(name="c"), handler(OnlyPrepares)])
+        planned = plan(change(event(phase="started"), ChangeKind.STARTED), app, [waiting, retried, done], affected=True)
+        assert [dropped for dropped, _ in planned.dropped] == [waiting, retried]
+        assert new(planned) == [("a", "started", 0), ("b", "started", 1), ("c", "started", 2)]
+
+
+class TestTheEnd:
+    def ended(self, event, app, runs, **fields):
+        end = change(event(phase="ended", outcome="completed"), ChangeKind.ENDED)
+        return plan(end, app, runs, **{"affected": True, **fields})
+
+    def test_makes_recover_for_those_that_began_in_the_reverse_order(self, event):
+        app = App([handler(name=name) for name in "abcd"])
+        runs = [
+            run("a", state=RunState.SUCCEEDED, attempt=1),
+            run("b", state=RunState.DROPPED),
+            run("c", state=RunState.RUNNING, attempt=1),
+            run("d", state=RunState.FAILED, attempt=3),
+        ]
+        planned = self.ended(event, app, runs)
+        assert new(planned) == [("d", "recover", 0), ("c", "recover", 1), ("a", "recover", 2)]
+
+    @pytest.mark.parametrize("state", [state for state in RunState if state is not RunState.PENDING])
+    def test_makes_it_however_the_attempt_went(self, event, state):
+        assert new(self.ended(event, App([handler()]), [run(state=state, attempt=1)])) == [("Everything", "recover", 0)]
+
+    def test_makes_it_where_only_started_began(self, event):
+        runs = [run(state=RunState.DROPPED), run(stage=Stage.STARTED, state=RunState.SUCCEEDED, attempt=1)]
+        assert new(self.ended(event, App([handler()]), runs)) == [("Everything", "recover", 0)]
+
+    def test_makes_none_where_nothing_began(self, event):
+        waiting = run()
+        planned = self.ended(event, App([handler()]), [waiting])
+        assert planned.new == ()
+        assert [dropped for dropped, _ in planned.dropped] == [waiting]
+
+    def test_makes_it_for_a_handler_that_only_recovers_if_it_takes_the_event(self, event):
+        app = App([handler(OnlyRecovers), handler(OnlyRecovers, name="other", impacts={Impact.FREEZE})])
+        assert new(self.ended(event, app, [])) == [("OnlyRecovers", "recover", 0)]
+        assert new(self.ended(event, app, [], affected=False)) == []
+
+    def test_makes_it_even_where_the_event_no_longer_names_this_machine(self, event):
+        begun = run(state=RunState.SUCCEEDED, attempt=1)
+        assert new(self.ended(event, App([handler()]), [begun], affected=False)) == [("Everything", "recover", 0)]
+
+    def test_makes_none_twice(self, event):
+        runs = [run(attempt=1), run(stage=Stage.RECOVER)]
+        assert self.ended(event, App([handler()]), runs).new == ()
+
+
+class TestAnAttemptMakesNoSenseAnyMore:
+    @pytest.mark.parametrize(
+        ("stage", "phase", "why"),
+        [
+            (Stage.PREPARE, Phase.SCHEDULED, None),
+            (Stage.PREPARE, Phase.STARTED, "the event has begun"),
+            (Stage.PREPARE, Phase.ENDED, "the event has ended"),
+            (Stage.STARTED, Phase.STARTED, None),
+            (Stage.STARTED, Phase.ENDED, "the event has ended"),
+            (Stage.RECOVER, Phase.ENDED, None),
+        ],
+    )
+    def test_once_its_event_has_gone_on(self, event, stage, phase, why):
+        assert outdated(run(stage=stage), event(phase=phase)) == why
+
+
+class TestTheDeadline:
+    @pytest.mark.parametrize(
+        ("stage", "timeout", "not_before", "started", "expected"),
+        [
+            (Stage.PREPARE, None, 15, None, 15),
+            (Stage.PREPARE, 5, 15, None, 5),
+            (Stage.PREPARE, 30, 15, None, 15),
+            (Stage.PREPARE, None, 15, 3, 3),
+            (Stage.PREPARE, None, None, None, None),
+            (Stage.PREPARE, None, -1, None, None),
+            (Stage.PREPARE, 5, -1, None, 5),
+            (Stage.STARTED, None, 15, 3, None),
+            (Stage.STARTED, 5, 15, 3, 5),
+            (Stage.RECOVER, None, 15, 3, None),
+            (Stage.RECOVER, 5, 1, 1, 5),
+        ],
+    )
+    def test_of_an_attempt_that_begins_now(self, event, stage, timeout, not_before, started, expected):
+        to_time = lambda minutes: None if minutes is None else a_minute(minutes)  # noqa: E731 - three times in one line
+        of = handler(timeout=None if timeout is None else timedelta(minutes=timeout))
+        found = deadline(
+            run(stage=stage, begun=NOW), of, event(not_before=to_time(not_before)), started=to_time(started)
+        )
+        assert found == to_time(expected)
+
+    def test_of_a_prepare_that_waits_is_the_events_time(self, event):
+        assert deadline(run(), handler(timeout=timedelta(minutes=1)), event(), started=None) == SOON
+
+    @pytest.mark.parametrize("stage", [Stage.PREPARE, Stage.STARTED])
+    def test_is_not_long_after_the_events_end(self, event, stage):
+        limit = stop_at(run(stage=stage, begun=NOW), handler(), event(not_before=None), started=None, ended=a_minute(3))
+        assert limit == a_minute(3) + END_GRACE
+
+    def test_of_recover_is_not_moved_by_the_end(self, event):
+        assert stop_at(run(stage=Stage.RECOVER, begun=NOW), handler(), event(), started=NOW, ended=NOW) is None
+
+
+class TestAfterAnAttempt:
+    @pytest.mark.parametrize(
+        ("verdict", "state"),
+        [
+            (Verdict.SUCCEEDED, RunState.SUCCEEDED),
+            (Verdict.VETOED, RunState.VETOED),
+            (Verdict.GAVE_UP, RunState.FAILED),
+            (Verdict.OVERRAN, RunState.FAILED),
+            (Verdict.RETRY, RunState.PENDING),
+            (Verdict.ERROR, RunState.PENDING),
+        ],
+    )
+    def test_the_run_is(self, event, verdict, state):
+        settled = settle(run(attempt=1), handler(), event(), Attempt(verdict, "why"), NOW)
+        assert (settled.state, settled.note) == (state, "why")
+        assert (settled.due is not None) == (state is RunState.PENDING)
+
+    @pytest.mark.parametrize(
+        ("after", "pause"),
+        [
+            (None, timedelta(seconds=4)),
+            (timedelta(seconds=30), timedelta(seconds=30)),
+            (timedelta(0), SHORTEST_PAUSE),
+            (timedelta(seconds=-5), SHORTEST_PAUSE),
+            (timedelta.max, LONGEST_PAUSE),
+        ],
+    )
+    def test_it_is_due_again_after_a_pause(self, event, after, pause):
+        of = event(not_before=None)
+        settled = settle(run(attempt=3), handler(), of, Attempt(Verdict.RETRY, "", after), NOW)
+        assert settled.due == NOW + pause
+
+    @pytest.mark.parametrize(("attempt", "again"), [(1, True), (2, True), (3, False)])
+    def test_it_is_tried_again_as_often_as_the_handler_says(self, event, attempt, again):
+        settled = settle(run(attempt=attempt), handler(retries=2), event(), Attempt(Verdict.ERROR, "why"), NOW)
+        assert (settled.state is RunState.PENDING) is again
+        assert settled.note == ("why" if again else "why (tried 3 times)")
+
+    def test_it_is_not_tried_after_the_events_time(self, event):
+        late = Attempt(Verdict.RETRY, "why", timedelta(minutes=15))
+        settled = settle(run(attempt=1), handler(), event(), late, NOW)
+        assert (settled.state, settled.due) == (RunState.FAILED, None)
+        assert settled.note == "why (the next try would come after the event's time)"
+
+    def test_it_is_tried_on_where_the_time_had_passed_already(self, event):
+        settled = settle(run(attempt=1), handler(), event(), Attempt(Verdict.ERROR), a_minute(20))
+        assert settled.state is RunState.PENDING
+
+    @pytest.mark.parametrize("stage", [Stage.STARTED, Stage.RECOVER])
+    def test_the_events_time_limits_prepare_alone(self, event, stage):
+        late = Attempt(Verdict.RETRY, "why", timedelta(hours=1))
+        phase = "started" if stage is Stage.STARTED else "ended"
+        settled = settle(run(stage=stage, attempt=1), handler(), event(phase=phase), late, NOW)
+        assert settled.due == NOW + timedelta(hours=1)
+
+    def test_it_is_not_tried_again_once_its_event_has_gone_on(self, event):
+        settled = settle(run(attempt=1), handler(), event(phase="started"), Attempt(Verdict.ERROR, "why"), NOW)
+        assert settled == (RunState.FAILED, None, "why (not tried again: the event has begun)")
+
+    def test_the_backoff_doubles_up_to_a_minute(self):
+        assert [backoff(attempt).total_seconds() for attempt in (1, 2, 3, 6, 7, 8, 1000)] == [1, 2, 4, 32, 60, 60, 60]
+
+
+class TestOrder:
+    def test_is_by_stage_and_then_by_place(self):
+        runs = [
+            replace(run(stage=stage), position=position)
+            for stage, position in [(Stage.RECOVER, 0), (Stage.PREPARE, 1), (Stage.STARTED, 0), (Stage.PREPARE, 0)]
+        ]
+        assert [(each.stage, each.position) for each in sorted(runs, key=lambda each: each.order)] == [
+            (Stage.PREPARE, 0),
+            (Stage.PREPARE, 1),
+            (Stage.STARTED, 0),
+            (Stage.RECOVER, 0),
+        ]
+
+    def test_of_states_ends_where_something_was_decided(self):
+        final = {state for state in RunState if not any(before is state for before, _ in RUN_MOVES)}
+        assert final == {RunState.SUCCEEDED, RunState.FAILED, RunState.VETOED}
+        assert all(state.over for state in final)
