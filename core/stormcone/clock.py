@@ -150,10 +150,8 @@ class ManualClock(_Listeners):
 
     def sleep(self, seconds: float) -> None:
         """Return once another thread has advanced the clock by `seconds`."""
-        end = self._monotonic + seconds
-        while self._monotonic < end:
-            wake = threading.Event()
-            self.wait(wake, end - self._monotonic)
+        wake = threading.Event()
+        self.wait(wake, seconds)
 
     def wait(self, wake: threading.Event, seconds: float | None) -> None:
         """Return once `wake` is set; `advance` sets it when `seconds` have passed."""

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from stormcone.clock import Clock
 from stormcone.model import Machine
 
+_log = logging.getLogger(__name__)
+
 
 class RunControl:
     """The agent's end of one attempt: what it tells a stage that is running elsewhere.
 
-    Safe between threads. Callbacks run in the thread that brings the word.
+    Safe between threads. Callbacks run in the thread that brings the word; one that raises is logged.
     """
 
     def __init__(self, clock: Clock, deadline: datetime | None = None) -> None:
@@ -78,7 +80,10 @@ class RunControl:
             due, callbacks[:] = list(callbacks), []
         self._wake.set()
         for callback in due:
-            callback()
+            try:
+                callback()
+            except Exception:  # noqa: BLE001 - it is the agent's loop that brings the word, and it must go on
+                _log.warning("a callback of a run that is to end failed", exc_info=True)
 
     def _register(self, flag: str, callbacks: list[Callable[[], None]], callback: Callable[[], None]) -> None:
         with self._lock:

@@ -84,6 +84,34 @@ class Handler:
         return self.name or type(self).__name__
 
 
+LONGEST_SPAN = timedelta(days=365)
+"""How long a lead or a timeout may be; None says that there is none."""
+
+
+def _check_settings(handler: Handler) -> None:
+    """Refuse settings that would fail in the middle of an event.
+
+    Raises:
+        TypeError: a setting has the wrong type; seconds where a timedelta belongs, say.
+        ValueError: a setting is out of its range.
+    """
+    who = handler.label
+    for name in ("lead", "timeout"):
+        length = getattr(handler, name)
+        if length is None:
+            continue
+        if not isinstance(length, timedelta):
+            raise TypeError(f"{name} of {who!r} is a timedelta or None, not {length!r}")
+        if not timedelta(0) <= length <= LONGEST_SPAN:
+            raise ValueError(f"{name} of {who!r} is from 0 to 365 days, not {length}; None says that there is none")
+    if handler.retries is not None and (not isinstance(handler.retries, int) or handler.retries < 0):
+        raise ValueError(f"retries of {who!r} is a number from 0 up or None, not {handler.retries!r}")
+    for name, known in (("impacts", ANY_IMPACT | {Impact.NONE}), ("causes", ANY_CAUSE)):
+        chosen = getattr(handler, name)
+        if isinstance(chosen, str) or not all(value in known for value in chosen):
+            raise ValueError(f"{name} of {who!r} is a set of {', '.join(sorted(known))}, not {chosen!r}")
+
+
 StageFunction = Callable[[MaintenanceEvent, "Context"], Awaitable[None] | None]
 Function = TypeVar("Function", bound=StageFunction)
 
@@ -156,6 +184,7 @@ class App:
         approve_consent: give consent, by the same rules, to events that would not happen without it.
 
     Raises:
+        TypeError: what stands among the handlers is none, or a setting of one has the wrong type.
         ValueError: two handlers have one name, or a setting is not one of those above.
     """
 
@@ -196,12 +225,13 @@ class App:
         """Add a handler behind the others.
 
         Raises:
-            TypeError: it is not a handler; a class instead of an instance, say.
-            ValueError: its name is taken.
+            TypeError: it is not a handler, but a class of one, say; or a setting of it has the wrong type.
+            ValueError: its name is taken, or a setting of it is out of its range.
         """
         if not isinstance(handler, Handler):
             hint = f"; write {handler.__name__}()" if isinstance(handler, type) else ""
             raise TypeError(f"{handler!r} is not a Handler{hint}")
+        _check_settings(handler)
         if handler.label in self._handlers:
             raise ValueError(f"two handlers are called {handler.label!r}; set `name` on one of them")
         self._handlers[handler.label] = handler
