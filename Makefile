@@ -1,0 +1,46 @@
+# Every target works on a bare machine with Python 3.11 or later and make: it makes its own .venv.
+# PYTHON=python3.12 chooses the Python that .venv is made of.
+
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check lint types bench docs clean venv-runtime venv-test venv-dev
+
+help:
+	@echo "make demo    see the whole story in a minute"
+	@echo "make test    run the tests"
+	@echo "make check   style, types, layers, docs and tests: all that must hold"
+	@echo "make bench   measure"
+	@echo "make docs    build the documentation into docs/_build/html"
+	@echo "make clean   remove .venv and whatever was built"
+
+demo: venv-runtime
+	@$(BIN)/stormcone demo
+
+test: venv-test
+	@$(BIN)/python -m pytest
+
+# The tests come last, so that their closing line does.
+check: lint types docs test
+
+lint: venv-dev
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports --no-cache
+
+types: venv-dev
+	@$(BIN)/mypy
+
+docs: venv-dev
+	@$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
+	@echo "The documentation is in docs/_build/html/index.html."
+
+bench: venv-runtime
+	@for file in benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit 1; done
+
+clean:
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist docs/_build
+
+venv-runtime venv-test venv-dev:
+	@PYTHON="$(PYTHON)" .ci/venv $(@:venv-%=%)
