@@ -167,10 +167,6 @@ class Line:
         with suppress(OSError):
             await self._writer.wait_closed()
 
-    def abort(self) -> None:
-        """Close the connection, whatever is still to be sent."""
-        self._writer.transport.abort()
-
 
 async def plain(line: Line, response: Response) -> None:
     """Send the response as it is: what every delivery but a fault's does."""
@@ -218,7 +214,7 @@ class Server:
             ) from error
         self.port: int = self._socket.getsockname()[1]
         self._ready = threading.Event()
-        self._lines: set[asyncio.Task[Any]] = set()
+        self._talks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name=f"simulator-{self.port}", daemon=True)
         self._thread.start()
         self._ready.wait()
@@ -239,29 +235,32 @@ class Server:
         self._loop_clock = LoopClock(self._clock)
         server = await asyncio.start_server(self._connected, sock=self._socket, backlog=_BACKLOG)
         self._ready.set()
-        try:
-            await self._stop.wait()
-        finally:
-            server.close()
-            self._loop_clock.close()
-            for task in self._lines:
+        await self._stop.wait()
+        self._loop_clock.close()
+        # The other tasks are connections, and connections that asyncio is about to accept. It would lose the socket of
+        # one that it accepts for a closed server or whose acceptance is cancelled, so those become connections first.
+        self._loop.remove_reader(self._socket)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in self._talks:
                 task.cancel()
-            await asyncio.gather(*self._lines, return_exceptions=True)
+            await asyncio.gather(*others, return_exceptions=True)
+        server.close()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine always runs in a task
-        self._lines.add(task)
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._talk(reader, writer))
+        self._talks.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._talks.discard(task)
+            # Where the task was cancelled, before its first line perhaps, nobody else closes the connection.
+            writer.transport.abort()
+
+        task.add_done_callback(ended)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = Line(reader, writer, self._loop_clock)
-        try:
+        with suppress(ConnectionError):
             await self._converse(line, str(writer.get_extra_info("peername")[0]))
-        except ConnectionError:
-            pass
-        except asyncio.CancelledError:
-            # The server stops; asyncio would report a cancelled connection as an error.
-            line.abort()
-        finally:
-            self._lines.discard(task)
             await line.close()
 
     async def _converse(self, line: Line, peer: str) -> None:

@@ -180,7 +180,7 @@ class TestDelays:
 
         thread = threading.Thread(target=expect_an_error)
         thread.start()
-        while not simulator._server._lines:
+        while not simulator._server._talks:
             thread.join(0.001)
         simulator.close()
         thread.join(10)

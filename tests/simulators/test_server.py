@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
@@ -134,11 +135,18 @@ class TestLife:
             busy.sendall((GET + "\r\n").encode())
         with idle, busy:
             assert idle.recv(1) == b""
-            try:
+            with suppress(ConnectionResetError):
                 assert busy.recv(1) == b""
-            except ConnectionResetError:
-                pass
         assert threading.active_count() == before
+
+    def test_closing_while_clients_arrive_loses_no_socket(self, clock):
+        for _ in range(30):
+            with AzureSimulator(clock=clock) as simulator:
+                split = urlsplit(simulator.url)
+                arriving = [socket.create_connection((split.hostname, split.port), timeout=10) for _ in range(3)]
+            for client in arriving:
+                with client, suppress(ConnectionResetError):
+                    assert client.recv(1) == b""
 
     def test_closing_twice_and_closing_before_the_start_are_harmless(self, clock):
         simulator = AzureSimulator(clock=clock)
@@ -168,7 +176,7 @@ class TestLife:
         assert azure.url.startswith("http://127.0.0.1:")
 
     def test_bound_to_every_address_it_names_one_that_can_be_called(self, azures):
-        assert azures(bind="0.0.0.0").url.startswith("http://127.0.0.1:")
+        assert azures(bind="0.0.0.0").url.startswith("http://127.0.0.1:")  # noqa: S104
 
     @pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
     def test_an_ipv6_address_stands_in_brackets(self, azures, machine_of):
