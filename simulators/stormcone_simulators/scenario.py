@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome
@@ -51,6 +51,9 @@ class Domain(BaseModel):
     of: int = Field(ge=1, description="How many domains there are.")
 
 
+Role = Literal["first", "all"] | Domain | Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
+
+
 class Step(BaseModel):
     """One step of a scenario."""
 
@@ -60,9 +63,7 @@ class Step(BaseModel):
     do: Literal["schedule", "change", "cancel", "start", "complete"] = Field(description="What happens.")
     event: str = Field("event", description="The scenario's own name for the event.")
     impact: Impact | None = Field(None, description="What the event does to the machines (schedule only).")
-    resources: Literal["first", "all"] | Domain | tuple[int, ...] | None = Field(
-        None, description="The machines: a role, or their places from 0."
-    )
+    resources: Role | None = Field(None, description="The machines: a role, or their places from 0.")
     notice: Span | None = Field(None, description="How long until it starts by itself.")
     duration: Span | None = Field(None, description="How long the impact lasts.")
     started_for: Span | None = Field(None, description="How long it stays started (schedule only).")
@@ -198,11 +199,9 @@ def stage(script: Scenario, model: Stage, cast: Sequence[str], now: datetime) ->
     return actions
 
 
-def _role(role: Any, cast: Sequence[str]) -> tuple[str, ...]:
-    if role == "first":
-        return (cast[0],)
-    if role == "all":
-        return tuple(cast)
+def _role(role: Role, cast: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(role, str):
+        return tuple(cast) if role == "all" else (cast[0],)
     if isinstance(role, Domain):
         places: Iterable[int] = range(role.domain, len(cast), role.of)
         needed = role.domain + 1

@@ -163,3 +163,9 @@ def connect(azure: AzureSimulator) -> Iterator[Callable[[], Connection]]:
     yield make
     for connection in opened:
         connection.socket.close()
+
+
+@pytest.fixture
+def asking() -> Callable[..., Answer]:
+    """One request to any address."""
+    return ask

@@ -1,0 +1,120 @@
+"""The pytest plug-in: simulators and an agent as fixtures, on a clock that stands still until the test moves it.
+
+Loaded by every pytest in an environment that has stormcone, so nothing heavy is imported before a fixture is used.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from stormcone.clock import ManualClock
+    from stormcone.handlers import App
+    from stormcone.simulator import Simulator
+    from stormcone_simulators.testing import AgentDriver
+
+SIMULATORS = tuple(sorted(entry_points(group="stormcone.simulators").names))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what the marker is for."""
+    config.addinivalue_line(
+        "markers", "machines(*names): the machines of this test's simulators, the agent's own first."
+    )
+
+
+@pytest.fixture
+def stormcone_clock() -> "ManualClock":
+    """The clock that this test's simulators and agents share; it moves by `advance` alone."""
+    from stormcone.clock import ManualClock
+
+    return ManualClock()
+
+
+@pytest.fixture
+def make_simulator(
+    request: pytest.FixtureRequest, stormcone_clock: "ManualClock"
+) -> Iterator[Callable[..., "Simulator"]]:
+    """Starts a simulator by the name of its cloud; takes machines by argument, or by the marker `machines`."""
+    from stormcone.plugins import simulator_class
+    from stormcone.simulator import SimulatorOptions
+
+    marker = request.node.get_closest_marker("machines")
+    marked = marker.args if marker else ()
+    with ExitStack() as stack:
+
+        def make(cloud: str, *machines: str, **settings: str) -> "Simulator":
+            named = {name.replace("_", "-"): value for name, value in settings.items()}
+            options = SimulatorOptions(machines=machines or marked, clock=stormcone_clock, settings=named)
+            return stack.enter_context(simulator_class(cloud).from_options(options))
+
+        yield make
+
+
+@pytest.fixture
+def azure(make_simulator: Callable[..., "Simulator"]) -> "Simulator":
+    """A running simulator of Azure's metadata service."""
+    return make_simulator("azure")
+
+
+@pytest.fixture
+def alibaba(make_simulator: Callable[..., "Simulator"]) -> "Simulator":
+    """A running simulator of Alibaba Cloud's ECS API and metadata service."""
+    return make_simulator("alibaba")
+
+
+@pytest.fixture(params=SIMULATORS)
+def simulator(request: pytest.FixtureRequest, make_simulator: Callable[..., "Simulator"]) -> "Simulator":
+    """A running simulator of each cloud in turn: the test runs once for each."""
+    return make_simulator(request.param)
+
+
+@pytest.fixture
+def agent_on(request: pytest.FixtureRequest) -> Iterator[Callable[..., "AgentDriver"]]:
+    """Starts an agent: `agent_on("db-1", app=..., simulator=..., thread=True)`; what is left out is the test's own."""
+    from stormcone_simulators.testing import AgentDriver
+
+    with ExitStack() as stack:
+
+        def make(
+            machine: str | None = None,
+            *,
+            app: "App | None" = None,
+            simulator: "Simulator | None" = None,
+            thread: bool = False,
+        ) -> "AgentDriver":
+            chosen = simulator or _simulator_of(request)
+            handlers = app if app is not None else _app_of(request)
+            return stack.enter_context(AgentDriver(chosen, handlers, machine=machine, thread=thread))
+
+        yield make
+
+
+@pytest.fixture
+def agent(agent_on: Callable[..., "AgentDriver"]) -> "AgentDriver":
+    """An agent of the test's `app`, on the first machine of the simulator that the test uses, in the test's thread."""
+    return agent_on()
+
+
+def _simulator_of(request: pytest.FixtureRequest) -> "Simulator":
+    used = [name for name in ("simulator", *SIMULATORS) if name in request.fixturenames]
+    if not used:
+        wanted = ", ".join(("simulator", *SIMULATORS))
+        raise pytest.UsageError(f"`agent` needs a simulator; let the test take one of the fixtures {wanted} as well")
+    if len(used) > 1:
+        raise pytest.UsageError(f"the test uses {' and '.join(used)}; say which with agent_on(simulator=...)")
+    chosen: Simulator = request.getfixturevalue(used[0])
+    return chosen
+
+
+def _app_of(request: pytest.FixtureRequest) -> "App":
+    try:
+        app: App = request.getfixturevalue("app")
+    except pytest.FixtureLookupError:
+        raise pytest.UsageError(
+            "`agent` runs the test's own `app`; write a fixture `app` that returns an App"
+        ) from None
+    return app

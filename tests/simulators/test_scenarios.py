@@ -1,0 +1,236 @@
+"""Scenarios: their format, and each one's course on Azure, minute by minute."""
+
+from datetime import timedelta
+
+import pytest
+
+from stormcone.errors import SimulationError
+from stormcone_simulators.scenario import parse_scenario, scenario_names
+
+S, D, F = "Scheduled", "Started", "Freeze"
+
+# Minutes from the start, and what web-0 of two machines reads then: (type, status, resources, seconds) of each event.
+COURSES = {
+    "live-migration": [
+        (0, [(F, S, "0", 5)]),
+        (14.9, [(F, S, "0", 5)]),
+        (15, [(F, D, "0", 5)]),
+        (19.9, [(F, D, "0", 5)]),
+        (20, []),
+    ],
+    "host-agent-maintenance": [(0, [(F, S, "0", 9)]), (15, [(F, D, "0", 9)]), (24.9, [(F, D, "0", 9)]), (25, [])],
+    "network-update": [(0, [(F, S, "0", 0)]), (15, [(F, D, "0", 0)]), (20, [])],
+    "user-reboot": [
+        (0, [("Reboot", S, "0", -1)]),
+        (15, [("Reboot", D, "0", -1)]),
+        (24.9, [("Reboot", D, "0", -1)]),
+        (25, []),
+    ],
+    "redeploy": [(0, [("Redeploy", S, "0", -1)]), (15, [("Redeploy", D, "0", -1)]), (25, [])],
+    "user-redeploy": [(0, [("Redeploy", S, "0", -1)]), (15, [("Redeploy", D, "0", -1)]), (25, [])],
+    "canceled-maintenance": [(0, [("Reboot", S, "0", -1)]), (7.9, [("Reboot", S, "0", -1)]), (8, []), (60, [])],
+    "spot-eviction": [(0, [("Preempt", S, "0", -1)]), (0.5, [("Preempt", D, "0", -1)]), (1.5, [])],
+    "terminate": [(0, [("Terminate", S, "0", -1)]), (5, [("Terminate", D, "0", -1)]), (6, [])],
+    "hardware-failure": [(0, [("Reboot", D, "0", -1)]), (9.9, [("Reboot", D, "0", -1)]), (10, [])],
+    "degraded-hardware": [
+        (0, [("Redeploy", S, "0", -1)]),
+        (7 * 24 * 60 - 1, [("Redeploy", S, "0", -1)]),
+        (7 * 24 * 60, [("Redeploy", D, "0", -1)]),
+        (7 * 24 * 60 + 10, []),
+    ],
+    "second-impact": [(0, [(F, S, "0", 5)]), (15, [(F, D, "0", 5)]), (18, [(F, D, "0", 2)]), (25, [])],
+    "fault-domains": [
+        (0, [("Reboot", S, "0", -1)]),
+        (15, [("Reboot", D, "0", -1)]),
+        (25, [("Reboot", S, "1", -1)]),
+        (40, [("Reboot", D, "1", -1)]),
+        (50, []),
+    ],
+}
+
+
+def seen(machine):
+    return [
+        (
+            event["EventType"],
+            event["EventStatus"],
+            "".join(name[-1] for name in event["Resources"]),
+            event["DurationInSeconds"],
+        )
+        for event in machine.events
+    ]
+
+
+class TestCourses:
+    def test_every_scenario_has_its_course_here(self):
+        assert set(COURSES) == set(scenario_names())
+
+    @pytest.mark.parametrize("name", COURSES)
+    def test_a_scenario_takes_its_course(self, azure, machine, clock, name):
+        azure.play(name)
+        start = clock.now()
+        for minute, expected in COURSES[name]:
+            clock.advance(start + timedelta(minutes=minute) - clock.now())
+            assert (minute, seen(machine)) == (minute, expected)
+
+    @pytest.mark.parametrize("name", COURSES)
+    def test_one_long_jump_ends_where_small_steps_end(self, azures, clock, name):
+        simulator = azures()
+        simulator.play(name)
+        clock.advance(timedelta(days=30))
+        jumped = [{**event, "id": None} for event in simulator.events()]
+        stepped_simulator = azures(clock=type(clock)())
+        stepped_simulator.play(name)
+        for minute, _ in COURSES[name]:
+            stepped_simulator.clock.advance(max(0.0, minute * 60 - stepped_simulator.clock.monotonic()))
+            stepped_simulator.events()
+        assert [{**event, "id": None} for event in stepped_simulator.events()] == jumped
+
+    @pytest.mark.parametrize(
+        ("name", "source"), [("user-reboot", "User"), ("user-redeploy", "User"), ("redeploy", "Platform")]
+    )
+    def test_users_events_say_so(self, azure, machine, name, source):
+        azure.play(name)
+        assert machine.event["EventSource"] == source
+
+    def test_a_cancelled_event_is_cancelled(self, azure, clock):
+        azure.play("canceled-maintenance")
+        clock.advance(minutes=8)
+        assert azure.events()[0]["outcome"] == "canceled"
+
+    def test_what_was_approved_before_is_not_called_off_any_more(self, azure, machine, clock):
+        azure.play("canceled-maintenance")
+        machine.approve(machine.event["EventId"])
+        clock.advance(minutes=8)
+        assert machine.event["EventStatus"] == "Started"
+        clock.advance(minutes=2)
+        assert azure.events()[0]["outcome"] == "completed"
+
+    def test_fault_domains_divide_however_many_machines_there_are(self, azures, clock):
+        simulator = azures(("a", "b", "c", "d", "e"))
+        simulator.play("fault-domains")
+        clock.advance(minutes=25)
+        assert [event["resources"] for event in simulator.events()] == [["a", "c", "e"], ["b", "d"]]
+
+    def test_too_few_machines_are_told_at_once_and_nothing_happens(self, azures, clock):
+        simulator = azures(("alone", "other@elsewhere"))
+        with pytest.raises(SimulationError, match="needs 2 machines in one group, and there are 1; add more"):
+            simulator.play("fault-domains")
+        clock.advance(minutes=60)
+        assert simulator.events() == []
+
+    def test_two_scenarios_can_be_played_at_once(self, azure, machine, clock):
+        azure.play("live-migration")
+        clock.advance(minutes=10)
+        azure.play("user-reboot")
+        clock.advance(minutes=5)
+        assert [status for _, status, _, _ in seen(machine)] == [D, S]
+
+    def test_an_unknown_scenario_is_refused_with_those_that_there_are(self, azure):
+        with pytest.raises(SimulationError, match="there is no scenario 'x'; there are: canceled-maintenance, "):
+            azure.play("x")
+        assert azure.scenarios() == scenario_names()
+
+    def test_what_a_cloud_cannot_do_is_told_before_the_first_step(self, azure, monkeypatch):
+        script = parse_scenario(
+            """
+            title = "x"
+            [[step]]
+            at = "0s"
+            do = "schedule"
+            impact = "reboot"
+            [[step]]
+            at = "1m"
+            do = "schedule"
+            event = "second"
+            impact = "stop"
+            """,
+            "x.toml",
+        )
+        monkeypatch.setattr("stormcone_simulators.base.load_scenario", lambda _name: script)
+        with pytest.raises(SimulationError, match="Azure has no event with the impact stop"):
+            azure.play("x")
+        assert azure.events() == []
+
+
+STEP = 'title = "x"\n[[step]]\nat = "0s"\ndo = "schedule"\nimpact = "reboot"\n'
+
+
+class TestFormat:
+    def test_all_that_a_step_can_say(self, azure, clock, monkeypatch):
+        script = parse_scenario(
+            STEP
+            + """
+            event = "a"
+            cause = "user"
+            native_type = "Reboot"
+            resources = [1, 0]
+            notice = "2h"
+            duration = "90s"
+            started_for = "1d"
+            description = "words"
+            [[step]]
+            at = "1m"
+            do = "change"
+            event = "a"
+            notice = "5m"
+            resources = "all"
+            description = "other words"
+            [[step]]
+            at = "2m"
+            do = "start"
+            event = "a"
+            [[step]]
+            at = "3m"
+            do = "complete"
+            event = "a"
+            outcome = "failed"
+            """,
+            "x.toml",
+        )
+        monkeypatch.setattr("stormcone_simulators.base.load_scenario", lambda _name: script)
+        azure.play("x")
+        (event,) = azure.events()
+        assert (event["resources"], event["not_before"]) == (["web-1", "web-0"], "2026-01-01T02:00:00Z")
+        assert (event["duration_seconds"], event["started_for_seconds"]) == (90.0, 86400.0)
+        clock.advance(60)
+        (event,) = azure.events()
+        assert (event["resources"], event["not_before"]) == (["web-0", "web-1"], "2026-01-01T00:06:00Z")
+        assert event["description"] == "other words"
+        clock.advance(60)
+        assert azure.events()[0]["started_at"] == "2026-01-01T00:02:00Z"
+        clock.advance(60)
+        assert azure.events()[0]["outcome"] == "failed"
+
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [
+            ("", "cannot be used: title: field required"),
+            ("title = ", "is not TOML: "),
+            ('title = "x"\nstep = []', "cannot be used: step: "),
+            (STEP + 'colour = "red"', "cannot be used: step.0.colour: extra inputs"),
+            (STEP.replace("reboot", "boom"), "cannot be used: step.0.impact: input should be 'none'"),
+            (STEP.replace("0s", "soon"), 'cannot be used: step.0.at: a span of time is written like "90s", "15m"'),
+            (STEP.replace('"0s"', "0"), "cannot be used: step.0.at: a span of time is written like"),
+            (STEP.replace("schedule", "explode"), "cannot be used: step.0.do: input should be 'schedule', 'change'"),
+            (
+                STEP.replace('impact = "reboot"', ""),
+                "cannot be used: step.0: a step that does 'schedule' needs an impact",
+            ),
+            (STEP + 'outcome = "failed"', "cannot be used: step.0: a step that does 'schedule' has no outcome"),
+            (STEP + 'resources = "some"', "cannot be used: step.0.resources"),
+            (STEP + "resources = [-1]", "cannot be used: step.0.resources"),
+            (STEP + "resources = []", "cannot be used: step.0.resources"),
+            (STEP + STEP.replace('title = "x"', ""), "cannot be used: the event 'event' is scheduled twice"),
+            (
+                STEP + '[[step]]\nat = "1s"\ndo = "cancel"\nevent = "b"',
+                "the event 'b' is not scheduled before the step",
+            ),
+            (STEP.replace("0s", "9s") + '[[step]]\nat = "1s"\ndo = "cancel"', "the steps are not in order of time"),
+        ],
+    )
+    def test_a_bad_file_is_refused_with_its_name_and_the_key(self, text, why):
+        with pytest.raises(SimulationError) as caught:
+            parse_scenario(text, "bad.toml")
+        assert str(caught.value).startswith("the scenario bad.toml ")
+        assert why in str(caught.value)
