@@ -34,17 +34,19 @@ TICK = 1.0
 """Seconds between two looks at what is due, where nothing else wakes the loop."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Status:
     """How the agent stands with its cloud.
 
     Attributes:
         last_success: when a poll last succeeded, aware UTC, or None.
         error: why the last poll failed, or None: what is scheduled is known.
+        polls: how many polls have been taken in, well or not.
     """
 
     last_success: datetime | None = None
     error: str | None = None
+    polls: int = 0
 
 
 @dataclass
@@ -180,6 +182,7 @@ class Agent:
             self._could_not_ask(answer.error)
         elif answer.observation is not None and self._engine is not None:
             self._observed(self._engine, answer.observation, answer.verdicts)
+        self.status = replace(self.status, polls=self.status.polls + 1)
         if self._answer is answer:
             self._answer = None
         return True
@@ -201,7 +204,7 @@ class Agent:
             since = self.status.last_success
             gap = f" after {span(now - since)}" if since else ""
             self._tell(NoticeKind.ANSWERED, f"{self.provider.name} answers again{gap}")
-        self.status = Status(last_success=now)
+        self.status = replace(self.status, last_success=now, error=None)
         self._confirmed = True
         self._complain("answer", "; ".join(observation.problems))
         for change in changes:
@@ -217,7 +220,7 @@ class Agent:
                 else "never asked with success"
             )
             self._tell(NoticeKind.UNKNOWN, f"what is scheduled is unknown ({age}): {text}")
-        self.status.error = text
+        self.status = replace(self.status, error=text)
 
     def _supervise(self, engine: Engine) -> None:
         """Tell the attempts that go on what has changed, and end those whose time is up."""

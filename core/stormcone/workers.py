@@ -35,9 +35,16 @@ class ThreadExecutor:
 class InlineExecutor:
     """Does the work before it returns: for tests, and for programs with a loop of their own."""
 
-    def submit(self, work: Callable[[], None], name: str) -> None:  # noqa: ARG002 - the protocol's face
-        """Do the work now."""
-        work()
+    def submit(self, work: Callable[[], None], name: str) -> None:
+        """Do the work now; beside an event loop that runs in this thread, since an `async` stage needs its own."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            work()
+        else:
+            beside = threading.Thread(target=work, name=name)
+            beside.start()
+            beside.join()
 
 
 def attempt_stage(handler: Handler, stage: Stage, event: MaintenanceEvent, context: Context) -> Attempt:
