@@ -124,6 +124,7 @@ class AgentDriver:
         Raises:
             AssertionError: it did not come that far; the text is the event's whole story.
         """
+        __tracebackhide__ = True
         end = self.clock.now() + within
         while True:
             self.step()
@@ -144,6 +145,7 @@ class AgentDriver:
         Raises:
             AssertionError: it has not; the text has the nearest thing that did happen, and the event's story.
         """
+        __tracebackhide__ = True
         label, stage = handler if isinstance(handler, str) else handler.label, Stage(stage)
         runs = self._runs(self._episode(event))
         for run in runs:
@@ -157,6 +159,7 @@ class AgentDriver:
         Raises:
             AssertionError: it has; the text has the event's story.
         """
+        __tracebackhide__ = True
         label, stage = handler if isinstance(handler, str) else handler.label, Stage(stage)
         for run in self._runs(self._episode(event)):
             if run.handler == label and run.stage is stage and run.attempt > 0:
@@ -168,6 +171,7 @@ class AgentDriver:
         Raises:
             AssertionError: it is the other way; the text has the reason, and the event's story.
         """
+        __tracebackhide__ = True
         episode = self._episode(event)
         if (episode is not None and episode.approved) is not approved:
             why = f": {episode.decision}" if episode is not None and episode.decision else ""
