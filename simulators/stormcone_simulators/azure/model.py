@@ -117,11 +117,16 @@ class Rules:
 
 
 class AzureModel:
-    """The events of some machines and what each machine sees of them."""
+    """The events of some machines and what each machine sees of them.
+
+    Attributes:
+        revision: changes with every change that any machine sees.
+    """
 
     def __init__(self, machines: Machines, rules: Rules) -> None:
         self.machines = machines
         self.rules = rules
+        self.revision = 0
         self.book = EventBook(self._changed)
         self._services = {machine.name: _Service() for machine in machines}
         self._shown: dict[str, Shown] = {}
@@ -206,6 +211,11 @@ class AzureModel:
         """The events that the machine sees, oldest first."""
         return [event for event in self.book.live if self._sees(machine, event.resources)]
 
+    def audience(self, machine: SimulatedMachine) -> str:
+        """What machines that see the same events have in common."""
+        isolated = machine.group in self.rules.isolated_groups
+        return f"machine {machine.name}" if isolated else f"group {machine.group}"
+
     def incarnation(self, machine: SimulatedMachine) -> int:
         """The number of what the machine sees."""
         return self._services[machine.name].incarnation
@@ -249,6 +259,7 @@ class AzureModel:
             after = self._shown[event.id] = _shown(event)
         if before == after:
             return
+        self.revision += 1
         for machine in self.machines:
             if any(self._sees(machine, shown.resources) for shown in (before, after) if shown is not None):
                 self._services[machine.name].incarnation += 1

@@ -4,7 +4,7 @@ Source, unless a line says otherwise: Azure's documentation of Scheduled Events 
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -39,8 +39,8 @@ class Version:
         header: whether it demands the header `Metadata: true`.
     """
 
-    types: Sequence[str]
-    fields: Sequence[str] = ()
+    types: tuple[str, ...]
+    fields: tuple[str, ...] = ()
     prefix: str = ""
     header: bool = True
 
@@ -101,6 +101,8 @@ class AzureWire:
     def __init__(self, model: AzureModel, *, etag: bool) -> None:
         self._model = model
         self._etag = etag
+        # A thousand machines that ask once a second see few changes: their common part is written once for each.
+        self._written: dict[tuple[str, Version], tuple[int, bytes]] = {}
 
     def answer(self, request: Request, path: str, machine: SimulatedMachine, now: datetime) -> Response | Later:
         """What the service answers to `machine`."""
@@ -130,16 +132,29 @@ class AzureWire:
         return self._document(request, machine, version)
 
     def _document(self, request: Request, machine: SimulatedMachine, version: Version) -> Response:
-        events = [
-            event_document(event, version) for event in self._model.view(machine) if event.native_type in version.types
-        ]
-        body = json.dumps({"DocumentIncarnation": self._model.incarnation(machine), "Events": events}).encode()
+        body = b'{"DocumentIncarnation": %d, "Events": %b}' % (
+            self._model.incarnation(machine),
+            self._events(machine, version),
+        )
         if not self._etag:
             return Response(200, body)
         etag = ("ETag", f'"{sha256(body).hexdigest()[:16]}"')
         if request.header("if-none-match") == etag[1]:
             return Response(304, headers=(etag,))
         return Response(200, body, headers=(etag,))
+
+    def _events(self, machine: SimulatedMachine, version: Version) -> bytes:
+        key = (self._model.audience(machine), version)
+        revision, written = self._written.get(key, (-1, b""))
+        if revision != self._model.revision:
+            events = [
+                event_document(event, version)
+                for event in self._model.view(machine)
+                if event.native_type in version.types
+            ]
+            written = json.dumps(events).encode()
+            self._written[key] = (self._model.revision, written)
+        return written
 
     def _start(self, request: Request, machine: SimulatedMachine, now: datetime) -> Response:
         try:
