@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import from_json, to_json
 
 
 class Impact(StrEnum):
@@ -134,6 +135,18 @@ def _to_utc(value: datetime) -> datetime:
 UtcDatetime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 
 
+def _that_json_carries(native: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The payload, or its text where JSON cannot carry it (half a surrogate pair, say): the journal must keep it."""
+    try:
+        from_json(to_json(native))
+    except ValueError:
+        return {"unreadable": repr(native)}
+    return native
+
+
+Payload = Annotated[dict[str, JsonValue], AfterValidator(_that_json_carries)]
+
+
 class EventKey(NamedTuple):
     """What makes two sightings the same event: the provider and the id, without regard to case."""
 
@@ -166,7 +179,7 @@ class MaintenanceEvent(BaseModel):
     duration: timedelta | None = Field(None, description="How long the impact lasts; null if not known.")
     approval: Approval = Field(Approval.NONE, description="What approving would do.")
     description: str = Field("", description="The cloud's text for people; wording varies.")
-    native: dict[str, JsonValue] = Field(default_factory=dict, description="The cloud's payload, verbatim.")
+    native: Payload = Field(default_factory=dict, description="The cloud's payload, verbatim.")
 
     @property
     def key(self) -> EventKey:

@@ -1,5 +1,6 @@
 """The neutral event: what it says of consequences, whom it names, and that it survives JSON."""
 
+import functools
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -149,6 +150,18 @@ class TestAnEvent:
         bare = MaintenanceEvent(id="1", provider="p", phase=Phase.SCHEDULED)
         assert (bare.impact, bare.cause, bare.approval) == (Impact.UNKNOWN, Cause.UNKNOWN, Approval.NONE)
         assert (bare.not_before, bare.duration, bare.outcome) == (None, None, None)
+
+
+class TestThePayload:
+    def test_is_kept_verbatim(self, event):
+        native = {"EventId": "1", "Nested": {"list": [1, None, "\N{SNOWMAN}"]}}
+        assert event(native=native).native == native
+
+    @pytest.mark.parametrize("payload", ["\ud800", functools.reduce(lambda inner, _: [inner], range(220), 0)])
+    def test_that_json_cannot_carry_is_kept_as_text(self, event, payload):
+        odd = event(native={"field": payload})
+        assert list(odd.native) == ["unreadable"]
+        assert MaintenanceEvent.model_validate_json(odd.model_dump_json()) == odd
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

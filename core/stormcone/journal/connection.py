@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stormcone.errors import JournalDamaged, JournalError
+from stormcone.errors import JournalDamaged, JournalError, JournalTooNew
 from stormcone.journal.lock import FileLock
-from stormcone.journal.schema import APPLICATION_ID, upgrade
+from stormcone.journal.schema import APPLICATION_ID, VERSION, upgrade
 
 
 def locked(path: Path) -> FileLock:
@@ -32,10 +32,10 @@ def connect(name: str) -> sqlite3.Connection:
         connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=5)
         try:
             connection.row_factory = sqlite3.Row
+            check(connection, name)
             connection.execute("PRAGMA journal_mode = DELETE")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
-            check(connection, name)
             upgrade(connection)
         except BaseException:
             connection.close()
@@ -43,12 +43,31 @@ def connect(name: str) -> sqlite3.Connection:
     return connection
 
 
+def connect_to_read(name: str) -> sqlite3.Connection:
+    """Open for reading, beside the agent that writes."""
+    with errors(name):
+        connection = sqlite3.connect(f"{Path(name).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        try:
+            connection.row_factory = sqlite3.Row
+            check(connection, name)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
 def check(connection: sqlite3.Connection, name: str) -> None:
-    """Refuse a database of something else."""
+    """Refuse a database of something else, or of a newer stormcone, before anything is changed in it."""
     (found,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and found != APPLICATION_ID:
         raise JournalDamaged(f"{name} is a database, but not a stormcone journal; name another file")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise JournalTooNew(
+            f"the journal {name} has version {version} and this stormcone knows versions up to {VERSION}; "
+            "run the newer stormcone, or name another journal"
+        )
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 import sqlite3
 
-from stormcone.errors import JournalTooNew
-
 APPLICATION_ID = 0x53744331  # "StC1": tells a journal from any other SQLite file
 
 _VERSION_1 = """
@@ -87,15 +85,9 @@ def upgrade(connection: sqlite3.Connection) -> None:
     """Bring an open journal to this version, all steps in one transaction.
 
     Raises:
-        JournalTooNew: a newer stormcone wrote it.
-        sqlite3.Error: it cannot be written, or is no database.
+        sqlite3.Error: it cannot be written.
     """
     (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found > VERSION:
-        raise JournalTooNew(
-            f"the journal has version {found} and this stormcone knows versions up to {VERSION}; "
-            "run the newer stormcone, or name another journal"
-        )
     if found == VERSION:
         return
     steps = "".join(UPGRADES[found:])

@@ -14,14 +14,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from stormcone.errors import JournalError
+from pydantic import ValidationError
+
+from stormcone.errors import JournalDamaged, JournalError
 from stormcone.handlers import Stage
-from stormcone.journal.connection import check, connect, errors, locked
+from stormcone.journal.connection import connect, connect_to_read, errors, locked
 from stormcone.journal.lock import FileLock
 from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, Episode, Life
 from stormcone.lifecycle import Change, ChangeKind
 from stormcone.model import EventKey, Machine, MaintenanceEvent, Phase
 from stormcone.runs import RUN_MOVES, Attempt, NewRun, Run, RunState, Settled
+from stormcone.text import one_line
 
 _EPISODE = """
 SELECT episodes.*, EXISTS (
@@ -72,16 +75,14 @@ class Journal:
         """Open for reading only, beside the agent that writes it.
 
         Raises:
-            JournalError: there is no such file, or it is no journal.
+            JournalTooNew: a newer stormcone wrote it.
+            JournalDamaged: the file is no journal.
+            JournalError: there is no such file, or it cannot be opened.
         """
-        file = Path(path)
-        if not file.exists():
-            raise JournalError(f"there is no journal at {file}; name another one, or start an agent first")
-        with errors(str(file)):
-            connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-            connection.row_factory = sqlite3.Row
-            check(connection, str(file))
-        return cls(connection, str(file), None)
+        name = str(path)
+        if not Path(name).exists():
+            raise JournalError(f"there is no journal at {name}; name another one, or start an agent first")
+        return cls(connect_to_read(name), name, None)
 
     def close(self) -> None:
         """Close the file and let go of the lock. Safe to call twice."""
@@ -127,7 +128,9 @@ class Journal:
                 boot_id=machine.boot_id,
             )
             cut_off = self._connection.execute(
-                "UPDATE runs SET state = ? WHERE state = ?", (RunState.PENDING, RunState.RUNNING)
+                "UPDATE runs SET state = ? WHERE state = ? AND episode IN"
+                " (SELECT id FROM episodes WHERE provider = ? AND machine = ?)",
+                (RunState.PENDING, RunState.RUNNING, machine.provider, _machine_key(machine)),
             )
             return life, cut_off.rowcount
 
@@ -212,7 +215,7 @@ class Journal:
             ChangeRecord(
                 at=_time(row["at"]),
                 kind=ChangeKind(row["kind"]),
-                event=MaintenanceEvent.model_validate_json(row["event"]),
+                event=_event(row["event"]),
                 fields=tuple(json.loads(row["fields"])),
             )
             for row in self._rows("SELECT * FROM changes WHERE episode = ? ORDER BY id", episode)
@@ -377,11 +380,18 @@ def _maybe_time(text: str | None) -> datetime | None:
     return None if text is None else _time(text)
 
 
+def _event(text: str) -> MaintenanceEvent:
+    try:
+        return MaintenanceEvent.model_validate_json(text)
+    except ValidationError as error:
+        raise JournalDamaged(f"the journal holds an event that cannot be read: {one_line(error)}") from error
+
+
 def _episode(row: sqlite3.Row) -> Episode:
     return Episode(
         id=row["id"],
         number=row["number"],
-        event=MaintenanceEvent.model_validate_json(row["event"]),
+        event=_event(row["event"]),
         boot_id=row["boot_id"],
         first_seen=_time(row["first_seen"]),
         started=_maybe_time(row["started"]),
