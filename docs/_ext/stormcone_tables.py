@@ -1,0 +1,258 @@
+"""Tables and help texts drawn from the code's own data, so that no page can say anything else than the code does.
+
+```{stormcone-table} moves
+```
+
+```{stormcone-help} simulate reboot
+```
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import click
+from docutils import nodes
+from docutils.statemachine import StringList
+from pydantic import BaseModel
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from stormcone.cli import cli
+from stormcone.errors import StormconeError
+from stormcone.lifecycle import INFERENCES, MOVES
+from stormcone.model import CONSEQUENCES, MaintenanceEvent
+from stormcone.plugins import simulator_class
+from stormcone_azure.provider import AZURE_STATUSES, SETTINGS
+from stormcone_azure.wire import (
+    API_VERSIONS,
+    EVENT_SOURCES,
+    EVENT_STATUSES,
+    EVENT_TYPES,
+    UNKNOWN_STATUS,
+    UNKNOWN_TYPE,
+)
+from stormcone_simulators.azure.model import EVENT_TYPES as SIMULATED_TYPES
+from stormcone_simulators.control import ChangedEvent, ClockStep, NewEvent
+from stormcone_simulators.faults import FaultRule
+from stormcone_simulators.scenario import Step, load_scenario, scenario_names
+
+HELP_WIDTH = 100
+
+
+class Table(NamedTuple):
+    """A table: its header and its rows, each cell a piece of Markdown."""
+
+    header: Sequence[str]
+    rows: Iterable[Sequence[str]]
+
+
+def code(value: object) -> str:
+    """A value as code, or nothing."""
+    return f"`{value}`" if value not in (None, "") else ""
+
+
+def _yes_no(value: bool | None) -> str:
+    return {True: "yes", False: "no", None: "not known"}[value]
+
+
+def _impacts() -> Table:
+    rows = ((code(impact.value), *map(_yes_no, costs)) for impact, costs in CONSEQUENCES.items())
+    return Table(("impact", "`loses_memory`", "`loses_local_disk`", "`machine_returns`"), rows)
+
+
+def _moves() -> Table:
+    rows = ((move.before or "(not known)", move.after, code(move.kind.value), move.when) for move in MOVES)
+    return Table(("before", "after", "change", "when"), rows)
+
+
+def _inferences() -> Table:
+    return Table(("the first of these that applies", "outcome"), ((rule.when, rule.outcome) for rule in INFERENCES))
+
+
+def _fields(model: type[BaseModel]) -> Callable[[], Table]:
+    def table() -> Table:
+        rows = ((code(name), field.description or "") for name, field in model.model_fields.items())
+        return Table(("field", "means"), rows)
+
+    return table
+
+
+def _azure_types() -> Table:
+    rows = [
+        (code(name), code(kind.impact.value), kind.cause.value if kind.cause else "by `EventSource`")
+        for name, kind in EVENT_TYPES.items()
+    ]
+    rows.append(("any other", code(UNKNOWN_TYPE.impact.value), "by `EventSource`"))
+    return Table(("`EventType`", "impact", "cause"), rows)
+
+
+def _azure_statuses() -> Table:
+    rows = [(code(name), status.phase, code(status.approval.value)) for name, status in EVENT_STATUSES.items()]
+    rows.append(("any other", UNKNOWN_STATUS.phase, code(UNKNOWN_STATUS.approval.value)))
+    return Table(("`EventStatus`", "phase", "approval"), rows)
+
+
+def _azure_sources() -> Table:
+    rows = [(code(name), code(cause.value)) for name, cause in EVENT_SOURCES.items()]
+    rows.append(("any other, or none", "`unknown`"))
+    return Table(("`EventSource`", "cause"), rows)
+
+
+def _azure_versions() -> Table:
+    def added(version: str) -> Iterator[str]:
+        brought = API_VERSIONS[version]
+        yield from (f"field `{name}`" for name in brought.adds_fields)
+        yield from (f"type `{name}`" for name in brought.adds_types)
+        if brought.underscored_names:
+            yield "an underscore before every name, which is taken off"
+
+    rows = ((code(version), ", ".join(added(version)) or "nothing that is read") for version in API_VERSIONS)
+    return Table(("`api-version`", "adds"), rows)
+
+
+def _azure_http() -> Table:
+    rows = (
+        (code(status), meaning.says, "asked again" if meaning.passing else "refused: not asked again in the same way")
+        for status, meaning in sorted(AZURE_STATUSES.items())
+    )
+    return Table(("status", "means", "then"), rows)
+
+
+def _settings(settings: Mapping[str, str]) -> Callable[[], Table]:
+    return lambda: Table(
+        ("setting", "what it is"), ((code(f"--set {name}=..."), text) for name, text in settings.items())
+    )
+
+
+def _simulator_settings(name: str) -> Callable[[], Table]:
+    def table() -> Table:
+        rows = (
+            (code(f"--{setting.name}"), setting.help, "off" if setting.default is None else code(setting.default))
+            for setting in simulator_class(name).settings
+        )
+        return Table(("option", "does", "default"), rows)
+
+    return table
+
+
+def _span(length: timedelta | None) -> str:
+    if length is None:
+        return "not known"
+    seconds = int(length.total_seconds())
+    return f"{seconds // 60} min" if seconds >= 60 else f"{seconds} s"
+
+
+def _simulated_types() -> Table:
+    rows = (
+        (code(name), code(kind.impact.value), _span(kind.notice), _span(kind.started_for), _span(kind.duration))
+        for name, kind in SIMULATED_TYPES.items()
+    )
+    return Table(("`EventType`", "impact", "notice", "stays started", "duration"), rows)
+
+
+def _scenarios() -> Table:
+    return Table(("scenario", "what happens"), ((code(name), load_scenario(name).title) for name in scenario_names()))
+
+
+def _errors(kind: type[StormconeError] = StormconeError) -> Iterator[type[StormconeError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        if child.__module__ == kind.__module__:
+            yield from _errors(child)
+
+
+def _exit_statuses() -> Table:
+    own = [
+        ("0", "", "Done."),
+        ("2", "", "The command line is wrong."),
+        ("130", "", "Interrupted."),
+    ]
+    raised = [
+        (str(error.exit_code), code(error.__name__), (inspect.getdoc(error) or "").partition("\n")[0])
+        for error in _errors()
+    ]
+    return Table(("exit status", "error", "means"), sorted((*own, *raised), key=lambda row: int(row[0])))
+
+
+TABLES: Mapping[str, Callable[[], Table]] = {
+    "impacts": _impacts,
+    "event-fields": _fields(MaintenanceEvent),
+    "moves": _moves,
+    "inferences": _inferences,
+    "azure-types": _azure_types,
+    "azure-statuses": _azure_statuses,
+    "azure-sources": _azure_sources,
+    "azure-versions": _azure_versions,
+    "azure-http": _azure_http,
+    "azure-settings": _settings(SETTINGS),
+    "azure-simulator-settings": _simulator_settings("azure"),
+    "azure-simulated-types": _simulated_types,
+    "new-event-fields": _fields(NewEvent),
+    "changed-event-fields": _fields(ChangedEvent),
+    "clock-fields": _fields(ClockStep),
+    "fault-fields": _fields(FaultRule),
+    "step-fields": _fields(Step),
+    "scenarios": _scenarios,
+    "exit-statuses": _exit_statuses,
+}
+"""Every table by its name."""
+
+
+def markdown(table: Table) -> list[str]:
+    """The table as lines of Markdown."""
+    rows = [table.header, ["---"] * len(table.header), *table.rows]
+    return ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+
+
+def help_text(words: Sequence[str]) -> str:
+    """What `stormcone WORDS --help` prints, at a fixed width."""
+    settings: dict[str, Any] = {"terminal_width": HELP_WIDTH, "max_content_width": HELP_WIDTH}
+    context = click.Context(cli, info_name="stormcone", **settings)
+    command: click.Command = cli
+    for word in words:
+        child = command.get_command(context, word) if isinstance(command, click.Group) else None
+        if child is None:
+            raise ValueError(f"there is no command stormcone {' '.join(words)}")
+        command = child
+        context = click.Context(child, info_name=word, parent=context, **settings)
+    return command.get_help(context)
+
+
+class TableDirective(SphinxDirective):
+    """`stormcone-table NAME`: a table of `TABLES`."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """The table."""
+        name = self.arguments[0]
+        if name not in TABLES:
+            raise self.error(f"there is no table {name!r}; there are: {', '.join(TABLES)}")
+        holder = nodes.container()
+        self.state.nested_parse(StringList(markdown(TABLES[name]()), f"table {name}"), 0, holder)
+        return list(holder.children)
+
+
+class HelpDirective(SphinxDirective):
+    """`stormcone-help [WORD ...]`: the help of a command."""
+
+    optional_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """The help, as it stands on a terminal."""
+        words = self.arguments[0].split() if self.arguments else []
+        try:
+            text = help_text(words)
+        except ValueError as error:
+            raise self.error(str(error)) from error
+        return [nodes.literal_block(text, text, language="none")]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.add_directive("stormcone-table", TableDirective)
+    app.add_directive("stormcone-help", HelpDirective)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

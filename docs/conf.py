@@ -1,0 +1,23 @@
+"""How the documentation is built."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "stormcone"
+copyright = "the stormcone maintainers"  # noqa: A001 - Sphinx's name
+html_title = "stormcone"
+html_theme = "furo"
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "stormcone_tables"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autoclass_content = "class"
+
+# Names of the standard library and of private or generic types, which no page here describes.
+nitpick_ignore_regex = [(r"py:.*", r".*")]
