@@ -1,0 +1,1 @@
+"""Alibaba Cloud: the system events of ECS."""

@@ -1,0 +1,148 @@
+"""The metadata service of an instance: which machine this is, its role's credentials, and notice of a spot release.
+
+It is asked with a token, as an instance that demands one (`HttpTokens=required`) answers nothing without; where the
+service gives none, it is asked without. Source: ECS's documentation of instance metadata. The statuses of its
+refusals are not documented: that they are 401 or 403 is unverified.
+"""
+
+import re
+import threading
+
+from stormcone.clock import Clock
+from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused
+from stormcone.http import Answer, MetadataClient, Timeouts, Unreachable
+from stormcone.text import printable
+
+ENDPOINT = "http://100.100.100.200"
+"""Where it is, on every instance. Source: ECS's documentation of instance metadata."""
+
+TOKEN_SECONDS = 6 * 3600
+"""How long a token lasts; the service allows 1 to 21600 s. Source: ECS's documentation of instance metadata."""
+
+TOKENLESS_SECONDS = 300
+"""After how many seconds a service that gave no token is asked for one again."""
+
+TIMEOUTS = Timeouts(connect=2.0, read=5.0)
+
+REGION = re.compile(r"[a-z0-9-]{1,64}")
+"""What a region's name is made of; it becomes a part of a host's name."""
+
+_TTL_HEADER = "X-aliyun-ecs-metadata-token-ttl-seconds"
+_TOKEN_HEADER = "X-aliyun-ecs-metadata-token"  # noqa: S105 - a header's name
+_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
+_WORD = re.compile(r"[\w.@-]{1,128}", re.ASCII)
+_NOT_FOUND = 404
+_DENIED = frozenset({401, 403})
+_REFUSALS = frozenset(range(400, 500))
+_RENEW_EARLY = 60
+
+
+class Metadata:
+    """Asks the metadata service; any number of threads may use it.
+
+    Args:
+        endpoint: the service's address, an http URL without a slash at its end.
+        clock: for the age of the token.
+
+    Every method that asks raises `ProviderUnavailable` where nothing answers, and `ProviderError` where the answer
+    is no answer.
+    """
+
+    def __init__(self, endpoint: str, clock: Clock) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._client = MetadataClient(clock=clock)
+        self._lock = threading.Lock()
+        self._token = ""
+        self._token_until: float | None = None
+
+    def instance_id(self) -> str:
+        """The instance's id, such as `i-bp67acfmxazb4ph****`."""
+        return self._word("meta-data/instance-id")
+
+    def region_id(self) -> str:
+        """The region, such as `cn-hangzhou`."""
+        return self._word("meta-data/region-id", REGION)
+
+    def zone_id(self) -> str:
+        """The zone, such as `cn-hangzhou-i`; "" where the service does not say."""
+        return self._word("meta-data/zone-id", needed=False)
+
+    def account(self) -> str:
+        """The id of the account that owns the instance; "" where the service does not say."""
+        return self._word("meta-data/owner-account-id", needed=False)
+
+    def termination_time(self) -> str | None:
+        """When this spot instance is released, as the service writes it; None where that is not scheduled.
+
+        Source: ECS's documentation of spot instances: 404 until then, about 5 minutes ahead.
+        """
+        return self._get("meta-data/instance/spot/termination-time")
+
+    def role_name(self) -> str:
+        """The RAM role of the instance; "" where it has none."""
+        return self._word("meta-data/ram/security-credentials/", needed=False)
+
+    def role_credentials(self, role: str) -> str:
+        """The role's credentials, a JSON document; "" where there are none."""
+        return self._get(f"meta-data/ram/security-credentials/{role}") or ""
+
+    def close(self) -> None:
+        """Let go of the connection. Safe to call twice."""
+        self._client.close()
+
+    def _word(self, path: str, pattern: re.Pattern[str] = _WORD, *, needed: bool = True) -> str:
+        text = self._get(path)
+        if text is not None and pattern.fullmatch(text):
+            return text
+        if not needed and not text:
+            return ""
+        if text is None:
+            raise ProviderUnavailable(f"{self._endpoint} is no metadata service of Alibaba Cloud: it has no {path}")
+        raise ProviderUnavailable(
+            f"{self._endpoint} is no metadata service of Alibaba Cloud: for {path} it says {printable(text)[:60]!r}"
+        )
+
+    def _get(self, path: str) -> str | None:
+        """The text at a path, or None where there is none."""
+        answer = self._ask(path, self._current_token())
+        if answer.status in _DENIED:
+            # The token has gone stale, or is demanded since it was last asked for.
+            answer = self._ask(path, self._current_token(renew=True))
+        if answer.status == _NOT_FOUND:
+            return None
+        if answer.status in _DENIED:
+            raise RequestRefused(
+                f"the metadata service at {self._endpoint} refuses {path} (status {answer.status}); "
+                "switch instance metadata on, and let no proxy stand between"
+            )
+        return answer.body.decode("utf-8", "replace").strip()
+
+    def _ask(self, path: str, token: str) -> Answer:
+        headers = {_TOKEN_HEADER: token} if token else {}
+        return self._request("GET", f"/latest/{path}", headers, _DENIED | {_NOT_FOUND})
+
+    def _current_token(self, *, renew: bool = False) -> str:
+        with self._lock:
+            now = self._clock.monotonic()
+            if renew or self._token_until is None or now >= self._token_until:
+                headers = {_TTL_HEADER: str(TOKEN_SECONDS)}
+                answer = self._request("PUT", "/latest/api/token", headers, _REFUSALS)
+                text = answer.body.decode("ascii", "replace").strip()
+                given = answer.status not in _REFUSALS and _TOKEN.fullmatch(text)
+                self._token = text if given else ""
+                self._token_until = now + (TOKEN_SECONDS - _RENEW_EARLY if given else TOKENLESS_SECONDS)
+            return self._token
+
+    def _request(self, method: str, path: str, headers: dict[str, str], accept: frozenset[int]) -> Answer:
+        url = f"{self._endpoint}{path}"
+        try:
+            return self._client.request(method, url, headers=headers, timeouts=TIMEOUTS, accept=accept)
+        except Unreachable as error:
+            raise ProviderUnavailable(f"this is no Alibaba Cloud instance: {error}") from error
+        except RequestRefused:
+            raise
+        except ProviderError as error:
+            raise ProviderError(
+                f"the metadata service did not answer: {error}", retry_after=error.retry_after
+            ) from error

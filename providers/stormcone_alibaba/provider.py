@@ -1,0 +1,387 @@
+"""The Alibaba Cloud provider: polls the history of system events, which is where ECS says what is scheduled.
+
+The metadata service tells which machine this is and announces the release of a spot instance; the API tells all else.
+A poll costs as many calls as there are pages of active events (100 to a page), however many instances there are.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import ClassVar, Self
+
+from stormcone.clock import Clock, SystemClock
+from stormcone.errors import ProviderError, RequestRefused, SimulationError
+from stormcone.model import (
+    Approval,
+    Capabilities,
+    EventKey,
+    Impact,
+    Machine,
+    MaintenanceEvent,
+    Observation,
+    Outcome,
+    Phase,
+    Scope,
+)
+from stormcone.provider import ProviderOptions
+from stormcone_alibaba.credentials import CredentialChain
+from stormcone_alibaba.ecs import BATCH, EcsApi, HistoryQuery
+from stormcone_alibaba.errors import PERMISSION, ApiRefused
+from stormcone_alibaba.metadata import Metadata
+from stormcone_alibaba.notifications import read_hint
+from stormcone_alibaba.sdk import SdkEcs, require_sdk
+from stormcone_alibaba.settings import Settings, read_settings
+from stormcone_alibaba.simulation import order
+from stormcone_alibaba.wire import (
+    ACTIVE,
+    INFERRED_ID,
+    PROVIDER,
+    STATUSES,
+    Reading,
+    read_created,
+    read_entry,
+    read_page,
+    spot_event,
+)
+
+OPERATIONS = (
+    "DescribeInstanceHistoryEvents",
+    "AcceptInquiredSystemEvent",
+    "CreateSimulatedSystemEvents",
+    "CancelSimulatedSystemEvents",
+)
+"""The operations that are called; watching needs the first, approving the second, simulating the others."""
+
+PAGES_LIMIT = 1000
+"""Pages of one answer beyond which it is not believed that they end."""
+
+_NOT_INQUIRING = "InvalidEventId.NoInquiringEventFound"
+
+
+class AlibabaProvider:
+    """The system events of the instance that this runs on, or of one that is named.
+
+    `AlibabaRegionProvider` watches a region; `from_options` chooses between them by the setting `scope`.
+
+    Args:
+        settings: how to work.
+        clock: for pauses, the age of tokens and credentials, and the minute that throttling lasts.
+        api: the API; None for the SDK's, opened when it is first needed.
+
+    Attributes:
+        credentials: what signs requests; `credentials.get().source` names where they come from.
+    """
+
+    name: ClassVar[str] = PROVIDER
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        scope=Scope.MACHINE,
+        poll_interval=30.0,
+        can_approve=True,
+        can_simulate=True,
+        reports_outcome=True,
+        permissions=tuple(PERMISSION.format(action=action) for action in OPERATIONS),
+    )
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, api: EcsApi | None = None) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._metadata = Metadata(settings.metadata_endpoint, self._clock)
+        self.credentials = CredentialChain(settings.credentials, self._metadata, self._clock)
+        self._lock = threading.Lock()
+        self._ecs = api
+        self._closed = False
+        self._place = settings.region or ""
+        self._machine: Machine | None = None
+        self._on_hint: Callable[[], None] | None = None
+
+    @classmethod
+    def from_options(cls, options: ProviderOptions) -> "AlibabaProvider":
+        """A provider as the options say, for a region where the setting `scope` says so; no network.
+
+        Raises:
+            SettingsError: an option cannot be used.
+            ProviderUnavailable: the SDK is not installed.
+        """
+        settings = read_settings(options)
+        if settings.scope is Scope.REGION:
+            return AlibabaRegionProvider.from_options(options)
+        require_sdk()
+        return cls(settings, clock=options.clock)
+
+    def identify(self) -> Machine:
+        """Which machine this is, by the metadata service; where machine and region are named, the API is asked.
+
+        Raises:
+            ProviderUnavailable: this is not Alibaba Cloud, or there are no credentials where they are needed.
+            ProviderError: it could not be asked.
+        """
+        machine = self._look()
+        if self._settings.machine and self._settings.region:
+            self._active(machine)  # nothing else here would notice that this is another cloud
+        self._machine = machine
+        return machine
+
+    def poll(self) -> Observation:
+        """The active events, and the release of a spot instance where one is announced.
+
+        A notice of release is reported even where the API does not answer: it comes only minutes ahead.
+
+        Raises:
+            ProviderError: the API could not be asked.
+        """
+        machine = self._machine or self._look()
+        self._machine = machine
+        spot = self._spot(machine)
+        try:
+            seen = self._active(machine)
+        except ProviderError as error:
+            if spot.event is None:
+                raise
+            seen = Observation(complete=False, problems=(str(error),))
+        return Observation(
+            events=seen.events + ((spot.event,) if spot.event else ()),
+            complete=seen.complete and (spot.event is not None or not spot.problems),
+            problems=seen.problems + spot.problems,
+        )
+
+    def outcomes(self, ids: Collection[str]) -> Mapping[str, Outcome | None]:
+        """How events ended; None for one that is going on still. Ids that the cloud does not know are left out.
+
+        Source: ECS's documentation of DescribeInstanceHistoryEvents: what has ended stays listed for 30 days.
+
+        Raises:
+            ProviderError: the API could not be asked.
+        """
+        own = tuple(identifier for identifier in ids if not identifier.startswith(INFERRED_ID))
+        return {event.id: event.outcome for event in self._find(own)}
+
+    def approve(self, event: MaintenanceEvent) -> None:
+        """Give the owner's consent to an event that waits for it; it begins soon after.
+
+        Raises:
+            RequestRefused: the event does not wait for consent, or the service refuses.
+            ProviderError: whether the consent arrived is not known; it may be repeated.
+        """
+        if event.approval is not Approval.CONSENT or not self._settings.accept_inquired:
+            raise RequestRefused(
+                f"event {event.id} is {event.native_status or 'not known'} and does not wait for consent, "
+                "so there is nothing to approve"
+            )
+        try:
+            self._api().accept(event.id)
+        except ApiRefused as error:
+            # An earlier consent may have arrived although its answer was lost; then it has begun.
+            if error.code != _NOT_INQUIRING or not any(_has_begun(found) for found in self._find((event.id,))):
+                raise
+
+    def simulate(
+        self,
+        impact: Impact,
+        *,
+        resources: Collection[str],
+        not_before: datetime,
+        duration: timedelta | None = None,
+        native_type: str | None = None,
+    ) -> tuple[str, ...]:
+        """Announce simulated events, one for each instance; see `stormcone_alibaba.simulation` for what there is.
+
+        Nothing is done to an instance. Of the types named *Failure.* the events execute at once and `not_before` is
+        when they end.
+
+        Raises:
+            SimulationError: the service cannot simulate that, or refuses.
+            ProviderError: whether the events were made is not known.
+        """
+        asked = order(
+            impact,
+            resources=resources,
+            not_before=not_before,
+            duration=duration,
+            native_type=native_type,
+            now=self._clock.now(),
+        )
+        try:
+            return read_created(self._api().create_simulated(*asked))
+        except ApiRefused as error:
+            raise SimulationError(str(error)) from error
+
+    def cancel_simulated(self, ids: Collection[str]) -> None:
+        """Call simulated events off.
+
+        Raises:
+            SimulationError: one of them is not known, real or over.
+            ProviderError: whether they were called off is not known.
+        """
+        try:
+            for batch in _batches(tuple(ids)):
+                self._api().cancel_simulated(batch)
+        except ApiRefused as error:
+            raise SimulationError(str(error)) from error
+
+    def on_hint(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called for every hint that `receive` takes, such as `Agent.poll_soon`."""
+        self._on_hint = callback
+
+    def receive(self, notification: bytes | str | Mapping[str, object]) -> bool:
+        """Take a notification of CloudMonitor or EventBridge as a hint to poll now; nothing in it is believed.
+
+        Answers whether it was one of ECS's events in this region. Never raises for what it says.
+        """
+        hint = read_hint(notification)
+        if hint is None or (hint.region and self._place and hint.region != self._place):
+            return False
+        if self._on_hint is not None:
+            self._on_hint()
+        return True
+
+    def close(self) -> None:
+        """Let go of connections. Safe to call twice."""
+        with self._lock:
+            self._closed = True
+            ecs = self._ecs
+        if ecs is not None:
+            ecs.close()
+        self._metadata.close()
+
+    # what a region does otherwise
+
+    def _look(self) -> Machine:
+        named = self._settings.machine
+        if named:
+            return Machine(provider=PROVIDER, id=named, name=named, region=self._region())
+        instance = self._metadata.instance_id()
+        return Machine(
+            provider=PROVIDER,
+            id=instance,
+            name=instance,
+            region=self._region(),
+            zone=self._metadata.zone_id(),
+            account=self._metadata.account(),
+        )
+
+    def _queries(self, machine: Machine) -> tuple[HistoryQuery, ...]:
+        return (HistoryQuery(statuses=ACTIVE, resource_ids=(machine.id,)),)
+
+    def _spot(self, machine: Machine) -> Reading:
+        if self._settings.machine:
+            return Reading(None, ())  # the metadata service speaks of the instance that this runs on
+        try:
+            text = self._metadata.termination_time()
+        except ProviderError as error:
+            return Reading(None, (str(error),))
+        if text == "":
+            return Reading(None, ("the spot termination time is empty",))
+        return Reading(None, ()) if text is None else spot_event(text, machine.id)
+
+    # what all share
+
+    def _region(self) -> str:
+        if not self._place:
+            self._place = self._metadata.region_id()
+        return self._place
+
+    def _api(self) -> EcsApi:
+        region = self._region()  # may ask the metadata service, so not under the lock, for which `close` waits
+        with self._lock:
+            if self._closed:
+                raise ProviderError("Alibaba Cloud's API was not asked: the provider was closed")
+            if self._ecs is None:
+                self._ecs = SdkEcs(
+                    region=region,
+                    endpoint=self._settings.api_of(region),
+                    credentials=self.credentials.get,
+                    clock=self._clock,
+                    proxy=self._settings.proxy,
+                )
+            return self._ecs
+
+    def _active(self, machine: Machine) -> Observation:
+        events: dict[EventKey, MaintenanceEvent] = {}
+        problems: list[str] = []
+        complete = True
+        for query in self._queries(machine):
+            for reading in self._read(query):
+                problems += reading.problems
+                if reading.event is None:
+                    complete = False
+                else:
+                    # Pages shift while they are read, so that an event may stand on two of them.
+                    events[reading.event.key] = reading.event
+        found: Sequence[MaintenanceEvent] = tuple(events.values())
+        if not self._settings.accept_inquired:
+            found = [event.but(approval=Approval.NONE) for event in found]
+        return Observation(events=tuple(found), complete=complete, problems=tuple(problems))
+
+    def _find(self, ids: Sequence[str]) -> Iterator[MaintenanceEvent]:
+        """The events with these ids, whatever has become of them."""
+        for batch in _batches(ids):
+            for reading in self._read(HistoryQuery(statuses=tuple(STATUSES), event_ids=batch)):
+                if reading.event is not None:
+                    yield reading.event
+
+    def _read(self, query: HistoryQuery) -> Iterator[Reading]:
+        token = ""
+        tokens: set[str] = set()
+        while True:
+            page = read_page(self._api().describe_history_events(query, token))
+            yield from map(read_entry, page.entries)
+            token = page.next_token
+            if not token:
+                return
+            if token in tokens or len(tokens) >= PAGES_LIMIT:
+                raise ProviderError("Alibaba Cloud's DescribeInstanceHistoryEvents failed: its pages do not end")
+            tokens.add(token)
+
+
+class AlibabaRegionProvider(AlibabaProvider):
+    """The system events of a region's instances: all of them, those that are listed, or those with a tag."""
+
+    capabilities: ClassVar[Capabilities] = replace(AlibabaProvider.capabilities, scope=Scope.REGION)
+
+    @classmethod
+    def from_options(cls, options: ProviderOptions) -> Self:
+        """A provider as the options say, for a region whatever `scope` says; no network.
+
+        Raises:
+            SettingsError: an option cannot be used.
+            ProviderUnavailable: the SDK is not installed.
+        """
+        settings = read_settings(replace(options, settings={**options.settings, "scope": Scope.REGION}))
+        require_sdk()
+        return cls(settings, clock=options.clock)
+
+    def identify(self) -> Machine:
+        """The region, as a machine that stands for all of its instances.
+
+        Raises:
+            ProviderUnavailable: no region is named and this is not Alibaba Cloud, or there are no credentials.
+            ProviderError: it could not be asked.
+        """
+        machine = self._look()
+        if self._settings.region:
+            self._active(machine)
+        self._machine = machine
+        return machine
+
+    def _look(self) -> Machine:
+        name = f"region:{self._region()}"
+        return Machine(provider=PROVIDER, id=name, name=name, region=self._region(), scope=Scope.REGION)
+
+    def _queries(self, _machine: Machine) -> tuple[HistoryQuery, ...]:
+        if self._settings.instances:
+            batches = _batches(self._settings.instances)
+            return tuple(HistoryQuery(statuses=ACTIVE, resource_ids=batch) for batch in batches)
+        return (HistoryQuery(statuses=ACTIVE, tag=self._settings.tag),)
+
+    def _spot(self, _machine: Machine) -> Reading:
+        return Reading(None, ())
+
+
+def _has_begun(event: MaintenanceEvent) -> bool:
+    return event.phase is Phase.STARTED or event.outcome in {Outcome.COMPLETED, Outcome.FAILED}
+
+
+def _batches(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    for start in range(0, len(names), BATCH):
+        yield tuple(names[start : start + BATCH])

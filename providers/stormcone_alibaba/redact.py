@@ -1,0 +1,59 @@
+"""Keeps what signs requests out of every text that people or logs may see.
+
+The SDK puts the signed URL, with the access key id, the signature and the security token, into its errors and its
+log; urllib3 writes it to its own at DEBUG; and the service repeats it in the error about a wrong signature.
+"""
+
+import logging
+import re
+from collections.abc import Iterable
+from urllib.parse import quote
+
+HIDDEN = "***"
+
+_NAMES = ("AccessKeyId", "AccessKeySecret", "SecurityToken", "SignatureNonce", "Signature")
+# A value ends where the next parameter begins, which in a string to sign is an encoded "&".
+_NAMED = re.compile(
+    rf"({'|'.join(_NAMES)})(['\"]?\s*(?:=|:|%3D|%253D)\s*b?['\"]?)(?:(?!%26|%2526)[^&\s'\",}}])+", re.IGNORECASE
+)
+
+LOGGERS = (
+    "aliyunsdkcore.client",
+    "aliyunsdkcore.http.http_response",
+    "aliyunsdkcore.retry.retry_condition",
+    "urllib3.connectionpool",
+)
+"""The loggers of others that write down signed URLs."""
+
+
+def redacted(text: str, secrets: Iterable[str] = ()) -> str:
+    """The text without the values of the parameters that sign a request, and without `secrets` however encoded."""
+    text = _NAMED.sub(rf"\1\2{HIDDEN}", text)
+    for secret in filter(None, secrets):
+        once = quote(secret, safe="")
+        for form in (quote(once, safe=""), once, secret):
+            text = text.replace(form, HIDDEN)
+    return text
+
+
+class _Redacting(logging.Filter):
+    """Rewrites a record in place, before any handler sees it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        try:
+            said = record.getMessage()
+        except (TypeError, ValueError):
+            return True  # logging itself reports a message that does not fit its arguments
+        clean = redacted(said)
+        if clean != said:
+            record.msg, record.args = clean, ()
+        return True
+
+
+_FILTER = _Redacting()
+
+
+def redact_logs() -> None:
+    """Hide the secrets in what `LOGGERS` write, from now on; safe to call again."""
+    for name in LOGGERS:
+        logging.getLogger(name).addFilter(_FILTER)

@@ -1,0 +1,90 @@
+"""The one session of requests that the SDK sends its calls through.
+
+The SDK brings old copies of requests and urllib3 of its own and puts the signed URL into the errors of those. Given
+this session instead it uses the libraries that are installed, through proxies as configured here, and what it learns
+of a fault is a plain word.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+
+from stormcone.http import Timeouts, fault_reason
+
+TIMEOUTS = Timeouts(connect=5.0, read=20.0)
+"""Seconds until a connection stands, and without a byte from the service."""
+
+BODY_LIMIT = 8 * 1024 * 1024
+"""Bytes of a body, after decoding, above which an answer is refused; a full page is less than a tenth of it."""
+
+_PIECE = 64 * 1024
+
+
+class TransportFault(OSError):
+    """There was no answer; the text says why, in plain words without a URL."""
+
+
+class _TooLarge(requests.RequestException):
+    """The body exceeds `BODY_LIMIT`."""
+
+
+class _Bounded:
+    """A raw answer of urllib3 of which nobody gets more than `BODY_LIMIT` bytes."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+    def stream(self, amount: int = _PIECE, decode_content: bool | None = None) -> Iterator[bytes]:
+        """Yield the body piece by piece; requests reads it so."""
+        total = 0
+        for piece in self._raw.stream(amount, decode_content=decode_content):
+            total += len(piece)
+            if total > BODY_LIMIT:
+                self._raw.close()
+                raise _TooLarge
+            yield piece
+
+
+class _Adapter(HTTPAdapter):
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        response = super().build_response(req, resp)
+        response.raw = _Bounded(resp)
+        return response
+
+
+class ApiSession(requests.Session):
+    """A session that takes nothing from the environment and whose faults tell no secrets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter())
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send; raises `TransportFault` where there is no answer."""
+        try:
+            return super().send(request, **kwargs)
+        except _TooLarge:
+            why = f"its answer is larger than {BODY_LIMIT // 1024} KiB"
+        except (requests.RequestException, OSError, ValueError) as error:
+            through = "the proxy does not let it through: " if isinstance(error, requests.exceptions.ProxyError) else ""
+            why = through + fault_reason(error, TIMEOUTS)
+        # Raised out here, since inside the handler the fault would carry the error with the URL as its context.
+        raise TransportFault(why)
+
+
+def proxies_for(url: str, proxy: str | None) -> Mapping[str, str]:
+    """The proxies for a URL: the one that was set, else the environment's, of which `NO_PROXY` is honoured.
+
+    Never empty, because for an empty answer the SDK looks into the environment itself, without regard to `NO_PROXY`.
+    """
+    if proxy is not None:
+        return {"http": proxy, "https": proxy}
+    return get_environ_proxies(url) or {"none": ""}
