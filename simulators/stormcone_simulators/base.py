@@ -57,7 +57,7 @@ class LoggedRequest(NamedTuple):
 class Model(Protocol):
     """A cloud's rules. Time is a parameter; the simulator's lock is held around every call."""
 
-    book: EventBook
+    book: EventBook[Any]
 
     def draft(self, plan: Plan, now: datetime) -> SimulatedEvent:
         """The event that the plan would make, not yet announced.
@@ -87,8 +87,8 @@ class Wire(Protocol):
     def answer(self, request: Request, path: str, machine: SimulatedMachine, now: datetime) -> Response | Later:
         """What the cloud answers to `machine`; `path` is the request's without the machine's prefix."""
 
-    def failure(self, status: int) -> Response:
-        """What the cloud says when it fails with that status."""
+    def failure(self, status: int, request: Request, path: str) -> Response:
+        """What the cloud says where it fails on this request with that status."""
 
 
 class BaseSimulator:
@@ -349,7 +349,7 @@ class BaseSimulator:
         rule = self.faults.take(request, path, machine.name) if machine else None
         if rule is not None:
             await clock.until(since + rule.delay_seconds)
-        replaced = rule.replacement(self._wire.failure(rule.status or 200)) if rule else None
+        replaced = rule.replacement(self._wire.failure(rule.status or 200, request, path)) if rule else None
         response = replaced or await self._ask(request, path, machine, clock)
         with self._lock:
             self._log.append(LoggedRequest(at, machine.name if machine else None, request, path, response.status, rule))

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome, Phase
@@ -172,35 +172,38 @@ def iso(time: datetime | None) -> str | None:
     return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-class EventBook:
+Event = TypeVar("Event", bound=SimulatedEvent)
+
+
+class EventBook(Generic[Event]):
     """All events of one simulator, those that have ended too (the last 10,000 of them).
 
     Args:
         changed: called after every change of an event.
     """
 
-    def __init__(self, changed: Callable[[SimulatedEvent], None]) -> None:
+    def __init__(self, changed: Callable[[Event], None]) -> None:
         self._changed = changed
-        self._events: dict[str, SimulatedEvent] = {}
-        self._live: dict[str, SimulatedEvent] = {}
+        self._events: dict[str, Event] = {}
+        self._live: dict[str, Event] = {}
         # Moves to come, the earliest first. An entry that its event has outlived is dropped when it comes up.
-        self._moves: list[tuple[datetime, int, SimulatedEvent]] = []
+        self._moves: list[tuple[datetime, int, Event]] = []
         self._order = itertools.count()
         self._ended: deque[str] = deque()
 
-    def __iter__(self) -> Iterator[SimulatedEvent]:
+    def __iter__(self) -> Iterator[Event]:
         return iter(self._events.values())
 
     @property
-    def live(self) -> Collection[SimulatedEvent]:
+    def live(self) -> Collection[Event]:
         """The events that have not ended, oldest first."""
         return self._live.values()
 
-    def find(self, event_id: str) -> SimulatedEvent | None:
+    def find(self, event_id: str) -> Event | None:
         """The event of that id, compared without regard to case, or None."""
         return self._events.get(event_id.casefold())
 
-    def get(self, event_id: str) -> SimulatedEvent:
+    def get(self, event_id: str) -> Event:
         """The event of that id.
 
         Raises:
@@ -211,18 +214,18 @@ class EventBook:
             raise UnknownEvent(f"there is no event {event_id!r}; GET /_simulator/events lists them")
         return event
 
-    def add(self, event: SimulatedEvent) -> None:
+    def add(self, event: Event) -> None:
         """Announce an event."""
         self._events[event.id.casefold()] = self._live[event.id.casefold()] = event
         self.touch(event)
 
-    def touch(self, event: SimulatedEvent) -> None:
+    def touch(self, event: Event) -> None:
         """Take note that the event has changed."""
         if event.next_move is not None:
             heapq.heappush(self._moves, (event.next_move, next(self._order), event))
         self._changed(event)
 
-    def start(self, event: SimulatedEvent, at: datetime) -> None:
+    def start(self, event: Event, at: datetime) -> None:
         """Begin the event.
 
         Raises:
@@ -234,7 +237,7 @@ class EventBook:
         event.ends_at = None if event.started_for is None else at + event.started_for
         self.touch(event)
 
-    def end(self, event: SimulatedEvent, at: datetime, outcome: Outcome) -> None:
+    def end(self, event: Event, at: datetime, outcome: Outcome) -> None:
         """End the event.
 
         Raises:

@@ -6,7 +6,7 @@ is by its path (`/machines/NAME/...`) or by its source address; all others are t
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote
@@ -54,20 +54,32 @@ class SimulatedMachine:
 class Machines:
     """All machines of a simulator, in order; names are compared without regard to case.
 
+    Requests are routed by any thread while machines are added, so what is known is replaced and never changed.
+
     Raises:
         SettingsError: there is none, or two share a name or an address.
     """
 
     def __init__(self, specs: Iterable[str]) -> None:
-        self._all: Sequence[SimulatedMachine] = tuple(SimulatedMachine.parse(spec) for spec in specs)
+        self._all: Sequence[SimulatedMachine] = ()
+        self.add(specs)
         if not self._all:
             raise SettingsError("a simulator needs at least one machine; name one")
-        self._by_name: Mapping[str, SimulatedMachine] = {machine.name.casefold(): machine for machine in self._all}
-        self._by_address = {machine.address: machine for machine in self._all if machine.address}
-        if len(self._by_name) < len(self._all):
+
+    def add(self, specs: Iterable[str]) -> None:
+        """Add machines, all or none.
+
+        Raises:
+            SettingsError: a machine cannot be read, or shares its name or address with another.
+        """
+        machines = (*self._all, *(SimulatedMachine.parse(spec) for spec in specs))
+        by_name = {machine.name.casefold(): machine for machine in machines}
+        by_address = {machine.address: machine for machine in machines if machine.address}
+        if len(by_name) < len(machines):
             raise SettingsError("two machines have the same name; names are compared without regard to case")
-        if len(self._by_address) < sum(1 for machine in self._all if machine.address):
+        if len(by_address) < sum(1 for machine in machines if machine.address):
             raise SettingsError("two machines have the same address; give each its own, such as 127.0.0.2")
+        self._all, self._by_name, self._by_address = machines, by_name, by_address
 
     def __iter__(self) -> Iterator[SimulatedMachine]:
         return iter(self._all)

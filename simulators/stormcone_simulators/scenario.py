@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
@@ -165,7 +165,7 @@ def load_scenario(name: str) -> Scenario:
 class Stage(Protocol):
     """What a scenario is played on: a cloud's model."""
 
-    book: EventBook
+    book: EventBook[Any]
 
     def draft(self, plan: Plan, now: datetime) -> SimulatedEvent:
         """The event that the plan would make."""

@@ -127,7 +127,7 @@ class AzureModel:
         self.machines = machines
         self.rules = rules
         self.revision = 0
-        self.book = EventBook(self._changed)
+        self.book = EventBook[SimulatedEvent](self._changed)
         self._services = {machine.name: _Service() for machine in machines}
         self._shown: dict[str, Shown] = {}
 

@@ -113,8 +113,8 @@ class AzureWire:
             return self._instance(request, path.removeprefix(INSTANCE_PATH), machine)
         return error(404)
 
-    def failure(self, status: int) -> Response:
-        """What the service says when it fails with that status."""
+    def failure(self, status: int, _request: Request, _path: str) -> Response:
+        """What the service says where it fails with that status."""
         return error(status)
 
     def _scheduled_events(self, request: Request, machine: SimulatedMachine, now: datetime) -> Response | Later:
