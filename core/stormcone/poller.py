@@ -113,4 +113,5 @@ class Poller:
         gone = self._going_on() - seen if observation.complete else frozenset()
         outcomes = self._provider.outcomes([key.id for key in gone]) if gone else {}
         said = {identifier.casefold(): outcome for identifier, outcome in outcomes.items()}
-        return {key: said.get(key.id) for key in gone}
+        # What has not ended after all is left out, as if it had not been asked about.
+        return {key: said.get(key.id) for key in gone if key.id not in said or said[key.id] is not None}

@@ -63,8 +63,10 @@ class Provider(Protocol):
             ProviderError: it could not be asked: "unknown", never "nothing scheduled".
         """
 
-    def outcomes(self, ids: Collection[str]) -> Mapping[str, Outcome]:
+    def outcomes(self, ids: Collection[str]) -> Mapping[str, Outcome | None]:
         """How events that are no longer listed ended, without the ids that it does not know.
+
+        None says that the event has not ended after all: it stays as it is known.
 
         Called only where `reports_outcome`.
 
