@@ -77,7 +77,7 @@ UNEXPECTED = StatusMeaning("a status that is not expected here", passing=True)
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((ConnectionRefusedError,), "connection refused"),
     ((socket.gaierror,), "the host's name does not resolve"),
-    ((requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError), "no connection within {connect:g} s"),
+    ((requests.ConnectTimeout,), "no connection within {connect:g} s"),
     ((urllib3.exceptions.ReadTimeoutError, TimeoutError), "no answer within {read:g} s"),
     ((http.client.RemoteDisconnected,), "it hung up without an answer"),
     ((ConnectionError,), "the connection was reset"),
@@ -374,6 +374,16 @@ class _Exchange:
         while not self._over.is_set():
             self.line.cut()
             self._over.wait(_CUT_AGAIN)
+
+
+def fault_reason(error: BaseException, timeouts: Timeouts) -> str:
+    """Why an exchange over requests got no answer, in plain words that hold no URL.
+
+    Args:
+        error: what requests or urllib3 raised.
+        timeouts: those of the exchange, for the words about them.
+    """
+    return _reason(tuple(_chain(error)), timeouts)
 
 
 def _place(url: str) -> str:

@@ -1,6 +1,7 @@
 """What a document of Scheduled Events means in neutral words."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -121,6 +122,15 @@ class TestNotBefore:
         assert event.not_before == NOT_BEFORE
         assert event.not_before.tzinfo is UTC
         assert observation.problems == ()
+
+    @pytest.mark.parametrize("text", ["2022-04-11T22:26:58", "Mon, 11 Apr 2022 22:26:58"])
+    def test_without_a_zone_is_utc_wherever_the_machine_is(self, read, text, monkeypatch):
+        monkeypatch.setenv("TZ", "Asia/Shanghai")
+        time.tzset()
+        event, _ = read(NotBefore=text)
+        monkeypatch.undo()
+        time.tzset()
+        assert event.not_before == NOT_BEFORE
 
     @pytest.mark.parametrize("blank", ["", "  ", None, ...])
     def test_that_is_blank_is_not_known(self, read, blank):
