@@ -24,6 +24,7 @@ EXIT_RETRY = 75
 """EX_TEMPFAIL of sysexits.h: try again."""
 
 _LONGEST_LINE = 500
+_LONGEST_READ = 8192
 _LAST_WORDS_SECONDS = 1.0
 
 
@@ -125,7 +126,7 @@ class _Command:
     def _read(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
         with self._process.stdout as output:
-            for raw in output:
+            for raw in iter(lambda: output.readline(_LONGEST_READ), b""):
                 line = printable(raw.decode(errors="replace")).strip()[:_LONGEST_LINE]
                 if line:
                     self.last_line = line

@@ -76,14 +76,19 @@ def load_plugins(group: str) -> Plugins:
     """All plug-ins of a group, imported and checked.
 
     Raises:
-        PluginError: two distributions offer one name; the text names both.
+        PluginError: two distributions offer one name; the text names both. Or one ends the import for all.
     """
     broken: list[BrokenPlugin] = []
 
     def failed(_manager: ExtensionManager[Any], entry_point: EntryPoint, error: BaseException) -> None:
         broken.append(BrokenPlugin(entry_point.name, _distribution(entry_point), one_line(error)))
 
-    manager = ExtensionManager[Any](group, on_load_failure_callback=failed)
+    try:
+        manager = ExtensionManager[Any](group, on_load_failure_callback=failed)
+    except (AssertionError, SystemExit) as error:  # stevedore lets these through, and does not say whose they are
+        raise PluginError(
+            f"a plug-in in {group} cannot be imported ({one_line(error)}); uninstall the one that was added last"
+        ) from error
     found: dict[str, type[Any]] = {}
     distributions: dict[str, str] = {}
     # stevedore looks for conflicts among neighbours only, and then only when asked by name: look at all of them.

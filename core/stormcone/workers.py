@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import contextlib
 import inspect
 import threading
 from collections.abc import Awaitable, Callable
@@ -14,7 +15,7 @@ from stormcone.errors import GiveUp, Retry, Veto
 from stormcone.handlers import Handler, Stage
 from stormcone.model import MaintenanceEvent
 from stormcone.runs import Attempt, Verdict
-from stormcone.text import one_line
+from stormcone.text import one_line, printable
 
 
 class Executor(Protocol):
@@ -54,11 +55,11 @@ def attempt_stage(handler: Handler, stage: Stage, event: MaintenanceEvent, conte
         if inspect.isawaitable(answer):
             asyncio.run(_until_stopped(answer, context))
     except Retry as error:
-        return Attempt(Verdict.RETRY, str(error) or "asked to be tried again", error.after)
+        return Attempt(Verdict.RETRY, printable(str(error)) or "asked to be tried again", error.after)
     except GiveUp as error:
-        return Attempt(Verdict.GAVE_UP, str(error))
+        return Attempt(Verdict.GAVE_UP, printable(str(error)))
     except Veto as error:
-        return Attempt(Verdict.VETOED if stage is Stage.PREPARE else Verdict.GAVE_UP, str(error))
+        return Attempt(Verdict.VETOED if stage is Stage.PREPARE else Verdict.GAVE_UP, printable(str(error)))
     except asyncio.CancelledError:
         return Attempt(Verdict.ERROR, "it was cancelled")
     except (Exception, SystemExit) as error:  # a handler's fault must not end the agent
@@ -72,7 +73,7 @@ async def _until_stopped(work: Awaitable[None], context: Context) -> None:
     task = asyncio.ensure_future(work)
 
     def cancel() -> None:
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has just been closed: the work is over
             loop.call_soon_threadsafe(task.cancel)
 
     context.control.on_stop(cancel)

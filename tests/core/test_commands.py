@@ -1,0 +1,277 @@
+"""Commands as handlers, with real processes."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from stormcone import commands
+from stormcone.clock import ManualClock
+from stormcone.commands import CommandHandler, split_command, variables
+from stormcone.context import Context, RunControl
+from stormcone.errors import SettingsError
+from stormcone.handlers import Stage
+from stormcone.model import Machine
+from stormcone.runs import Attempt, Verdict
+from stormcone.workers import attempt_stage
+
+
+class Lines(logging.Handler):
+    """What a command has said, for those who wait for a word of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+        self._said = threading.Condition()
+
+    def emit(self, record):
+        with self._said:
+            self.lines.append(record.getMessage())
+            self._said.notify_all()
+
+    def wait(self):
+        """The first line, as soon as there is one."""
+        with self._said:
+            assert self._said.wait_for(lambda: self.lines, 10)
+            return self.lines[0]
+
+
+@pytest.fixture
+def said():
+    return Lines()
+
+
+@pytest.fixture
+def context(said):
+    log = logging.Logger("command", logging.DEBUG)
+    log.addHandler(said)
+    control = RunControl(ManualClock())
+    return Context(Machine(provider="test", id="1", name="web-0"), 2, logging.LoggerAdapter(log, {}), control)
+
+
+@pytest.fixture
+def run(event, context):
+    """Runs a command at prepare, to its end."""
+
+    def run(*words, **changes):
+        handler = CommandHandler({Stage.PREPARE: words})
+        return attempt_stage(handler, Stage.PREPARE, event(**changes), context)
+
+    return run
+
+
+@pytest.fixture
+def begin(run):
+    """Runs a command in a thread; answers what joins it to its attempt."""
+
+    def begin(*words):
+        attempts = []
+        thread = threading.Thread(target=lambda: attempts.append(run(*words)))
+        thread.start()
+
+        def join():
+            thread.join(10)
+            return attempts[0]
+
+        return join
+
+    return begin
+
+
+def runs(pid):
+    """Whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_for_end(pid):
+    limit = time.monotonic() + 10
+    while runs(pid):
+        assert time.monotonic() < limit, f"process {pid} still runs"
+        time.sleep(0.005)
+
+
+def python(code):
+    return sys.executable, "-c", code
+
+
+class TestACommand:
+    def test_gets_the_event_on_its_standard_input(self, run, said, event):
+        big = {"description": "é" * 200_000}
+        run(*python("import json, sys; print(len(json.load(sys.stdin.buffer)['description']))"), **big)
+        assert said.lines == ["200000"]
+
+    def test_gets_the_event_in_its_environment(self, run, said):
+        code = "import json, os; print(json.dumps({k: v for k, v in os.environ.items() if 'STORMCONE' in k}))"
+        run(*python(code), resources=("web-0", "db-0"), duration=timedelta(seconds=5), cause="user")
+        assert json.loads("".join(said.lines)) == {
+            "STORMCONE_STAGE": "prepare",
+            "STORMCONE_EVENT_ID": "E-1",
+            "STORMCONE_PROVIDER": "test",
+            "STORMCONE_IMPACT": "reboot",
+            "STORMCONE_CAUSE": "user",
+            "STORMCONE_PHASE": "scheduled",
+            "STORMCONE_OUTCOME": "",
+            "STORMCONE_RESOURCES": "web-0,db-0",
+            "STORMCONE_NOT_BEFORE": "2026-01-01T00:15:00+00:00",
+            "STORMCONE_DURATION_SECONDS": "5",
+            "STORMCONE_DEADLINE": "",
+            "STORMCONE_ATTEMPT": "2",
+            "STORMCONE_MACHINE": "web-0",
+        }
+
+    def test_gets_no_nul_in_its_environment(self, run, event, context):
+        assert run("true", id="a\0b") == Attempt(Verdict.SUCCEEDED)
+        assert variables(Stage.PREPARE, event(id="a\0b"), context)["STORMCONE_EVENT_ID"] == "ab"
+
+    def test_is_words_and_no_shell_line(self, run, said):
+        run("echo", "$HOME; echo `date`", "*")
+        assert said.lines == ["$HOME; echo `date` *"]
+
+    def test_keeps_the_environment_of_the_agent(self, run, said, monkeypatch):
+        monkeypatch.setenv("OURS", "kept")
+        run("sh", "-c", "echo $OURS")
+        assert said.lines == ["kept"]
+
+    def test_belongs_to_its_stage_alone(self):
+        handler = CommandHandler({Stage.RECOVER: ["true"]})
+        assert [stage for stage in Stage if handler.has(stage)] == [Stage.RECOVER]
+
+    @pytest.mark.parametrize("stage", Stage)
+    def test_can_be_given_for_every_stage(self, event, context, said, stage):
+        handler = CommandHandler({stage: ["sh", "-c", "echo $STORMCONE_STAGE"]})
+        assert attempt_stage(handler, stage, event(), context) == Attempt(Verdict.SUCCEEDED)
+        assert said.lines == [stage]
+
+
+class TestItsExitStatus:
+    @pytest.mark.parametrize(
+        ("script", "attempt"),
+        [
+            ("exit 0", Attempt(Verdict.SUCCEEDED)),
+            ("exit 75", Attempt(Verdict.RETRY, "sh asked to be tried again (exit status 75)")),
+            ("exit 1", Attempt(Verdict.GAVE_UP, "sh failed with exit status 1")),
+            ("echo why; exit 3", Attempt(Verdict.GAVE_UP, "sh failed with exit status 3: why")),
+            (
+                "echo out; echo why >&2; exit 75",
+                Attempt(Verdict.RETRY, "sh asked to be tried again (exit status 75): why"),
+            ),
+            ("kill -SEGV $$", Attempt(Verdict.GAVE_UP, "sh was ended by SIGSEGV")),
+            ("kill -40 $$", Attempt(Verdict.GAVE_UP, "sh was ended by signal 40")),
+        ],
+    )
+    def test_says_how_it_went(self, run, script, attempt):
+        assert run("sh", "-c", script) == attempt
+
+    def test_cannot_come_from_a_program_that_is_not_there(self, run):
+        attempt = run("no-such-program-anywhere", "x")
+        assert attempt.verdict is Verdict.GAVE_UP
+        assert attempt.note.startswith("the command 'no-such-program-anywhere' cannot be started: ")
+
+    def test_cannot_come_from_a_file_that_is_no_program(self, run, tmp_path):
+        (tmp_path / "text").write_text("x")
+        assert "cannot be started: " in run(str(tmp_path / "text")).note
+
+
+class TestItsOutput:
+    @pytest.mark.parametrize(
+        ("script", "lines"),
+        [
+            (r"printf 'one\n\n two \r\nthree'", ["one", "two", "three"]),
+            (r"printf '\033[31mred\033[0m\n'", ["[31mred [0m"]),
+            (r"printf '\377\376\000x\n'", ["�� x"]),
+            ("echo err >&2", ["err"]),
+        ],
+    )
+    def test_goes_to_the_log_in_printable_lines(self, run, said, script, lines):
+        run("sh", "-c", script)
+        assert said.lines == lines
+
+    def test_without_an_end_of_line_is_taken_in_pieces(self, run, said):
+        run(*python("import sys; sys.stdout.write('x' * 1_000_000)"))
+        assert len(said.lines) > 10
+        assert all(len(line) <= 500 for line in said.lines)
+
+
+class TestACommandThatIsAskedToEnd:
+    def test_gets_sigterm_with_all_that_it_started(self, begin, context, said):
+        join = begin("sh", "-c", "sleep 60 & echo $!; wait")
+        child = int(said.wait())
+        context.control.stop()
+        assert join() == Attempt(Verdict.GAVE_UP, f"sh was ended by SIGTERM: {child}")
+        wait_for_end(child)
+
+    def test_may_still_clean_up(self, begin, context, said):
+        join = begin("sh", "-c", "trap 'echo cleaned; exit 0' TERM; echo ready; while :; do sleep 0.01; done")
+        said.wait()
+        context.control.stop()
+        assert join() == Attempt(Verdict.SUCCEEDED)
+        assert said.lines[-1] == "cleaned"
+
+    def test_and_does_not_gets_sigkill(self, begin, context, said):
+        join = begin("sh", "-c", "trap '' TERM; sleep 60 & echo $!; wait")
+        child = int(said.wait())
+        context.control.stop()
+        assert runs(child)
+        context.control.kill()
+        assert join() == Attempt(Verdict.GAVE_UP, f"sh was ended by SIGKILL: {child}")
+        wait_for_end(child)
+
+    def test_leaves_no_child_that_does_not_listen(self, begin, context, said):
+        join = begin("sh", "-c", "sh -c 'trap \"\" TERM; echo $$; exec sleep 60' & wait")
+        child = int(said.wait())
+        context.control.stop()
+        assert join().note.startswith("sh was ended by SIGTERM")
+        wait_for_end(child)
+
+    def test_before_it_began_ends_at_once(self, run, context):
+        context.control.stop()
+        assert run("sleep", "60").verdict is Verdict.GAVE_UP
+
+    def test_when_it_is_over_signals_nobody(self, run, context, caplog):
+        run("true")
+        context.control.stop()
+        context.control.kill()
+        assert caplog.records == []
+
+
+def test_a_command_that_leaves_a_process_behind_is_over_all_the_same(run, said, monkeypatch):
+    monkeypatch.setattr(commands, "_LAST_WORDS_SECONDS", 0.05)
+    before = threading.active_count()
+    assert run("sh", "-c", "sleep 60 & echo $!") == Attempt(Verdict.SUCCEEDED)
+    left = int(said.wait())
+    assert runs(left)
+    os.kill(left, signal.SIGKILL)
+    while threading.active_count() > before:  # its reader ends with the pipe
+        time.sleep(0.005)
+
+
+class TestTheWordsOfACommand:
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("drain --now", ["drain", "--now"]),
+            ("sh -c 'a b; c'", ["sh", "-c", "a b; c"]),
+            ('"/my path/x" ""', ["/my path/x", ""]),
+        ],
+    )
+    def test_are_split_by_the_rules_of_quotes(self, text, words):
+        assert split_command(text) == words
+
+    @pytest.mark.parametrize(("text", "error"), [("", "is empty"), ("  ", "is empty"), ("'x", "cannot be read: ")])
+    def test_must_be_there(self, text, error):
+        with pytest.raises(SettingsError, match=error):
+            split_command(text)
+
+    def test_must_be_there_for_every_stage_that_is_given(self):
+        with pytest.raises(SettingsError, match="the command for started is empty"):
+            CommandHandler({Stage.PREPARE: ["true"], Stage.STARTED: []})
