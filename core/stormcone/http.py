@@ -92,6 +92,7 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 _FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 _UNREACHED = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 _CUT_AGAIN = 0.05
+_CLOSED = "the client was closed"
 
 
 class Unreachable(ProviderError):
@@ -201,13 +202,13 @@ class MetadataClient:
             return Answer(status=response.status_code, headers=response.headers, body=content)
 
     def close(self) -> None:
-        """Let go of every connection; what still runs ends in a `ProviderError`. Safe to call twice."""
+        """Let go of every connection; what still runs ends in an error that does not pass. Safe to call twice."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
             running = tuple(self._running)
         for exchange in running:
-            exchange.end("the client was closed")
+            exchange.end(_CLOSED)
         for line in idle:
             line.session.close()
 
@@ -215,7 +216,7 @@ class MetadataClient:
     def _exchange(self, what: str, timeouts: Timeouts) -> Iterator["_Exchange"]:
         with self._lock:
             if self._closed:
-                raise ProviderError(f"{what}: the client was closed")
+                raise ProviderError(f"{what}: {_CLOSED}", passing=False)
             exchange = _Exchange(self._idle.pop() if self._idle else _Line(), timeouts.whole)
             self._running.add(exchange)
         try:
@@ -362,7 +363,7 @@ class _Exchange:
     def fault(self, what: str, error: BaseException | None, timeouts: Timeouts) -> ProviderError:
         """The error that says why there is no answer."""
         if self.ended or error is None:
-            return ProviderError(f"{what}: {self.ended}")
+            return ProviderError(f"{what}: {self.ended}", passing=self.ended != _CLOSED)
         chain = tuple(_chain(error))
         kind = Unreachable if any(isinstance(link, _UNREACHED) for link in chain) else ProviderError
         return kind(f"{what}: {_reason(chain, timeouts)}")

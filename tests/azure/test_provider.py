@@ -340,6 +340,13 @@ class TestIdentifyingWithAGivenName:
 
 
 class TestClosing:
+    def test_ends_the_attempts_to_identify(self, azure, scripted, clock):
+        scripted.answer(503)
+        clock.sleep = lambda seconds: azure.close()
+        with pytest.raises(ProviderError, match="the client was closed"):
+            azure.identify()
+        assert len(scripted.asked) == 1
+
     def test_twice_does_no_harm(self, azure):
         azure.close()
         azure.close()

@@ -352,7 +352,8 @@ class TestClosing:
 
     def test_refuses_what_is_asked_afterwards(self, client, scripted):
         client.close()
-        assert str(fails(client, scripted.url)).endswith("failed: the client was closed")
+        error = fails(client, scripted.url)
+        assert (str(error).rpartition("failed: ")[2], error.passing) == ("the client was closed", False)
         assert not scripted.asked
 
     def test_ends_a_request_that_hangs(self, client, scripted):
@@ -364,7 +365,7 @@ class TestClosing:
             time.sleep(0.001)
         client.close()
         polls.join()
-        assert str(errors[0]).endswith("failed: the client was closed")
+        assert (str(errors[0]).rpartition("failed: ")[2], errors[0].passing) == ("the client was closed", False)
 
     def test_leaves_no_thread_behind(self, client, scripted):
         scripted.answer()
