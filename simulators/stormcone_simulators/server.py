@@ -152,10 +152,7 @@ class Line:
 
     async def refuse(self, refused: _Refused) -> None:
         """Say why the request cannot be read, and let the client read that before the connection closes."""
-        if self._protocol.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
-            return
-        close = ("Connection", "close")
-        await self.send(self.render(problem(refused.status, str(refused), close)))
+        await self.send(self.render(problem(refused.status, str(refused), ("Connection", "close"))))
         if self._writer.can_write_eof():
             self._writer.write_eof()
         with suppress(TimeoutError):

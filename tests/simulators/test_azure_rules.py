@@ -115,6 +115,10 @@ class TestWhenItStarts:
             ({"resources": []}, "at least one machine"),
             ({"resources": "web-0"}, "not one name"),
             ({"resources": ["web-0"], "notice": timedelta(-1)}, "cannot be negative"),
+            (
+                {"resources": ["web-0"], "notice": timedelta(1), "not_before": datetime(2026, 1, 1, tzinfo=UTC)},
+                "a notice or a not_before, not both",
+            ),
             ({"resources": ["web-0"], "not_before": datetime(2026, 1, 1)}, "time zone"),  # noqa: DTZ001
             ({"resources": ["web-0"], "started_for": timedelta(-1)}, "negative"),
             ({"resources": ["web-0"], "native_type": "Freeze"}, "Azure's event type Freeze has the impact freeze"),

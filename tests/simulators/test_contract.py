@@ -153,6 +153,13 @@ class TestEvents:
         with pytest.raises(SimulationError, match=event_id):
             simulator.change(event_id, description="x")
 
+    def test_of_the_ended_events_only_the_last_ones_are_kept(self, simulator, reboot, monkeypatch):
+        monkeypatch.setattr("stormcone_simulators.events._KEPT", 2)
+        lasting, *ended = [reboot() for _ in range(4)]
+        for event_id in ended:
+            simulator.complete(event_id)
+        assert [event["id"] for event in simulator.events()] == [lasting, *ended[1:]]
+
     def test_an_impact_that_the_cloud_lacks_is_refused_by_name(self, simulator, cloud):
         with pytest.raises(SimulationError, match=cloud.lacks.value):
             simulator.schedule(cloud.lacks, resources=[cloud.machines[0]])

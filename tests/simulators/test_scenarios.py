@@ -49,6 +49,18 @@ COURSES = {
 }
 
 
+@pytest.fixture
+def play(azure, monkeypatch):
+    """Plays the text of a scenario."""
+
+    def play_text(text):
+        script = parse_scenario(text, "x.toml")
+        monkeypatch.setattr("stormcone_simulators.base.load_scenario", lambda _name: script)
+        azure.play("x")
+
+    return play_text
+
+
 def seen(machine):
     return [
         (
@@ -131,9 +143,8 @@ class TestCourses:
             azure.play("x")
         assert azure.scenarios() == scenario_names()
 
-    def test_what_a_cloud_cannot_do_is_told_before_the_first_step(self, azure, monkeypatch):
-        script = parse_scenario(
-            """
+    def test_what_a_cloud_cannot_do_is_told_before_the_first_step(self, azure, play):
+        script = """
             title = "x"
             [[step]]
             at = "0s"
@@ -144,12 +155,9 @@ class TestCourses:
             do = "schedule"
             event = "second"
             impact = "stop"
-            """,
-            "x.toml",
-        )
-        monkeypatch.setattr("stormcone_simulators.base.load_scenario", lambda _name: script)
+            """
         with pytest.raises(SimulationError, match="Azure has no event with the impact stop"):
-            azure.play("x")
+            play(script)
         assert azure.events() == []
 
 
@@ -157,8 +165,8 @@ STEP = 'title = "x"\n[[step]]\nat = "0s"\ndo = "schedule"\nimpact = "reboot"\n'
 
 
 class TestFormat:
-    def test_all_that_a_step_can_say(self, azure, clock, monkeypatch):
-        script = parse_scenario(
+    def test_all_that_a_step_can_say(self, azure, clock, play):
+        script = (
             STEP
             + """
             event = "a"
@@ -185,11 +193,9 @@ class TestFormat:
             do = "complete"
             event = "a"
             outcome = "failed"
-            """,
-            "x.toml",
+            """
         )
-        monkeypatch.setattr("stormcone_simulators.base.load_scenario", lambda _name: script)
-        azure.play("x")
+        play(script)
         (event,) = azure.events()
         assert (event["resources"], event["not_before"]) == (["web-1", "web-0"], "2026-01-01T02:00:00Z")
         assert (event["duration_seconds"], event["started_for_seconds"]) == (90.0, 86400.0)
