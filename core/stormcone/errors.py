@@ -4,7 +4,8 @@
 Exception
 ├── StormconeError                  exit status 1
 │   ├── ProviderError               69  the cloud could not be asked: "unknown", never "nothing scheduled"
-│   │   ├── ProviderUnavailable     69  this is not that cloud, or a part that it needs is missing
+│   │   ├── Unreachable             69  no connection could be made
+│   ├── ProviderUnavailable     69  this is not that cloud, or a part that it needs is missing
 │   │   └── RequestRefused          70  the cloud answered, and refuses what was asked
 │   ├── PluginError                 78  a plug-in cannot be used
 │   ├── HandlerFileError            66  the user's handler file cannot be used
@@ -47,6 +48,10 @@ class ProviderError(StormconeError):
         super().__init__(message)
         self.passing = passing
         self.retry_after = retry_after
+
+
+class Unreachable(ProviderError):
+    """No connection could be made: nothing listens there, or there is no way to it."""
 
 
 class ProviderUnavailable(ProviderError):

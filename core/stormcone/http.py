@@ -28,7 +28,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
 import stormcone
 from stormcone.clock import Clock, SystemClock
-from stormcone.errors import ProviderError, RequestRefused
+from stormcone.errors import ProviderError, RequestRefused, Unreachable
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a body, after decoding, above which an answer is refused."""
@@ -93,10 +93,6 @@ _FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.
 _UNREACHED = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 _CUT_AGAIN = 0.05
 _CLOSED = "the client was closed"
-
-
-class Unreachable(ProviderError):
-    """No connection could be made: nothing listens there, or there is no way to it."""
 
 
 @dataclass(frozen=True, kw_only=True)

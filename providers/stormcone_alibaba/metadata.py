@@ -9,8 +9,8 @@ import re
 import threading
 
 from stormcone.clock import Clock
-from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused
-from stormcone.http import Answer, MetadataClient, Timeouts, Unreachable
+from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, Unreachable
+from stormcone.http import Answer, MetadataClient, Timeouts
 from stormcone.text import printable
 
 ENDPOINT = "http://100.100.100.200"

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from stormcone.clock import Clock, SystemClock
-from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError
-from stormcone.http import STATUSES, MetadataClient, StatusMeaning, Timeouts, Unreachable
+from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
+from stormcone.http import STATUSES, MetadataClient, StatusMeaning, Timeouts
 from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Origin, Outcome, Scope
 from stormcone.provider import ProviderOptions
 from stormcone_azure.dhcp import host_address

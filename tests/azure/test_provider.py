@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError
-from stormcone.http import Timeouts, Unreachable
+from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
+from stormcone.http import Timeouts
 from stormcone.model import Machine, Phase, Scope
 from stormcone.plugins import provider_class
 from stormcone.provider import Provider, ProviderOptions

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stormcone.clock import ManualClock
-from stormcone.errors import ProviderError, RequestRefused
+from stormcone.errors import ProviderError, RequestRefused, Unreachable
 from stormcone.http import (
     BODY_LIMIT,
     RETRY_AFTER_LIMIT,
@@ -23,7 +23,6 @@ from stormcone.http import (
     MetadataClient,
     StatusMeaning,
     Timeouts,
-    Unreachable,
     retry_after,
 )
 
