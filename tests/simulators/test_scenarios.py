@@ -208,6 +208,12 @@ class TestFormat:
         clock.advance(60)
         assert azure.events()[0]["outcome"] == "failed"
 
+    def test_a_step_goes_before_what_an_event_does_by_itself_at_the_same_moment(self, azure, clock, play):
+        ending = '[[step]]\nat = "25m"\ndo = "complete"\noutcome = "failed"'
+        play(STEP + 'notice = "15m"\nstarted_for = "10m"\n' + ending)
+        clock.advance(hours=1)
+        assert azure.events()[0]["outcome"] == "failed"
+
     @pytest.mark.parametrize(
         ("text", "why"),
         [
