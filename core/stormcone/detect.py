@@ -1,19 +1,23 @@
 """Which cloud is this: the provider that was named, or the one whose cloud answers."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 from stormcone.errors import ProviderError, ProviderUnavailable, SettingsError
 from stormcone.model import Machine
 from stormcone.plugins import PROVIDERS, load_plugins, provider_class
 from stormcone.provider import Provider, ProviderOptions
+from stormcone.text import one_line
 
 AUTO = "auto"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of asking one provider: the machine that it sees, or why it sees none."""
+    """What came of asking one provider: itself, open, and the machine that it sees; or why it sees none."""
 
     name: str
     provider: Provider | None
@@ -21,20 +25,52 @@ class Finding:
     error: str
 
 
-def survey(options: ProviderOptions) -> Iterator[Finding]:
-    """Ask each installed provider in turn which machine this is. Providers that see none are closed again."""
+def survey(options: ProviderOptions, only: str = AUTO) -> Generator[Finding, None, None]:
+    """Ask the installed providers, all at once, which machine this is; answers come in the order of their arrival.
+
+    A provider that sees a machine is the caller's to close; the others are closed here, also those that have not
+    answered when the caller stops listening.
+
+    Args:
+        options: for all of them.
+        only: the one to ask; `auto` asks all.
+
+    Raises:
+        PluginError: there is no such provider, or two have one name.
+    """
     plugins = load_plugins(PROVIDERS)
+    names = sorted(plugins.found) if only == AUTO else [only]
     for broken in plugins.broken:
-        yield Finding(broken.name, None, None, f"the plug-in of {broken.distribution} is broken: {broken.error}")
-    for name in sorted(plugins.found):
-        provider: Provider | None = None
-        try:
-            provider = provider_class(name).from_options(options)
-            yield Finding(name, provider, provider.identify(), "")
-        except (ProviderError, SettingsError) as error:
-            if provider is not None:
-                provider.close()
-            yield Finding(name, None, None, str(error))
+        if only in {AUTO, broken.name}:
+            yield Finding(broken.name, None, None, f"the plug-in of {broken.distribution} is broken: {broken.error}")
+    open_providers: dict[str, Provider] = {}
+    answers: SimpleQueue[Finding] = SimpleQueue()
+    try:
+        for name in names:
+            try:
+                provider = plugins.get(name).from_options(options)
+            except (ProviderError, SettingsError) as error:
+                yield Finding(name, None, None, str(error))
+                continue
+            open_providers[name] = provider
+            threading.Thread(target=_ask, args=(name, provider, answers), name=f"stormcone-{name}", daemon=True).start()
+        for _ in range(len(open_providers)):
+            finding = answers.get()
+            if finding.provider is not None:
+                del open_providers[finding.name]
+            yield finding
+    finally:
+        for provider in open_providers.values():
+            provider.close()
+
+
+def _ask(name: str, provider: Provider, answers: "SimpleQueue[Finding]") -> None:
+    try:
+        answers.put(Finding(name, provider, provider.identify(), ""))
+    except ProviderError as error:
+        answers.put(Finding(name, None, None, str(error)))
+    except Exception as error:  # noqa: BLE001 - a fault of one provider must not hide the cloud that is there
+        answers.put(Finding(name, None, None, f"the provider failed: {one_line(error)}"))
 
 
 def open_provider(name: str, options: ProviderOptions) -> Provider:
@@ -48,10 +84,12 @@ def open_provider(name: str, options: ProviderOptions) -> Provider:
     if name != AUTO:
         return provider_class(name).from_options(options)
     reasons = []
-    for finding in survey(options):
-        if finding.provider is not None:
-            return finding.provider
-        reasons.append(f"{finding.name}: {finding.error}")
+    with closing(survey(options)) as findings:
+        for finding in findings:
+            if finding.provider is not None:
+                return finding.provider
+            reasons.append(f"{finding.name}: {finding.error}")
     raise ProviderUnavailable(
-        f"no cloud was found; name one with --provider, or a simulator with --endpoint ({'; '.join(reasons)})"
+        "no cloud was found; name one with --provider, or say where it is with --endpoint "
+        f"({'; '.join(reasons) or 'no provider is installed'})"
     )

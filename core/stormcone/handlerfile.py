@@ -28,7 +28,7 @@ def load_app(spec: str) -> App:
         return found
     apps = sorted(key for key, value in vars(module).items() if isinstance(value, App))
     if found is not None:
-        raise HandlerFileError(f"{name} in {path} is a {type(found).__name__}, not an App; write {name} = App([...])")
+        raise HandlerFileError(f"{name} in {path} is of type {type(found).__name__}, not App; write {name} = App([...])")
     hint = f"it has {', '.join(apps)}; say {path}:{apps[0]}" if apps else "write app = App([...]) in it"
     raise HandlerFileError(f"{path} has no App called {name}; {hint}")
 
@@ -59,5 +59,9 @@ def _where(error: BaseException, path: Path) -> str:
     """The last line of the file that the error passed through."""
     if isinstance(error, SyntaxError):
         return ""  # its text has the line
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).resolve() == path.resolve()
+    ]
     return f" (line {lines[-1]})" if lines else ""

@@ -1,5 +1,6 @@
 """What the agent has to tell: one notice for each thing that a person would want to know of."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -31,6 +32,7 @@ class NoticeKind(StrEnum):
     ANSWERED = "answered"
     PROBLEM = "problem"
     STOPPING = "stopping"
+    STOPPED = "stopped"
 
 
 WARNINGS = frozenset(
@@ -66,6 +68,13 @@ def describe(event: MaintenanceEvent) -> str:
     """An event in a few words: `reboot of web-0, web-1`."""
     names = ", ".join(event.resources) or "no machine"
     return printable(f"{event.impact} of {names}")
+
+
+def misnamed(events: Iterable[MaintenanceEvent], machine: Machine) -> Iterator[str]:
+    """A sentence where events are announced and none of them names the machine, whose name may be wrong."""
+    names = dict.fromkeys(name for event in events for name in event.resources)
+    if names and not any(machine.owns(name) for name in names):
+        yield printable(f"no event names this machine ({machine.name}); they name {', '.join(names)}")
 
 
 def _time_of(event: MaintenanceEvent, at: datetime) -> str:

@@ -50,7 +50,7 @@ class ControlClient:
             answer = self._session.request(method, url, json=body, timeout=_TIMEOUT, allow_redirects=False)
         except requests.RequestException as error:
             raise ProviderError(
-                f"no simulator answers at {self.endpoint}; start one with `stormcone simulator azure`, "
+                f"no simulator answers at {self.endpoint}; start one with `stormcone simulator`, "
                 "or say where it is with --endpoint"
             ) from error
         try:
@@ -87,6 +87,10 @@ class ControlClient:
         """`start` or `complete` an event now."""
         self.call("POST", f"events/{quote(identifier, safe='')}/{step}", body)
 
+    def play(self, scenario: str) -> None:
+        """Begin a scenario, by name."""
+        self.call("POST", f"scenarios/{quote(scenario, safe='')}")
+
     def cancel_simulated(self, ids: Collection[str]) -> None:
         """Call events off; see `stormcone.provider.Simulates`."""
         for identifier in ids:
@@ -104,8 +108,8 @@ def clock_of(endpoint: str | None) -> SystemClock:
     """
     if endpoint is None:
         return SystemClock()
-    parts = urlsplit(endpoint)
     try:
+        parts = urlsplit(endpoint)
         with ControlClient(f"{parts.scheme}://{parts.netloc}") as control:
             answer = control.call("GET", "clock")
         return SystemClock(speed=answer["speed"], start=datetime.fromisoformat(answer["now"]))

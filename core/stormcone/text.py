@@ -15,19 +15,22 @@ def one_line(error: BaseException) -> str:
 
 
 def span(delta: timedelta) -> str:
-    """A length of time for people: `45 s`, `15 min`, `2 h 5 min`, `7 d`; a negative one counts as zero."""
+    """A length of time for people, to the nearest: `45 s`, `15 min`, `2 h 5 min`, `7 d`; a negative one is zero."""
     seconds = max(0, round(delta.total_seconds()))
     if seconds < 120:
         return f"{seconds} s"
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if seconds < 300:
+        return _two(seconds // 60, "min", seconds % 60, "s")
+    minutes, hours = (seconds + 30) // 60, (seconds + 1800) // 3600
     if minutes < 120:
-        rest = seconds % 60
-        return f"{minutes} min" + (f" {rest} s" if rest and minutes < 5 else "")
-    if hours < 48:
-        rest = minutes % 60
-        return f"{hours} h" + (f" {rest} min" if rest else "")
-    rest = hours % 24
-    return f"{days} d" + (f" {rest} h" if rest else "")
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return _two(minutes // 60, "h", minutes % 60, "min")
+    return _two(hours // 24, "d", hours % 24, "h")
+
+
+def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
+    return f"{large} {large_unit}" + (f" {small} {small_unit}" if small else "")
 
 
 def stamp(time: datetime) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from stormcone.journal import Episode, Journal
 from stormcone.lifecycle import ChangeKind
 from stormcone.model import MaintenanceEvent, Origin
+from stormcone.runs import RunState
 from stormcone.text import printable, stamp
 
 
@@ -53,12 +54,13 @@ def _attempts(journal: Journal, episode: Episode) -> Iterator[Entry]:
         attempts = journal.attempts(run.id)
         for attempt in attempts:
             number = f" (attempt {attempt.number})" if len(attempts) > 1 else ""
-            yield Entry(attempt.begun, run.handler, f"{run.stage} begins{number}")
+            cut_off = attempt.ended is None and (attempt is not attempts[-1] or run.state is not RunState.RUNNING)
+            yield Entry(attempt.begun, run.handler, f"{run.stage} begins{number}", "cut off" if cut_off else "")
             if attempt.ended is None:
                 continue
             note = f": {printable(attempt.note)}" if attempt.note else ""
             yield Entry(attempt.ended, run.handler, f"{run.stage} ends", f"{attempt.verdict}{note}")
-        if run.ended is not None and not attempts:
+        if run.ended is not None and run.state is RunState.DROPPED:
             yield Entry(run.ended, run.handler, f"{run.stage} {run.state}", printable(run.note))
 
 

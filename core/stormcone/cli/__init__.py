@@ -1,5 +1,8 @@
 """The command line. Each command is in a module of its own, imported when it is run, so that `--help` stays quick."""
 
+import io
+import os
+import signal
 import sys
 from importlib import import_module
 
@@ -7,6 +10,7 @@ import click
 
 from stormcone import __version__
 from stormcone.errors import StormconeError
+from stormcone.text import printable
 
 COMMANDS = {
     "run": ("stormcone.cli.run", "Watch this machine and carry your handlers through its maintenance."),
@@ -25,7 +29,9 @@ EXIT_STATUSES = """
 \b
 Exit status: 0 done, 1 failed, 2 the command line is wrong, 64 an option's value cannot be used,
 65 a simulated event cannot be made, 66 the handler file cannot be used, 69 the cloud cannot be asked,
-70 the cloud refuses, 74 the journal cannot be used, 75 the journal is in use, 78 a plug-in cannot be used.
+70 the cloud refuses, 74 the journal cannot be used, 75 the journal is in use, 78 a plug-in cannot be used,
+130 interrupted, 143 terminated. What goes on until it is stopped (run, simulator, events --watch)
+ends with 0 by either.
 """
 
 
@@ -58,8 +64,17 @@ def cli() -> None:
     """
 
 
+def _terminate(*_: object) -> None:
+    """Leave by SIGTERM as by Ctrl-C, so that what is open is closed on the way."""
+    sys.exit(128 + signal.SIGTERM)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The program `stormcone`: runs a command and ends the process with its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         status = cli.main(arguments, prog_name="stormcone", standalone_mode=False)
     except click.ClickException as error:
@@ -69,9 +84,12 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo("stormcone: interrupted", err=True)
         status = 130
     except StormconeError as error:
-        click.echo(f"stormcone: {error}", err=True)
+        click.echo(f"stormcone: {printable(str(error))}", err=True)
         status = error.exit_code
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
+        # Whoever read our output has gone; the interpreter must not fail once more when it empties its buffers.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
     sys.exit(status if isinstance(status, int) else 0)

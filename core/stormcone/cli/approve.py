@@ -1,14 +1,16 @@
 """`stormcone approve`: the owner's word, by hand."""
 
+import sys
 from collections.abc import Sequence
+from contextlib import closing
 
 import click
 
-from stormcone.cli.console import print_json
+from stormcone.cli.console import print_json, say
 from stormcone.cli.options import json_option, options_for_provider, provider_options
 from stormcone.detect import open_provider
-from stormcone.errors import RequestRefused
-from stormcone.model import Approval
+from stormcone.errors import RequestRefused, StormconeError
+from stormcone.model import Approval, MaintenanceEvent, Observation, Phase
 from stormcone.notices import describe
 from stormcone.text import printable
 
@@ -32,24 +34,33 @@ def command(
 
     An approval speaks for every machine that the event names; where it names others than this one, you are asked.
     """
-    source = open_provider(provider, options_for_provider(endpoint, machine, region, settings))
-    try:
+    with closing(open_provider(provider, options_for_provider(endpoint, machine, region, settings))) as source:
         ours = source.identify()
-        events = source.poll().events
-        found = next((event for event in events if event.id.casefold() == event_id.casefold()), None)
-        if found is None:
-            known = ", ".join(printable(event.id) for event in events) or "none"
-            raise RequestRefused(f"there is no event {printable(event_id)}; announced: {known}")
-        if found.approval is Approval.NONE:
-            raise RequestRefused(f"the event {printable(found.id)} cannot be approved: it is {found.phase}")
+        found = _find(event_id, source.poll())
         neighbours = ours.neighbours_in(found)
         if neighbours and not yes:
-            names = printable(", ".join(neighbours))
-            click.confirm(f"This lets the {found.impact} begin for {names} as well. Approve it?", abort=True, err=True)
+            _ask(found, neighbours)
         source.approve(found)
-    finally:
-        source.close()
     if as_json:
         print_json({"approved": found.id, "resources": list(found.resources)})
     else:
-        click.echo(f"Approved: {describe(found)} ({printable(found.id)}).")
+        say(f"Approved: {describe(found)} ({printable(found.id)}).")
+
+
+def _find(event_id: str, seen: Observation) -> MaintenanceEvent:
+    found = next((event for event in seen.events if event.id.casefold() == event_id.casefold()), None)
+    if found is None:
+        known = ", ".join(event.id for event in seen.events) or "nothing"
+        raise RequestRefused(f"there is no event {event_id}; announced: {known}")
+    if found.approval is Approval.NONE:
+        why = "it cannot be" if found.phase is Phase.SCHEDULED else f"it has {found.phase}"
+        raise RequestRefused(f"the event {found.id} is not approved: {why}")
+    return found
+
+
+def _ask(event: MaintenanceEvent, neighbours: Sequence[str]) -> None:
+    names = printable(", ".join(neighbours))
+    if not sys.stdin.isatty():
+        raise StormconeError(f"nothing was approved: it would speak for {names} as well; say --yes if it may")
+    if not click.confirm(f"This lets the {event.impact} begin for {names} as well. Approve it?", err=True):
+        raise StormconeError("nothing was approved")

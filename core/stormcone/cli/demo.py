@@ -1,27 +1,59 @@
 """`stormcone demo`: the whole story, told as it happens."""
 
+import shlex
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from stormcone.cli.console import is_terminal, notice_line
-from stormcone.cli.history import story_tree
-from stormcone.demo import SPEED, clouds, stage
+from stormcone.cli.console import is_terminal, say
+from stormcone.cli.history import print_stories
+from stormcone.demo import NOTICE, SPEED, Beat, Stage, clouds, stage
+from stormcone.errors import StormconeError
 from stormcone.journal import Journal
-from stormcone.notices import Notice
+from stormcone.notices import NoticeKind
+from stormcone.simulator import DEFAULT_PORT
+from stormcone.text import printable, span
 from stormcone.timeline import timeline
 
-NEXT = """
-Next, with a simulator of your own, each line in a terminal of its own:
+if TYPE_CHECKING:
+    from datetime import datetime
 
-  stormcone simulator azure --machine web-0 --machine web-1
-  stormcone run examples/load_balancer.py --provider azure --endpoint http://127.0.0.1:18169
-  stormcone simulate reboot --machine web-0 --in 15m
-  stormcone history
 
-Write your own handler: docs/getting-started.md. On a real machine: stormcone doctor.
-"""
+class Look(NamedTuple):
+    """How one kind of beat is shown.
+
+    Attributes:
+        symbol: one character.
+        who: whose doing it is.
+        colour: on a terminal.
+        gloss: what such a line means, said when it is first seen; "" where the line says it itself.
+    """
+
+    symbol: str
+    who: str
+    colour: str
+    gloss: str = ""
+
+
+LOOKS: dict[NoticeKind | None, Look] = {
+    NoticeKind.IDENTIFIED: Look("○", "agent", "white", "the cloud's metadata says which machine this is"),
+    NoticeKind.ANNOUNCED: Look("▲", "cloud", "yellow", "the notice, read in the cloud's own protocol"),
+    NoticeKind.REVISED: Look("▲", "cloud", "yellow"),
+    NoticeKind.RUN_BEGUN: Look("▶", "agent", "white", "it calls your handler, and has written down that it does"),
+    None: Look("│", "handler", "bright_blue", "your code: the same for every cloud"),
+    NoticeKind.RUN_ENDED: Look("✓", "agent", "green"),
+    NoticeKind.APPROVED: Look("✓", "agent", "green", "all is ready, so the cloud need not wait any longer"),
+    NoticeKind.STARTED: Look("▼", "cloud", "magenta", "the machine goes down; on a real one, so would the agent"),
+    NoticeKind.ENDED: Look("■", "cloud", "cyan", "it is no longer listed; how it ended follows from what went before"),
+    NoticeKind.DECIDED: Look("•", "agent", "white"),
+}
+"""Every kind that the demo expects; any other is `TROUBLE`."""
+
+TROUBLE = Look("✗", "agent", "red")
+
+_WHO_WIDTH = max(len(look.who) for look in LOOKS.values())
 
 
 @click.command("demo")
@@ -34,41 +66,71 @@ def command(only: str | None) -> None:
     """
     shown = clouds()
     if only is not None and only not in shown:
-        raise click.UsageError(f"there is no simulated cloud {only!r}; there are: {', '.join(shown)}")
+        raise click.UsageError(f"there is no simulated cloud {only!r}; there are: {', '.join(shown) or 'none'}")
+    if not shown:
+        raise StormconeError("there is no cloud to show: none has both a provider and a simulator installed")
     with (
         tempfile.TemporaryDirectory(prefix="stormcone-demo-") as folder,
         Journal.open(Path(folder, "journal.db")) as book,
     ):
-        for cloud in [only] if only else shown:
-            _play(cloud, book)
-        _tell_history(book)
-    click.echo(NEXT, nl=False)
+        steps = [_play(cloud, book) for cloud in ([only] if only else shown)]
+        _heading("What the journal keeps, whatever happens to the agent (stormcone history)")
+        print_stories([(episode, timeline(book, episode)) for episode in book.episodes()])
+    _heading("Now you, each line in a terminal of its own")
+    say("\n".join(f"  {line}" for line in steps[0]))
+    say("\nOn a real machine: stormcone doctor. Your own handler: stormcone run --help.")
 
 
-def _play(cloud: str, book: Journal) -> None:
-    def show(notice: Notice) -> None:
-        click.echo("  " + notice_line(notice))
+class _Teller:
+    """Prints beats as a time line that begins with its first beat."""
 
-    def tell(text: str) -> None:
-        click.echo("                              " + click.style(f"handler: {text}", fg="bright_blue"))
+    def __init__(self) -> None:
+        self._begun: datetime | None = None
+        self._explained: set[Look] = set()
 
-    _heading(f"{cloud}: a simulator and an agent, over HTTP, at {SPEED:g} times the speed")
-    with stage(cloud, book, show, tell) as scene:
-        _heading(f"a reboot of {scene.machine}, with 15 minutes' notice")
+    def show(self, beat: Beat) -> None:
+        """Print a beat, with what such a line means where it is the first of its kind."""
+        self._begun = self._begun or beat.at
+        minutes, seconds = divmod(round((beat.at - self._begun).total_seconds()), 60)
+        look = LOOKS.get(beat.kind, TROUBLE)
+        mark = click.style(f"{look.symbol} {look.who:<{_WHO_WIDTH}}", fg=look.colour, bold=True)
+        line = f"{minutes:>4}:{seconds:02}  {mark}  {printable(beat.text)}"
+        if look.gloss and look not in self._explained:
+            self._explained.add(look)
+            line += "\n" + click.style(f"{'':9}{'':{_WHO_WIDTH + 2}}  ({look.gloss})", dim=True)
+        say(line)  # in one piece, as the agent and its handler speak from threads of their own
+
+
+def _play(cloud: str, book: Journal) -> list[str]:
+    """Tell both stories on one cloud; answers the command lines that do the same by hand."""
+    teller = _Teller()
+    with stage(cloud, book, teller.show) as scene:
+        _heading(f"{cloud}: a reboot of {scene.machine} with {span(NOTICE)} of notice, at {SPEED:g} times the speed")
         scene.reboot()
-        _heading("another reboot, which the cloud calls off while we prepare for it")
+        _heading(f"{cloud}: another reboot, which the cloud calls off while we prepare for it")
         scene.called_off()
+        return _steps(cloud, scene)
 
 
-def _tell_history(book: Journal) -> None:
-    from rich.console import Console
-
-    _heading("what the journal keeps (stormcone history)")
-    console = Console(soft_wrap=True)
-    for episode in book.episodes():
-        console.print(story_tree(episode, timeline(book, episode)))
+def _steps(cloud: str, scene: Stage) -> list[str]:
+    options = scene.options
+    reach = ["--provider", cloud, "--endpoint", f"http://127.0.0.1:{DEFAULT_PORT}"]
+    if options.region:
+        reach += ["--region", options.region]
+    for name, value in options.settings.items():
+        reach += ["--set", f"{name}={value}"]
+    handler = ["--on-prepare", "echo drain", "--on-recover", "echo back"]
+    return [
+        shlex.join(["stormcone", *words])
+        for words in (
+            ["simulator", cloud, "--machine", scene.machine],
+            ["run", *reach, *handler],
+            ["simulate", "reboot", "--machine", scene.machine, "--in", "15m"],
+            ["history"],
+        )
+    ]
 
 
 def _heading(text: str) -> None:
-    click.echo()
-    click.echo(click.style(f"━━ {text}", bold=True) if is_terminal() else f"== {text}")
+    say("")
+    say(click.style(f"━━ {text}", bold=True) if is_terminal() else f"== {text}")

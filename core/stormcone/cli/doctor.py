@@ -2,18 +2,22 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
-from stormcone.cli.console import print_json
+from stormcone.cli.console import print_json, say
 from stormcone.cli.options import journal_option, json_option, options_for_provider, provider_options
-from stormcone.detect import AUTO, Finding, survey
+from stormcone.detect import survey
 from stormcone.errors import ProviderError, ProviderUnavailable, StormconeError
 from stormcone.journal import Journal
 from stormcone.machine import read_boot_id
+from stormcone.model import Machine
+from stormcone.notices import misnamed
 from stormcone.provider import Explains, Provider, ProviderOptions
+from stormcone.text import printable
 
 
 @dataclass(frozen=True)
@@ -47,51 +51,50 @@ def command(
         checks.append(check)
         if not as_json:
             mark = click.style("✓", fg="green") if check.ok else click.style("✗", fg="red")
-            click.echo(f"{mark} {check.name}: {check.found}")
+            say(f"{mark} {printable(check.name)}: {printable(check.found)}")
     if as_json:
         print_json({"checks": [asdict(check) for check in checks]})
     clouds = [check for check in checks if check.name.startswith("cloud")]
     if not any(check.ok for check in clouds):
+        say("No cloud was found. To see everything without one: stormcone demo", err=True)
         raise click.exceptions.Exit(ProviderUnavailable.exit_code)
     if not all(check.ok for check in checks if check not in clouds):
         raise click.exceptions.Exit(1)
 
 
-def _checks(name: str, options: ProviderOptions, journal: Path) -> Iterator[Check]:
+def _checks(only: str, options: ProviderOptions, journal: Path) -> Iterator[Check]:
     yield _journal(journal)
     boot_id = read_boot_id()
     yield Check("boot id", True, boot_id or "none: this system has none, so reboots are told by their events alone")
-    for finding in survey(options):
-        if name not in {AUTO, finding.name}:
+    for finding in survey(options, only):
+        if finding.provider is None or finding.machine is None:
+            yield Check(f"cloud {finding.name}", False, finding.error)
             continue
-        yield _identity(finding)
-        if finding.provider is not None:
-            yield from _reach(finding.name, finding.provider)
-            finding.provider.close()
+        with closing(finding.provider) as provider:
+            yield Check(f"cloud {finding.name}", True, f"this is {_where(finding.machine)}")
+            yield from _reach(finding.name, provider, finding.machine)
 
 
 def _journal(path: Path) -> Check:
     if path.exists():
         try:
             with Journal.read(path) as book:
-                return Check("journal", os.access(path, os.W_OK), f"{path}, {len(book.episodes())} event(s)")
+                found = f"{path}, {len(book.episodes())} event(s)"
         except StormconeError as error:
             return Check("journal", False, str(error))
+        writable = os.access(path, os.W_OK)
+        return Check("journal", writable, found if writable else f"{path} may not be written by this user")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if os.access(folder, os.W_OK):
+    if folder.is_dir() and os.access(folder, os.W_OK):
         return Check("journal", True, f"{path}, not there yet")
-    return Check("journal", False, f"{path} cannot be made: {folder} is not writable; name another with --journal")
+    return Check("journal", False, f"{path} cannot be made: {folder} cannot be written; name another with --journal")
 
 
-def _identity(finding: Finding) -> Check:
-    if finding.machine is None:
-        return Check(f"cloud {finding.name}", False, finding.error)
-    machine = finding.machine
-    where = ", ".join(value for value in (machine.region, machine.zone) if value)
-    return Check(f"cloud {finding.name}", True, f"this is {machine.name}" + (f" in {where}" if where else ""))
+def _where(machine: Machine) -> str:
+    return ", ".join(value for value in (machine.name, machine.region, machine.zone) if value)
 
 
-def _reach(name: str, provider: Provider) -> Iterator[Check]:
+def _reach(name: str, provider: Provider, machine: Machine) -> Iterator[Check]:
     if isinstance(provider, Explains):
         for fact, value in provider.facts().items():
             yield Check(f"{name} {fact}", True, value)
@@ -100,4 +103,5 @@ def _reach(name: str, provider: Provider) -> Iterator[Check]:
     except ProviderError as error:
         yield Check(f"{name} events", False, str(error))
     else:
-        yield Check(f"{name} events", True, f"{len(seen.events)} announced")
+        said = [f"{len(seen.events)} announced", *misnamed(seen.events, machine), *seen.problems]
+        yield Check(f"{name} events", not seen.problems, "; ".join(said))

@@ -2,26 +2,29 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
 
 import click
 
-from stormcone.cli.console import print_json
-from stormcone.cli.options import Span, json_option, options_for_provider, provider_options
-from stormcone.cli.render import event_json, event_table
+from stormcone.cli.console import print_json, say, warn
+from stormcone.cli.options import interval_option, json_option, options_for_provider, provider_options
+from stormcone.cli.render import event_json, event_text
+from stormcone.cli.signals import until_stopped
 from stormcone.clock import SystemClock
 from stormcone.detect import open_provider
 from stormcone.errors import ProviderError
 from stormcone.model import Machine, Observation
+from stormcone.notices import misnamed
 from stormcone.provider import Provider
 from stormcone.simulation import clock_of
-from stormcone.text import stamp
+from stormcone.text import printable, stamp
 
 
 @click.command("events")
 @provider_options
-@click.option("--watch", is_flag=True, help="Go on, and print again whenever something changes.")
-@click.option("--interval", type=Span(), help="Time between polls with --watch; the cloud's own advice otherwise.")
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C, and print again whenever something changes.")
+@interval_option
 @json_option
 def command(
     provider: str,
@@ -35,16 +38,15 @@ def command(
 ) -> None:
     """Show what is announced for this machine and its neighbours. An arrow marks what touches this machine."""
     clock = clock_of(endpoint)
-    source = open_provider(provider, options_for_provider(endpoint, machine, region, settings, clock))
-    try:
-        ours = source.identify()
-        if not watch:
+    options = options_for_provider(endpoint, machine, region, settings, clock)
+    if not watch:
+        with closing(open_provider(provider, options)) as source:
+            ours = source.identify()
             _show(source.poll(), ours, clock, as_json=as_json)
-            return
+        return
+    with until_stopped(), closing(open_provider(provider, options)) as source:
         pause = interval.total_seconds() if interval else source.capabilities.poll_interval
-        _watch(source, ours, clock, pause, as_json=as_json)
-    finally:
-        source.close()
+        _watch(source, source.identify(), clock, pause, as_json=as_json)
 
 
 def _show(seen: Observation, machine: Machine, clock: SystemClock, *, as_json: bool) -> None:
@@ -52,14 +54,12 @@ def _show(seen: Observation, machine: Machine, clock: SystemClock, *, as_json: b
         events = [event_json(event, machine) for event in seen.events]
         print_json({"machine": machine.attributes(), "events": events, "problems": list(seen.problems)})
         return
-    from rich.console import Console
-
-    if seen.events:
-        Console().print(event_table(seen.events, machine, clock.now()))
-    else:
-        click.echo(f"Nothing is announced for {machine.name}.")
-    for problem in seen.problems:
-        click.echo(f"warning: {problem}", err=True)
+    for event in seen.events:
+        say(event_text(event, machine, clock.now()))
+    if not seen.events:
+        say(f"Nothing is announced for {printable(machine.name)}.")
+    for problem in (*seen.problems, *misnamed(seen.events, machine)):
+        warn(problem)
 
 
 def _watch(source: Provider, machine: Machine, clock: SystemClock, pause: float, *, as_json: bool) -> None:
@@ -70,7 +70,7 @@ def _watch(source: Provider, machine: Machine, clock: SystemClock, pause: float,
             seen = source.poll()
         except ProviderError as error:
             if str(error) != trouble:
-                click.echo(f"unknown: {error}", err=True)
+                say(f"unknown: {printable(str(error))}", err=True)
             trouble = str(error)
         else:
             trouble = ""
@@ -83,7 +83,7 @@ def _watch(source: Provider, machine: Machine, clock: SystemClock, pause: float,
 def _show_change(seen: Observation, machine: Machine, clock: SystemClock, *, as_json: bool) -> None:
     if as_json:  # one line each time, for programs that read lines
         events = [event_json(event, machine) for event in seen.events]
-        click.echo(json.dumps({"at": clock.now().isoformat(), "events": events}))
+        say(json.dumps({"at": clock.now().isoformat(), "events": events, "problems": list(seen.problems)}))
     else:
-        click.echo(f"— {stamp(clock.now())}")
+        say(f"— {stamp(clock.now())}")
         _show(seen, machine, clock, as_json=False)

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stormcone.cli.console import print_json
+from stormcone.cli.console import print_json, say
 from stormcone.cli.options import journal_option, json_option
 from stormcone.cli.render import event_json
+from stormcone.errors import StormconeError
 from stormcone.journal import Episode, Journal
 from stormcone.notices import describe
 from stormcone.text import printable, stamp
@@ -34,19 +35,15 @@ def command(event_id: str | None, journal: Path, last: int, as_json: bool) -> No
         if event_id is not None:
             episodes = [episode for episode in episodes if episode.event.id.casefold() == event_id.casefold()]
             if not episodes:
-                raise click.ClickException(f"the journal {journal} has no event {printable(event_id)}")
+                raise StormconeError(f"the journal {journal} has no event {event_id}; leave the ID out to see all")
         stories = [(episode, timeline(book, episode)) for episode in episodes[-last:]]
     if as_json:
         print_json({"events": [_document(episode, story) for episode, story in stories]})
         return
     if not stories:
-        click.echo("The journal has no events yet.")
+        say("The journal has no events yet.")
         return
-    from rich.console import Console
-
-    console = Console(soft_wrap=True)
-    for episode, story in stories:
-        console.print(story_tree(episode, story))
+    print_stories(stories)
 
 
 def _document(episode: Episode, story: list[Entry]) -> dict[str, Any]:
@@ -65,8 +62,16 @@ def _document(episode: Episode, story: list[Entry]) -> dict[str, Any]:
     }
 
 
-def story_tree(episode: Episode, story: list[Entry]) -> "Tree":
-    """An event's story, drawn as a tree."""
+def print_stories(stories: list[tuple[Episode, list[Entry]]]) -> None:
+    """Events' stories as trees, each line whole so that it can be copied."""
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False)
+    for episode, story in stories:
+        console.print(_tree(episode, story))
+
+
+def _tree(episode: Episode, story: list[Entry]) -> "Tree":
     from rich.text import Text
     from rich.tree import Tree
 
@@ -76,13 +81,14 @@ def story_tree(episode: Episode, story: list[Entry]) -> "Tree":
     head = Text(f"{describe(event)} — {state}", style="bold")
     head.append(f"  {printable(event.id)}{again}", style="dim")
     tree = Tree(head, guide_style="dim")
+    width = max((len(entry.who) for entry in story), default=0)
     for entry in story:
         line = Text(f"{stamp(entry.at)}  ", style="dim")
-        line.append(f"{entry.who}: ", style=_STYLES.get(entry.who, "cyan"))
+        line.append(f"{printable(entry.who):<{width}}  ", style=_STYLES.get(entry.who, "cyan"))
         line.append(entry.what, style="")
         if entry.result:
-            line.append(f" — {entry.result}", style="")
+            line.append(f": {entry.result}", style="")
         tree.add(line)
     if not episode.approved and episode.decision:
-        tree.add(Text(f"not approved: {episode.decision}", style="dim"))
+        tree.add(Text(printable(f"not approved: {episode.decision}"), style="dim"))
     return tree

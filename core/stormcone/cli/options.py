@@ -15,14 +15,24 @@ from stormcone.provider import ProviderOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+LONGEST = timedelta(days=3660)
+"""No span of time on the command line is longer: ten years, as in the simulators' control API."""
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
 
 class Span(click.ParamType[timedelta]):
-    """A length of time: `90s`, `15m`, `1h30m`, `7d`; a bare number is seconds."""
+    """A length of time: `90s`, `15m`, `1h30m`, `7d`; a bare number is seconds.
+
+    Args:
+        positive: whether zero is refused.
+    """
 
     name = "duration"
+
+    def __init__(self, *, positive: bool = False) -> None:
+        self._positive = positive
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """The value as a timedelta; fails with one sentence."""
@@ -33,69 +43,82 @@ class Span(click.ParamType[timedelta]):
             text += "s"
         if not text or _SPAN.sub("", text):
             self.fail(f"{value!r} is not a length of time; write 90s, 15m, 1h30m or 7d", param, ctx)
-        try:
-            return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _SPAN.findall(text)))
-        except OverflowError:
-            self.fail(f"{value} is longer than any maintenance", param, ctx)
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in _SPAN.findall(text))
+        if seconds > LONGEST.total_seconds():
+            self.fail(f"{value} is too long; ten years is the most", param, ctx)
+        if self._positive and seconds == 0:
+            self.fail("it must be longer than nothing; write 1s, say", param, ctx)
+        return timedelta(seconds=seconds)
 
 
 def default_journal() -> Path:
-    """Where the journal is unless named: in root's or the user's place for state that must outlive a reboot."""
+    """Where the journal is unless named: in root's or the user's place for state that must outlive a reboot.
+
+    Raises:
+        SettingsError: the user has no home.
+    """
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return Path("/var/lib/stormcone/journal.db")
     state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "stormcone" / "journal.db"
+    try:
+        folder = Path(state) if state else Path.home() / ".local" / "state"
+    except RuntimeError as error:
+        raise SettingsError("there is no home folder to keep the journal in; name a file with --journal") from error
+    return folder / "stormcone" / "journal.db"
 
 
-def journal_option(command: Command) -> Command:
-    """`--journal`, with its default."""
+journal_option = click.option(
+    "--journal",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=default_journal,
+    envvar="STORMCONE_JOURNAL",
+    show_envvar=True,
+    show_default="/var/lib/stormcone/journal.db for root, else ~/.local/state/stormcone/journal.db",
+    help="The file that keeps what was seen and done.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+interval_option = click.option(
+    "--interval", type=Span(positive=True), help="Time between polls; the cloud's own advice otherwise."
+)
+region_option = click.option("--region", metavar="NAME", help="The cloud's region; the cloud is asked otherwise.")
+settings_option = click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A setting of the provider's own; may be given several times.",
+)
+
+
+def endpoint_option(help_text: str, default: str | None = None) -> Callable[[Command], Command]:
+    """`--endpoint`, or `STORMCONE_ENDPOINT`."""
     return click.option(
-        "--journal",
-        type=click.Path(path_type=Path, dir_okay=False),
-        default=default_journal,
-        envvar="STORMCONE_JOURNAL",
+        "--endpoint",
+        metavar="URL",
+        default=default,
+        show_default=default is not None,
+        envvar="STORMCONE_ENDPOINT",
         show_envvar=True,
-        show_default="/var/lib/stormcone/journal.db for root, else ~/.local/state/stormcone/journal.db",
-        help="The file that keeps what was seen and done.",
-    )(command)
-
-
-def json_option(command: Command) -> Command:
-    """`--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
+        help=help_text,
+    )
 
 
 def provider_options(command: Command) -> Command:
     """The options that choose a provider and say how it is reached."""
-    for option in reversed(
-        (
-            click.option(
-                "--provider",
-                default="auto",
-                show_default=True,
-                envvar="STORMCONE_PROVIDER",
-                show_envvar=True,
-                help="Which cloud; `stormcone providers` lists them.",
-            ),
-            click.option(
-                "--endpoint",
-                metavar="URL",
-                envvar="STORMCONE_ENDPOINT",
-                show_envvar=True,
-                help="Point every call there instead of the cloud's own addresses: a simulator, say.",
-            ),
-            click.option(
-                "--machine", metavar="NAME", help="This machine's name in events; the cloud is asked otherwise."
-            ),
-            click.option("--region", metavar="NAME", help="The cloud's region; the cloud is asked otherwise."),
-            click.option(
-                "--set",
-                "settings",
-                metavar="NAME=VALUE",
-                multiple=True,
-                help="A setting of the provider's own; may be given several times.",
-            ),
-        )
+    for option in (
+        settings_option,
+        region_option,
+        click.option("--machine", metavar="NAME", help="This machine's name in events; the cloud is asked otherwise."),
+        endpoint_option("Point every call there instead of the cloud's own addresses: a simulator, say."),
+        click.option(
+            "--provider",
+            metavar="CLOUD",
+            default="auto",
+            show_default=True,
+            envvar="STORMCONE_PROVIDER",
+            show_envvar=True,
+            help="Which cloud; `stormcone providers` lists them.",
+        ),
     ):
         command = option(command)
     return command
@@ -107,14 +130,17 @@ def options_for_provider(
     """What the command line said, for a provider.
 
     Raises:
-        SettingsError: a `--set` is not NAME=VALUE.
+        SettingsError: a `--set` is not NAME=VALUE, or one name is set twice.
     """
-    pairs = {}
+    pairs: dict[str, str] = {}
     for setting in settings:
         name, separator, value = setting.partition("=")
+        name = name.strip()
         if not separator or not name:
             raise SettingsError(f"--set takes NAME=VALUE, not {setting!r}")
-        pairs[name.strip()] = value
+        if name in pairs:
+            raise SettingsError(f"--set {name} is given twice; give it once")
+        pairs[name] = value
     return ProviderOptions(
         endpoint=endpoint, machine=machine, region=region, clock=clock or SystemClock(), settings=pairs
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from stormcone.cli.console import print_json
+from stormcone.cli.console import print_json, say, warn
 from stormcone.cli.options import json_option
 from stormcone.plugins import PROVIDERS, SIMULATORS, Plugins, load_plugins
 
@@ -17,17 +17,19 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json({name: _document(plugins) for name, plugins in groups.items()})
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("kind", "name", "can", "from", box=None)
-    for kind, plugins in groups.items():
-        for name, plugin in sorted(plugins.found.items()):
-            table.add_row(kind.rstrip("s"), name, ", ".join(_abilities(plugin)), plugins.distributions[name])
-    Console().print(table)
+    rows = [
+        (kind.removesuffix("s"), name, plugins.distributions[name], ", ".join(_abilities(plugin)))
+        for kind, plugins in groups.items()
+        for name, plugin in sorted(plugins.found.items())
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    if not rows:
+        say("No cloud and no simulator is installed.")
     for plugins in groups.values():
         for broken in plugins.broken:
-            click.echo(f"broken: {broken.name} of {broken.distribution}: {broken.error}", err=True)
+            warn(f"{broken.name} of {broken.distribution} is broken: {broken.error}")
 
 
 def _abilities(plugin: type[Any]) -> list[str]:

@@ -1,16 +1,27 @@
-"""Events and machines for people and for programs; shared by the commands that show them."""
+"""Events for people and for programs; shared by the commands that show them."""
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from stormcone.model import Machine, MaintenanceEvent
+import click
+
+from stormcone.model import Approval, Machine, MaintenanceEvent, Phase
+from stormcone.notices import describe
 from stormcone.text import printable, span, stamp
 
-if TYPE_CHECKING:
-    from rich.table import Table
+_IMPACT_COLOURS = {
+    "terminate": "red",
+    "redeploy": "red",
+    "stop": "red",
+    "reboot": "yellow",
+    "freeze": "cyan",
+}
 
-_IMPACT_STYLES = {"terminate": "bold red", "redeploy": "red", "stop": "red", "reboot": "yellow", "freeze": "cyan"}
+_APPROVALS = {
+    Approval.NONE: "cannot be approved",
+    Approval.STARTS: "approving lets it start early",
+    Approval.CONSENT: "waits for approval",
+}
 
 
 def event_json(event: MaintenanceEvent, machine: Machine | None = None) -> dict[str, Any]:
@@ -21,24 +32,23 @@ def event_json(event: MaintenanceEvent, machine: Machine | None = None) -> dict[
     return document
 
 
-def event_table(events: Iterable[MaintenanceEvent], machine: Machine, now: datetime) -> "Table":
-    """The events as a table."""
-    from rich.table import Table
-    from rich.text import Text
+def event_text(event: MaintenanceEvent, machine: Machine, now: datetime) -> str:
+    """An event as a few lines, each piece whole so that it can be copied; an arrow marks what touches the machine."""
+    arrow = "▶" if machine.affected_by(event) else " "
+    what = click.style(describe(event), fg=_IMPACT_COLOURS.get(event.impact), bold=True)
+    facts = [f"cause: {event.cause}", _APPROVALS[event.approval]]
+    if event.duration is not None:
+        facts.append(f"lasts {span(event.duration)}")
+    lines = [f"{arrow} {what}: {_when(event, now)}", f"  {printable(event.id)}", f"  {', '.join(facts)}"]
+    if event.description:
+        lines.append(f"  {printable(event.description)}")
+    return "\n".join(lines)
 
-    table = Table("", "impact", "phase", "not before", "in", "machines", "cause", "approving", "id", box=None)
-    for event in events:
-        ours = machine.affected_by(event)
-        table.add_row(
-            Text("▶" if ours else " ", style="bold"),
-            Text(event.impact, style=_IMPACT_STYLES.get(event.impact, "")),
-            event.phase.value,
-            stamp(event.not_before) if event.not_before else "?",
-            span(event.not_before - now) if event.not_before and event.not_before > now else "",
-            Text(printable(", ".join(event.resources))),
-            event.cause.value,
-            event.approval.value,
-            Text(printable(event.id)),
-            style=None if ours else "dim",
-        )
-    return table
+
+def _when(event: MaintenanceEvent, now: datetime) -> str:
+    if event.phase is not Phase.SCHEDULED:
+        return event.phase.value
+    if event.not_before is None:
+        return "scheduled, at a time not known"
+    left = event.not_before - now
+    return f"scheduled, not before {stamp(event.not_before)} " + (f"(in {span(left)})" if left.days >= 0 else "(due)")

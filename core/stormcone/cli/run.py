@@ -1,25 +1,32 @@
 """`stormcone run`: the agent."""
 
 import json
-import signal
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from stormcone.agent import Agent
-from stormcone.cli.console import notice_json, notice_line, set_up_logging
-from stormcone.cli.options import Span, journal_option, json_option, options_for_provider, provider_options
+from stormcone.cli.options import (
+    interval_option,
+    journal_option,
+    json_option,
+    options_for_provider,
+    provider_options,
+)
+from stormcone.cli.signals import on_stop, until_stopped
+from stormcone.cli.story import Story
 from stormcone.commands import CommandHandler, split_command
-from stormcone.detect import open_provider
-from stormcone.errors import ProviderError, SettingsError
+from stormcone.detect import AUTO, open_provider
+from stormcone.errors import ProviderError, ProviderUnavailable, SettingsError
 from stormcone.handlerfile import load_app
 from stormcone.handlers import App, Stage
 from stormcone.journal import Journal
 from stormcone.model import Machine
-from stormcone.notices import Notice
-from stormcone.provider import Provider
+from stormcone.notices import Notice, NoticeKind
+from stormcone.provider import Provider, ProviderOptions
 from stormcone.simulation import clock_of
 
 
@@ -46,7 +53,7 @@ class CommandLine(click.ParamType[list[str]]):
 @click.argument("file", metavar="[FILE.py[:APP]]", required=False)
 @provider_options
 @journal_option
-@click.option("--interval", type=Span(), help="Time between polls; the cloud's own advice otherwise.")
+@interval_option
 @click.option("--on-prepare", type=CommandLine(), help="Run this when an event is announced.")
 @click.option("--on-started", type=CommandLine(), help="Run this when it has begun.")
 @click.option("--on-recover", type=CommandLine(), help="Run this when it has ended.")
@@ -81,29 +88,23 @@ def command(
     stormcone run handlers.py
     stormcone run --on-prepare 'systemctl stop queue' --on-recover 'systemctl start queue'
     """
-    set_up_logging(verbose)
     commands = {Stage.PREPARE: on_prepare, Stage.STARTED: on_started, Stage.RECOVER: on_recover}
-    app = _app(file, {stage: words for stage, words in commands.items() if words})
-    if approve is not None:
-        app.approve = "never" if approve == "never" else "prepared"
-    if leader is not None:
-        app.leader = leader
-
-    def tell(notice: Notice) -> None:
-        click.echo(notice_json(notice) if as_json else notice_line(notice))
-
     clock = clock_of(endpoint)
-    with Journal.open(journal) as book:
-        source = open_provider(provider, options_for_provider(endpoint, machine, region, settings, clock))
-        try:
-            known = _first_identity(source, book)
+    story = Story(clock, as_json=as_json)
+    with story.listening(verbose):
+        app = _app(file, {stage: words for stage, words in commands.items() if words})
+        if approve is not None:
+            app.approve = "never" if approve == "never" else "prepared"
+        if leader is not None:
+            app.leader = leader
+        options = options_for_provider(endpoint, machine, region, settings, clock)
+        with until_stopped(), Journal.open(journal) as book, closing(_open(provider, options, book)) as source:
             seconds = interval.total_seconds() if interval else None
-            agent = Agent(source, app, book, clock=clock, machine=known, interval=seconds, listener=tell)
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: agent.stop())
-            agent.run()
-        finally:
-            source.close()
+            known = _first_identity(source, book)
+            agent = Agent(source, app, book, clock=clock, machine=known, interval=seconds, listener=story.tell)
+            with on_stop(agent.stop):
+                agent.run()
+        story.tell(Notice(clock.now(), NoticeKind.STOPPED, f"stopped; {journal} keeps what was seen and done"))
 
 
 def _app(file: str | None, commands: dict[Stage, list[str]]) -> App:
@@ -113,6 +114,17 @@ def _app(file: str | None, commands: dict[Stage, list[str]]) -> App:
     if commands:
         app.add(CommandHandler(commands))
     return app
+
+
+def _open(name: str, options: ProviderOptions, journal: Journal) -> Provider:
+    """The provider; where no cloud answers, as at early boot, the one that the journal's last life had."""
+    try:
+        return open_provider(name, options)
+    except ProviderUnavailable:
+        lives = journal.lives()
+        if name != AUTO or not lives:
+            raise
+        return open_provider(lives[-1].provider, options)
 
 
 def _first_identity(source: Provider, journal: Journal) -> Machine | None:

@@ -3,11 +3,20 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import click
 
-from stormcone.cli.console import print_json
-from stormcone.cli.options import Span, json_option, options_for_provider
+from stormcone.cli.console import print_json, say
+from stormcone.cli.options import (
+    Command,
+    Span,
+    endpoint_option,
+    json_option,
+    options_for_provider,
+    region_option,
+    settings_option,
+)
 from stormcone.clock import SystemClock
 from stormcone.detect import AUTO
 from stormcone.errors import SimulationError
@@ -15,17 +24,9 @@ from stormcone.model import Impact, Outcome
 from stormcone.plugins import provider_class
 from stormcone.provider import Simulates
 from stormcone.simulation import DEFAULT_ENDPOINT, ControlClient
-from stormcone.text import stamp
+from stormcone.text import printable, stamp
 
-_endpoint = click.option(
-    "--endpoint",
-    default=DEFAULT_ENDPOINT,
-    show_default=True,
-    metavar="URL",
-    envvar="STORMCONE_ENDPOINT",
-    show_envvar=True,
-    help="The simulator's address.",
-)
+_endpoint = endpoint_option("The simulator's address.", DEFAULT_ENDPOINT)
 
 
 @click.group("simulate")
@@ -35,6 +36,8 @@ def command() -> None:
     \b
     stormcone simulate reboot --machine web-0 --in 15m
     stormcone simulate cancel ID
+
+    Without --provider the event is made on a simulator (`stormcone simulator`).
     """
 
 
@@ -62,18 +65,21 @@ def _was_given(name: str) -> bool:
     return source not in {click.core.ParameterSource.DEFAULT, None}
 
 
-def _cloud_options(function: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(
-        (
-            _endpoint,
-            click.option("--provider", default=AUTO, help="A cloud whose own interface is to make the event."),
-            click.option("--region", metavar="NAME", help="The region, with --provider."),
-            click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting, with --provider."),
-            json_option,
-        )
-    ):
-        function = option(function)
-    return function
+def _cloud_options(command: Command) -> Command:
+    """Where the event is made: a simulator, or a cloud that can."""
+    provider = click.option(
+        "--provider", metavar="CLOUD", default=AUTO, help="A cloud whose own interface is to make the event."
+    )
+    for option in (json_option, settings_option, region_option, provider, _endpoint):
+        command = option(command)
+    return command
+
+
+def _report(document: dict[str, Any], text: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+    else:
+        say("\n".join(printable(line) for line in text.splitlines()))
 
 
 def _announce(impact: Impact) -> click.Command:
@@ -101,12 +107,15 @@ def _announce(impact: Impact) -> click.Command:
             ids = simulation.simulate(
                 impact, resources=machines, not_before=not_before, duration=duration, native_type=native_type
             )
-        if as_json:
-            print_json({"ids": list(ids), "impact": impact.value, "not_before": not_before.isoformat()})
-        else:
-            click.echo(f"Announced: {impact} of {', '.join(machines)}, not before {stamp(not_before)}.")
-            for identifier in ids:
-                click.echo(f"Call it off: stormcone simulate cancel {identifier}")
+        document = {
+            "ids": list(ids),
+            "impact": impact.value,
+            "machines": list(machines),
+            "not_before": not_before.isoformat(),
+        }
+        said = [f"Announced: {impact} of {', '.join(machines)}, not before {stamp(not_before)}."]
+        said += [f"Call it off: stormcone simulate cancel {identifier}" for identifier in ids]
+        _report(document, "\n".join(said), as_json=as_json)
 
     announce.help = f"Announce a simulated {impact} of the machines."
     return announce
@@ -125,48 +134,50 @@ def cancel(
     """Call simulated events off."""
     with _simulation(provider, endpoint, region, settings) as (simulation, _):
         simulation.cancel_simulated(ids)
-    if as_json:
-        print_json({"canceled": list(ids)})
-    else:
-        click.echo(f"Called off: {', '.join(ids)}.")
+    _report({"canceled": list(ids)}, f"Called off: {', '.join(ids)}.", as_json=as_json)
 
 
 @command.command("start")
 @click.argument("identifier", metavar="ID")
 @_endpoint
-def start(identifier: str, endpoint: str) -> None:
+@json_option
+def start(identifier: str, endpoint: str, as_json: bool) -> None:
     """Begin an event of a simulator now."""
     with ControlClient(endpoint) as control:
         control.move_event(identifier, "start")
-    click.echo(f"Started: {identifier}.")
+    _report({"started": identifier}, f"Started: {identifier}.", as_json=as_json)
 
 
 @command.command("complete")
 @click.argument("identifier", metavar="ID")
 @click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome]), default="completed")
 @_endpoint
-def complete(identifier: str, outcome: str, endpoint: str) -> None:
+@json_option
+def complete(identifier: str, outcome: str, endpoint: str, as_json: bool) -> None:
     """End an event of a simulator now."""
     with ControlClient(endpoint) as control:
         control.move_event(identifier, "complete", {"outcome": outcome})
-    click.echo(f"Ended: {identifier}, {outcome}.")
+    _report({"ended": identifier, "outcome": outcome}, f"Ended: {identifier}, {outcome}.", as_json=as_json)
 
 
 @command.command("advance")
 @click.argument("by", type=Span())
 @_endpoint
-def advance(by: timedelta, endpoint: str) -> None:
+@json_option
+def advance(by: timedelta, endpoint: str, as_json: bool) -> None:
     """Move a simulator's clock forward BY that much: 15m, say."""
     with ControlClient(endpoint) as control:
         control.call("POST", "clock", {"advance_seconds": by.total_seconds()})
-        click.echo(f"The simulator's time is {stamp(control.now())}.")
+        now = control.now()
+    _report({"now": now.isoformat()}, f"The simulator's time is {stamp(now)}.", as_json=as_json)
 
 
 @command.command("scenario")
 @click.argument("name")
 @_endpoint
-def scenario(name: str, endpoint: str) -> None:
+@json_option
+def scenario(name: str, endpoint: str, as_json: bool) -> None:
     """Play the scenario NAME on a simulator."""
     with ControlClient(endpoint) as control:
-        control.call("POST", f"scenarios/{name}")
-    click.echo(f"Playing: {name}.")
+        control.play(name)
+    _report({"playing": name}, f"Playing: {name}.", as_json=as_json)

@@ -1,12 +1,13 @@
 """`stormcone simulator`: a cloud's own protocol, served for tests. One subcommand for each simulator plug-in."""
 
-import signal
+import json
 import threading
 from typing import Any
 
 import click
 
-from stormcone.cli.console import print_json
+from stormcone.cli.console import say, warn
+from stormcone.cli.signals import until_stopped
 from stormcone.clock import SystemClock
 from stormcone.errors import SettingsError
 from stormcone.plugins import SIMULATORS, load_plugins, simulator_class
@@ -32,8 +33,8 @@ def command() -> None:
     """Serve a cloud's own protocol, for tests, until Ctrl-C.
 
     \b
-    stormcone simulator azure --machine web-0 --machine web-1
-    stormcone run handlers.py --provider azure --endpoint http://127.0.0.1:18169
+    stormcone simulator CLOUD --machine web-0 --machine web-1
+    stormcone run handlers.py --provider CLOUD --endpoint http://127.0.0.1:18169
     stormcone simulate reboot --machine web-0 --in 15m
     """
 
@@ -52,7 +53,7 @@ def _command(kind: type[Simulator]) -> click.Command:
     @click.option("--machine", "machines", multiple=True, metavar="NAME", help="A machine; may be given several times.")
     @click.option("--scenario", multiple=True, metavar="NAME", help="Play it at once; may be given several times.")
     @click.option("--speed", type=float, default=1.0, show_default=True, help="Seconds of its clock to a real one.")
-    @click.option("--json", "as_json", is_flag=True, help="Print the ready line as JSON.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the ready line as JSON, on one line.")
     def serve(
         port: int,
         bind: str,
@@ -68,11 +69,11 @@ def _command(kind: type[Simulator]) -> click.Command:
             raise SettingsError(f"--speed {speed:g} cannot be used: {error}") from error
         settings = {name.replace("_", "-"): _text(value) for name, value in own.items() if value is not False}
         options = SimulatorOptions(machines=machines, port=port, bind=bind, clock=clock, settings=settings)
-        with kind.from_options(options) as simulator:
+        with until_stopped(), kind.from_options(options) as simulator:
             for name in scenario:
                 simulator.play(name)
             _say_ready(simulator, bind, as_json=as_json)
-            _until_stopped()
+            threading.Event().wait()
 
     serve.__doc__ = f"Serve the protocol of {kind.name} until Ctrl-C. A machine may be NAME[@GROUP][=ADDRESS]."
     served = click.command(kind.name)(serve)
@@ -93,21 +94,12 @@ def _say_ready(simulator: Simulator, bind: str, *, as_json: bool) -> None:
         **simulator.facts(),
     }
     if as_json:
-        print_json(document)
+        say(json.dumps(document))
         return
     facts = "".join(f"; {name.replace('_', ' ')} {value}" for name, value in simulator.facts().items())
-    click.echo(
+    say(
         f"The {simulator.name} simulator is ready at {simulator.url} "
         f"(machines: {', '.join(simulator.urls())}{facts}). Ctrl-C ends it."
     )
     if not bind.startswith(LOOPBACK):
-        click.echo(
-            f"warning: it listens on {bind}: whoever reaches that address can read and change its events", err=True
-        )
-
-
-def _until_stopped() -> None:
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    stopped.wait()
+        warn(f"it listens on {bind}: whoever reaches that address can read and change its events")
