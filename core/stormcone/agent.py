@@ -349,4 +349,7 @@ class Agent:
         level = logging.WARNING if notice.kind in notices.WARNINGS else logging.INFO
         _log.log(level, "%s", notice.text, extra={"notice": notice})
         if self._listener is not None:
-            self._listener(notice)
+            try:
+                self._listener(notice)
+            except Exception:  # noqa: BLE001 - who only listens must not end the agent
+                _log.exception("the listener failed at a notice")

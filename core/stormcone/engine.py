@@ -14,7 +14,7 @@ from stormcone.journal import ApprovalRecord, Episode, Journal
 from stormcone.lifecycle import Change, advance
 from stormcone.model import EventKey, Machine, Observation, Outcome, Phase
 from stormcone.runs import Attempt, Run, RunState, Settled, backoff, outdated, plan, settle
-from stormcone.text import one_line
+from stormcone.text import one_line, printable
 
 
 @dataclass(frozen=True)
@@ -143,18 +143,19 @@ class Engine:
         for episode, earlier in self._approvable(now, in_flight):
             decision = self._decide(episode)
             if decision.answer is Answer.YES:
-                lost = bool(earlier) and earlier[-1].accepted is None
+                lost = bool(earlier) and earlier[-1].answered is None
                 reason = f"{decision.reason}; repeated, since the answer was lost" if lost else decision.reason
                 yield Request(self.journal.ask_approval(episode.id, now, reason), episode, reason)
 
     def answer_approval(self, request: Request, error: ProviderError | None, now: datetime) -> None:
-        """Record the answer to an approval; an error that says no is final."""
+        """Record the answer to an approval; an error that says no is final, after any other it may have arrived."""
+        refused = isinstance(error, RequestRefused)
         self.journal.answer_approval(
             request.approval,
             now,
-            accepted=error is None,
-            final=isinstance(error, RequestRefused),
-            note=str(error) if error else "",
+            accepted=False if refused else True if error is None else None,
+            final=refused,
+            note=printable(str(error)) if error else "",
         )
 
     def _approvable(self, now: datetime, in_flight: Collection[int]) -> Iterator[tuple[Episode, list[ApprovalRecord]]]:

@@ -67,8 +67,8 @@ class ApprovalRecord:
     Attributes:
         id: the journal's number for it.
         asked: when we were about to send it.
-        answered: when the answer came, or None where it was lost.
-        accepted: True or False by the answer; None where it is not known.
+        answered: when the answer, or an error in place of one, came; None where the agent ended before that.
+        accepted: True or False by the answer; None where it is not known: the approval may have arrived.
         final: whether a refusal is final.
         note: the reason to approve, or the error.
     """

@@ -299,8 +299,8 @@ class Journal:
         with self.transaction():
             return self._insert("approvals", episode=episode, asked=_text(at), note=reason)
 
-    def answer_approval(self, approval: int, at: datetime, *, accepted: bool, final: bool, note: str) -> None:
-        """The answer has come; an empty note keeps the reason."""
+    def answer_approval(self, approval: int, at: datetime, *, accepted: bool | None, final: bool, note: str) -> None:
+        """The answer has come, or an error in place of one (None); an empty note keeps the reason."""
         with self.transaction():
             self._connection.execute(
                 "UPDATE approvals SET answered = ?, accepted = ?, final = ?, note = coalesce(nullif(?, ''), note)"

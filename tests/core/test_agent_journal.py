@@ -1,0 +1,133 @@
+"""The agent while its journal cannot be written: nothing begins, nothing is approved, nothing is lost."""
+
+import pytest
+
+from stormcone.handlers import Stage
+from stormcone.notices import NoticeKind
+
+ROUND = (Stage.PREPARE, Stage.RECOVER)
+SENTENCE = "until it can be written no handler starts and nothing is approved"
+
+
+def break_journal(world):
+    world.journal._connection.execute("PRAGMA query_only = ON")
+
+
+def mend_journal(world):
+    world.journal._connection.execute("PRAGMA query_only = OFF")
+
+
+@pytest.fixture
+def world(world):
+    world.handler("lb", ROUND)
+    world.step()
+    return world
+
+
+class TestAnAgentThatCannotWrite:
+    def test_begins_nothing_says_so_once_and_goes_on_afterwards(self, world):
+        break_journal(world)
+        world.cloud.announce()
+        for _ in range(3):
+            world.step(seconds=1)
+        assert (world.calls, world.cloud.approvals, world.journal.episodes()) == ([], [], [])
+        (complaint,) = world.told(NoticeKind.PROBLEM)
+        assert complaint == f"the journal {world.path} cannot be used: attempt to write a readonly database; {SENTENCE}"
+        mend_journal(world)
+        world.step(seconds=1)
+        assert (world.calls, world.cloud.approvals) == (["lb.prepare"], ["E-1"])
+
+    def test_says_it_again_when_it_happens_again(self, world):
+        for number in range(2):
+            world.cloud.announce(id=f"E-{number}")
+            break_journal(world)
+            world.step(seconds=1)
+            mend_journal(world)
+            world.step(seconds=1)
+        assert len(world.told(NoticeKind.PROBLEM)) == 2
+
+    def test_because_the_disk_is_full_is_no_different(self, world):
+        connection = world.journal._connection
+        connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
+        world.cloud.announce(description="x" * 100_000)
+        for _ in range(3):
+            world.step(seconds=1)
+        assert (world.calls, world.cloud.approvals, world.journal.episodes()) == ([], [], [])
+        (complaint,) = world.told(NoticeKind.PROBLEM)
+        assert "database or disk is full" in complaint
+        connection.execute("PRAGMA max_page_count = 1000000")
+        world.step(seconds=1)
+        assert (world.calls, world.cloud.approvals) == (["lb.prepare"], ["E-1"])
+
+    def test_keeps_the_result_of_a_handler_until_it_can(self, world):
+        world.app.handler("lb").script.append(lambda _event, _context: break_journal(world))
+        world.cloud.announce()
+        world.step()
+        for _ in range(3):
+            world.step(seconds=1)
+        assert world.states() == {"lb.prepare": "running"}
+        assert world.cloud.approvals == []
+        mend_journal(world)
+        world.step(seconds=1)
+        assert world.states() == {"lb.prepare": "succeeded"}
+        assert (world.calls, world.cloud.approvals) == (["lb.prepare"], ["E-1"])
+
+    def test_keeps_the_answer_to_an_approval_until_it_can(self, world):
+        sent = []
+
+        def approve(event):
+            sent.append(event.id)
+            break_journal(world)
+
+        world.cloud.approve = approve
+        world.cloud.announce()
+        for _ in range(3):
+            world.step(minutes=1)
+        assert world.told(NoticeKind.APPROVED) == []
+        mend_journal(world)
+        for _ in range(3):
+            world.step(minutes=1)
+        assert sent == ["E-1"]
+        assert [approval.accepted for approval in world.journal.approvals(1)] == [True]
+        assert len(world.told(NoticeKind.APPROVED)) == 1
+
+    def test_approves_nothing_that_is_prepared(self, world, held):
+        world.agent._executor = held
+        world.cloud.announce()
+        world.step()
+        held.release()
+        break_journal(world)
+        world.step(seconds=1)
+        assert len(held.held) == 0
+        mend_journal(world)
+        world.step(seconds=1)
+        assert len(held.held) == 1
+
+    def test_from_the_start_does_not_know_its_machine_and_does_nothing(self, world):
+        world.die()
+        world.cloud.announce()
+        break_journal(world)
+        world.step()
+        assert (world.agent.machine, world.calls) == (None, [])
+        mend_journal(world)
+        world.step()
+        assert world.calls == ["lb.prepare"]
+
+    def test_recovers_when_it_can(self, world):
+        world.cloud.announce()
+        world.step()
+        break_journal(world)
+        world.cloud.forget()
+        world.step(minutes=1)
+        assert world.calls == ["lb.prepare"]
+        mend_journal(world)
+        world.step(minutes=1)
+        assert world.calls == ["lb.prepare", "lb.recover"]
+
+    def test_asks_on_meanwhile(self, world):
+        break_journal(world)
+        world.cloud.announce()
+        before = world.cloud.polls
+        for _ in range(3):
+            world.step(seconds=1)
+        assert world.cloud.polls == before + 3

@@ -1,0 +1,175 @@
+"""Asking the cloud: how often, and what is made of its answers."""
+
+import threading
+
+import pytest
+
+from stormcone.clock import ManualClock
+from stormcone.errors import ProviderError, ProviderUnavailable
+from stormcone.model import Capabilities, Machine, Outcome, Scope
+from stormcone.poller import Poller
+
+
+class Impatient(ManualClock):
+    """Writes down each wait and ends it at once, with its time passed."""
+
+    def __init__(self):
+        super().__init__()
+        self.waits = []
+
+    def wait(self, wake: threading.Event, seconds: float | None) -> None:
+        self.waits.append(seconds)
+        self.advance(seconds=seconds)
+
+
+def poller(cloud, clock, going_on=frozenset, interval=1.0, machine=None):
+    return Poller(cloud, clock, interval, machine, going_on)
+
+
+@pytest.fixture
+def cloud(world):
+    return world.cloud
+
+
+def pauses(cloud, interval=1.0, polls=None):
+    """The pauses between the given number of polls, by default one more than there are faults."""
+    clock = Impatient()
+    polls = polls or len(cloud.poll_faults) + 1
+    asking = poller(cloud, clock, interval=interval)
+
+    def post(_answer):
+        if cloud.polls > polls:
+            asking.stop()
+
+    asking.run(post)
+    return clock.waits
+
+
+class TestThePause:
+    def test_is_the_interval(self, cloud):
+        assert pauses(cloud, polls=3) == [1.0, 1.0, 1.0]
+
+    def test_counts_from_the_beginning_of_a_poll(self, cloud):
+        clock = Impatient()
+        asking = poller(cloud, clock)
+        seconds = iter([0.25, 5.0])
+
+        def slow(_answer):
+            taken = next(seconds, None)
+            if taken is None:
+                asking.stop()
+            else:
+                clock.advance(taken)
+
+        asking.run(slow)
+        assert clock.waits == [0.75, 0.0]
+
+    def test_grows_with_failures_and_shrinks_with_success(self, cloud):
+        cloud.poll_faults.extend(ProviderError("no") for _ in range(6))
+        assert pauses(cloud) == [1, 2, 4, 8, 10, 10, 1]
+
+    def test_is_at_most_a_minute_and_never_less_than_the_interval(self, cloud):
+        cloud.poll_faults.extend(ProviderError("no") for _ in range(3))
+        assert pauses(cloud, interval=40) == [40, 60, 60, 40]
+        cloud.polls = 0
+        cloud.poll_faults.append(ProviderError("no"))
+        assert pauses(cloud, interval=300) == [300, 300]
+
+    def test_is_as_long_as_the_cloud_asks(self, cloud):
+        cloud.poll_faults.extend([ProviderError("busy", retry_after=70), ProviderError("busy", retry_after=0.5)])
+        assert pauses(cloud) == [70, 2, 1]
+
+    def test_does_not_come_after_the_end(self, cloud):
+        clock = Impatient()
+        asking = poller(cloud, clock)
+        asking.run(lambda _answer: asking.stop())
+        assert (clock.waits, cloud.polls) == ([], 1)
+
+    def test_is_cut_short_where_there_may_be_news(self, cloud):
+        clock = ManualClock()
+        asking = poller(cloud, clock)
+        polled = threading.Semaphore(0)
+        thread = threading.Thread(target=asking.run, args=(lambda _answer: polled.release(),))
+        thread.start()
+        assert polled.acquire(timeout=10)
+        while not clock._waiters:
+            pass
+        asking.soon()
+        assert polled.acquire(timeout=10)
+        asking.stop()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+class TestAnAnswer:
+    def test_says_which_machine_this_is_and_asks_that_once(self, cloud):
+        asked = []
+        cloud.identify = lambda: asked.append(1) or cloud.machine
+        asking = poller(cloud, ManualClock())
+        assert [asking.ask().machine, asking.ask().machine] == [cloud.machine, cloud.machine]
+        assert asked == [1]
+
+    def test_says_which_machine_this_is_even_where_the_events_could_not_be_asked(self, cloud):
+        cloud.poll_faults.append(ProviderError("no"))
+        answer = poller(cloud, ManualClock()).ask()
+        assert (answer.machine, answer.observation, str(answer.error)) == (cloud.machine, None, "no")
+
+    def test_does_not_ask_which_machine_this_is_where_it_was_told(self, cloud):
+        def identify():
+            raise AssertionError
+
+        cloud.identify = identify
+        told = Machine(provider="test", id="1", name="other")
+        assert poller(cloud, ManualClock(), machine=told).ask().machine == told
+
+    def test_is_an_error_as_long_as_the_machine_is_not_known(self, cloud):
+        errors = [ProviderUnavailable("not this cloud")]
+        cloud.identify = lambda: cloud.machine if not errors else (_ for _ in ()).throw(errors.pop())
+        asking = poller(cloud, ManualClock())
+        first, second = asking.ask(), asking.ask()
+        assert (first.machine, str(first.error), first.observation) == (None, "not this cloud", None)
+        assert (second.machine, second.error) == (cloud.machine, None)
+
+    @pytest.mark.parametrize("error", [KeyError("x"), ZeroDivisionError(), RecursionError("deep")])
+    def test_is_an_error_whatever_the_provider_raises(self, cloud, error):
+        cloud.poll_faults.append(error)
+        answer = poller(cloud, ManualClock()).ask()
+        assert isinstance(answer.error, ProviderError)
+        assert str(answer.error).startswith(f"the provider test failed: {type(error).__name__}")
+
+
+class TestVerdicts:
+    @pytest.fixture(autouse=True)
+    def reports(self, cloud):
+        cloud.capabilities = Capabilities(scope=Scope.MACHINE, poll_interval=1.0, reports_outcome=True)
+
+    def ask(self, cloud, *going_on):
+        return poller(cloud, ManualClock(), lambda: frozenset(event.key for event in going_on)).ask().verdicts
+
+    def test_are_asked_for_what_has_gone(self, cloud, event):
+        cloud.known_outcomes = {"GONE": Outcome.AVOIDED}
+        here, gone, lost = event(id="here"), event(id="GONE"), event(id="lost")
+        cloud.announce(id="HERE")
+        assert self.ask(cloud, here, gone, lost) == {gone.key: Outcome.AVOIDED, lost.key: None}
+
+    def test_are_not_asked_for_where_nothing_has_gone(self, cloud, event):
+        cloud.outcomes = None
+        cloud.announce()
+        assert self.ask(cloud, event()) == {}
+
+    def test_are_not_asked_for_where_the_answer_has_gaps(self, cloud, event):
+        cloud.outcomes = None
+        cloud.complete = False
+        assert self.ask(cloud, event()) == {}
+
+    def test_that_cannot_be_had_leave_the_poll_without_an_answer(self, cloud, event):
+        def outcomes(_ids):
+            raise ProviderError("no outcomes")
+
+        cloud.outcomes = outcomes
+        answer = poller(cloud, ManualClock(), lambda: frozenset({event().key})).ask()
+        assert (answer.observation, str(answer.error)) == (None, "no outcomes")
+
+    def test_are_none_where_the_cloud_reports_no_outcomes(self, cloud, event):
+        cloud.capabilities = Capabilities(scope=Scope.MACHINE, poll_interval=1.0)
+        assert self.ask(cloud, event()) is None
