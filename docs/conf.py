@@ -10,7 +10,13 @@ copyright = "the stormcone maintainers"  # noqa: A001 - Sphinx's name
 html_title = "stormcone"
 html_theme = "furo"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "stormcone_tables"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "markdown_docstrings",
+    "stormcone_tables",
+]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
@@ -19,5 +25,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autoclass_content = "class"
 
-# Names of the standard library and of private or generic types, which no page here describes.
-nitpick_ignore_regex = [(r"py:.*", r".*")]
+# Names that no page here describes: the standard library's, and those that only stormcone itself uses.
+nitpick_ignore_regex = [
+    ("py:class", r"(collections|datetime|logging|pathlib|sqlite3|threading)\..*"),
+    ("py:class", r"stormcone\.(context\.RunControl|journal\.lock\.FileLock|runs\.Run|workers\.Executor)"),
+]

@@ -8,6 +8,7 @@
 """
 
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -20,9 +21,13 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from stormcone.cli import cli
+from stormcone.clock import ManualClock
+from stormcone.commands import variables
+from stormcone.context import Context, RunControl
 from stormcone.errors import StormconeError
+from stormcone.handlers import Stage
 from stormcone.lifecycle import INFERENCES, MOVES
-from stormcone.model import CONSEQUENCES, MaintenanceEvent
+from stormcone.model import CONSEQUENCES, Cause, Impact, Machine, MaintenanceEvent, Phase
 from stormcone.plugins import simulator_class
 from stormcone_azure.provider import AZURE_STATUSES, SETTINGS
 from stormcone_azure.wire import (
@@ -163,6 +168,27 @@ def _errors(kind: type[StormconeError] = StormconeError) -> Iterator[type[Stormc
             yield from _errors(child)
 
 
+def _command_variables() -> Table:
+    clock = ManualClock()
+    event = MaintenanceEvent(
+        id="C7061BAC-AFDC-4513-B24B-AA5F13A16123",
+        provider="azure",
+        impact=Impact.REBOOT,
+        cause=Cause.MAINTENANCE,
+        phase=Phase.SCHEDULED,
+        resources=("web-0", "web-1"),
+        not_before=clock.now() + timedelta(minutes=15),
+    )
+    context = Context(
+        machine=Machine(provider="azure", id="", name="web-0"),
+        attempt=1,
+        log=logging.LoggerAdapter(logging.getLogger(__name__)),
+        control=RunControl(clock, deadline=event.not_before),
+    )
+    rows = ((code(name), code(value)) for name, value in variables(Stage.PREPARE, event, context).items())
+    return Table(("variable", "for example"), rows)
+
+
 def _exit_statuses() -> Table:
     own = [
         ("0", "", "Done."),
@@ -195,6 +221,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "fault-fields": _fields(FaultRule),
     "step-fields": _fields(Step),
     "scenarios": _scenarios,
+    "command-variables": _command_variables,
     "exit-statuses": _exit_statuses,
 }
 """Every table by its name."""
