@@ -267,7 +267,7 @@ class Agent:
         live = self._live.get(run)
         if live is None or self._engine is None:
             return  # its time was up and it has been settled without waiting for it
-        if live.overran:
+        if live.overran and attempt.verdict is not Verdict.OVERRAN:
             attempt = Attempt(Verdict.OVERRAN, "it overran its deadline")
         settled = self._engine.end_attempt(live.order, attempt, now)
         del self._live[run]
