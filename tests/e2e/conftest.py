@@ -1,0 +1,204 @@
+"""The real program in processes of its own, each test with a home and a journal of its own."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from stormcone.clock import SystemClock
+from stormcone_simulators.azure import AzureSimulator
+
+PATIENCE = 30.0
+"""Seconds after which a condition counts as never coming true; only a failing test waits so long."""
+
+PROGRAM = (sys.executable, "-m", "stormcone")
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def until(condition: Callable[[], Any], what: Callable[[], str]) -> Any:
+    """Wait until the condition holds; answers its value. `what` says what it was waiting for."""
+    end = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        if time.monotonic() > end:
+            pytest.fail(f"waited {PATIENCE:g} s in vain for {what()}")
+        time.sleep(0.01)
+    return value
+
+
+class Running:
+    """A `stormcone` that goes on, and what it has said so far."""
+
+    def __init__(self, arguments: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> None:
+        self.out: list[str] = []
+        self.err: list[str] = []
+        self._process = subprocess.Popen(
+            [*PROGRAM, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            cwd=cwd,
+            text=True,
+        )
+        self._readers = [self._reader(self._process.stdout, self.out), self._reader(self._process.stderr, self.err)]
+
+    def _reader(self, stream: IO[str] | None, lines: list[str]) -> threading.Thread:
+        assert stream is not None
+
+        def read() -> None:
+            with stream:
+                for line in stream:
+                    lines.append(line.rstrip("\n"))  # noqa: PERF401 - seen one by one, as they come
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        return thread
+
+    def says(self, text: str, times: int = 1) -> str:
+        """Wait for a line of standard output with that text (the `times`-th such line); answers it."""
+
+        def found() -> str | None:
+            lines = [line for line in self.out if text in line]
+            if len(lines) < times and self._process.poll() is not None:
+                pytest.fail(f"it ended without {text!r}: {self.out}, {self.err}")
+            return lines[times - 1] if len(lines) >= times else None
+
+        line = until(found, lambda: f"{text!r} in {self.out}, {self.err}")
+        assert isinstance(line, str)
+        return line
+
+    def ends(self) -> int:
+        """Wait for its end; answers its exit status."""
+        status = self._process.wait(PATIENCE)
+        for reader in self._readers:
+            reader.join()
+        return status
+
+    def ends_by(self, number: signal.Signals) -> int:
+        """Send the signal and wait for its end."""
+        self._process.send_signal(number)
+        return self.ends()
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        self.ends()
+
+
+class Home:
+    """Where a test's programs live, and how they are started.
+
+    Attributes:
+        folder: the home folder.
+        journal: the default journal of its programs.
+        env: their environment.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.journal = folder / "journal.db"
+        self.env = {
+            **{name: value for name, value in os.environ.items() if name.startswith(("PATH", "COV"))},
+            "HOME": str(folder),
+            "XDG_STATE_HOME": str(folder / "state"),
+            "STORMCONE_JOURNAL": str(self.journal),
+            "PYTHONWARNINGS": "error",
+        }
+        self._started: list[Running] = []
+
+    def start(self, *arguments: object, **env: str) -> Running:
+        """Start a program that goes on until it is told to stop."""
+        running = Running(tuple(map(str, arguments)), {**self.env, **env}, self.folder)
+        self._started.append(running)
+        return running
+
+    def run(
+        self, *arguments: object, stdin: str = "", env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end."""
+        return subprocess.run(
+            [*PROGRAM, *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            env=self.env if env is None else env,
+            cwd=self.folder,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    def json(self, *arguments: object) -> Any:
+        """Run a program that succeeds and prints JSON."""
+        done = self.run(*arguments, "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        return json.loads(done.stdout)
+
+    def history(self, journal: Path | None = None) -> list[str]:
+        """The journal's only story, as `who what` of each line."""
+        (story,) = self.json("history", *(["--journal", journal] if journal else []))["events"]
+        return [f"{entry['who']} {entry['what']}" for entry in story["timeline"]]
+
+    @staticmethod
+    def until(condition: Callable[[], Any], what: str) -> Any:
+        """Wait until the condition holds; answers its value."""
+        return until(condition, lambda: what)
+
+    @staticmethod
+    def approvals(simulator: AzureSimulator) -> list[str | None]:
+        """The machines that have sent an approval, in order."""
+        return [request["machine"] for request in simulator.requests() if request["method"] == "POST"]
+
+    @staticmethod
+    def alive(process: int) -> bool:
+        """Whether there is such a process, and it is more than a zombie."""
+        try:
+            state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        return state not in "ZX"
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file in the home folder."""
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def close(self) -> None:
+        for running in self._started:
+            running.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = Home(tmp_path)
+    yield home
+    home.close()
+
+
+Simulators = Callable[..., AzureSimulator]
+
+
+@pytest.fixture
+def simulators() -> Iterator[Simulators]:
+    """Makes simulators in this process, on the real clock unless told otherwise, so that a test directs them."""
+    with contextlib.ExitStack() as stack:
+
+        def make(*machines: str, speed: float = 1.0, **options: Any) -> AzureSimulator:
+            clock = SystemClock(speed=speed)
+            return stack.enter_context(AzureSimulator(machines or ("web-0", "web-1"), clock=clock, **options))
+
+        yield make
+
+
+@pytest.fixture
+def simulator(simulators: Simulators) -> AzureSimulator:
+    return simulators()
