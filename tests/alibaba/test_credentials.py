@@ -1,0 +1,228 @@
+"""Where credentials come from, which win, and that nobody sees them."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from stormcone.errors import ProviderError, ProviderUnavailable
+from stormcone_alibaba.credentials import CredentialChain, Credentials, Explicit
+from stormcone_alibaba.metadata import Metadata
+
+ROLE = "ram/security-credentials/"
+SETTINGS = Explicit(access_key_id="set-id", access_key_secret="set-secret")
+
+
+@pytest.fixture
+def profile_file(tmp_path):
+    return tmp_path / ".aliyun" / "config.json"
+
+
+@pytest.fixture
+def write_profiles(profile_file):
+    def write(*profiles, current="default"):
+        profile_file.parent.mkdir(exist_ok=True)
+        profile_file.write_text(json.dumps({"current": current, "profiles": list(profiles)}))
+
+    return write
+
+
+@pytest.fixture
+def give_role(cloud, clock):
+    def give(lasts=timedelta(hours=6), **changes):
+        document = {
+            "AccessKeyId": "STS.role-id",
+            "AccessKeySecret": "role-secret",
+            "SecurityToken": "role-token",
+            "Expiration": (clock.now() + lasts).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "Code": "Success",
+        }
+        cloud.metadata[ROLE] = "watcher"
+        cloud.metadata[f"{ROLE}watcher"] = json.dumps({**document, **changes})
+
+    return give
+
+
+@pytest.fixture
+def find(cloud, clock):
+    """Opens a chain; answers its `get`."""
+    opened = []
+
+    def finding(explicit=None):
+        opened.append(Metadata(cloud.url, clock))
+        return CredentialChain(explicit or Explicit(), opened[-1], clock).get
+
+    yield finding
+    for metadata in opened:
+        metadata.close()
+
+
+def ak(name="default", **changes):
+    return {"name": name, "mode": "AK", "access_key_id": f"{name}-id", "access_key_secret": "secret", **changes}
+
+
+class TestTheOrder:
+    def test_is_settings_environment_profile_role(self, find, monkeypatch, write_profiles, give_role):
+        give_role()
+        assert find()().source == "RAM role 'watcher' of this instance"
+        write_profiles(ak())
+        assert find()().source == "profile 'default' in ~/.aliyun/config.json"
+        monkeypatch.setenv("ALIYUN_ACCESS_KEY_ID", "old-id")
+        monkeypatch.setenv("ALIYUN_ACCESS_KEY_SECRET", "old-secret")
+        assert find()().source == "environment (ALIYUN_ACCESS_KEY_ID)"
+        monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "env-id")
+        monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "env-secret")
+        assert find()().source == "environment (ALIBABA_CLOUD_ACCESS_KEY_ID)"
+        assert find(SETTINGS)().source == "settings"
+        assert find(SETTINGS)().access_key_id == "set-id"
+
+    def test_without_any_every_place_is_named(self, find):
+        with pytest.raises(ProviderUnavailable) as caught:
+            find()()
+        text = str(caught.value)
+        for place in ("settings: no access-key-id", "environment: no ALIBABA", "config.json: no such file", "RAM role"):
+            assert place in text
+        assert "set ALIBABA_CLOUD_ACCESS_KEY_ID" in text
+
+
+class TestTheEnvironment:
+    def test_may_hold_temporary_ones(self, find, monkeypatch):
+        monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "env-id")
+        monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "env-secret")
+        monkeypatch.setenv("ALIBABA_CLOUD_SECURITY_TOKEN", "env-token")
+        assert find()().security_token == "env-token"
+
+    def test_with_half_of_a_pair_has_none(self, find, monkeypatch):
+        monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "env-id")
+        with pytest.raises(ProviderUnavailable, match="environment: no ALIBABA_CLOUD_ACCESS_KEY_SECRET"):
+            find()()
+
+
+class TestProfiles:
+    def test_the_current_one_counts(self, find, write_profiles):
+        write_profiles(ak("one"), ak("two"), current="two")
+        assert find()().access_key_id == "two-id"
+
+    def test_the_environment_names_another(self, find, write_profiles, monkeypatch):
+        write_profiles(ak("one"), ak("two"), current="two")
+        monkeypatch.setenv("ALIBABA_CLOUD_PROFILE", "one")
+        assert find()().access_key_id == "one-id"
+
+    def test_the_settings_name_another_and_another_file(self, find, write_profiles, profile_file, tmp_path):
+        write_profiles(ak("one"), ak("two"), current="two")
+        elsewhere = profile_file.rename(tmp_path / "elsewhere.json")
+        found = find(Explicit(profile="one", profile_file=elsewhere))()
+        assert (found.access_key_id, found.source) == ("one-id", f"profile 'one' in {elsewhere}")
+
+    def test_may_hold_temporary_ones(self, find, write_profiles):
+        write_profiles(ak(mode="StsToken", sts_token="a-token"))
+        assert find()().security_token == "a-token"
+
+    @pytest.mark.parametrize(
+        ("profiles", "why"),
+        [
+            ([], "no profile 'default'"),
+            ([ak(mode="RamRoleArn")], "is of mode RamRoleArn, and only AK and StsToken are understood"),
+            ([ak(access_key_secret="")], "the profile 'default' is not complete"),
+            ([ak(mode="StsToken")], "the profile 'default' is not complete"),
+            ([7, ak(access_key_id=7)], "the profile 'default' is not complete"),
+        ],
+    )
+    def test_that_cannot_be_used_are_passed_over_with_a_reason(self, find, write_profiles, profiles, why):
+        write_profiles(*profiles)
+        with pytest.raises(ProviderUnavailable, match=why):
+            find()()
+
+    @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"profiles": 1}', '{"current": []}'])
+    def test_a_broken_file_is_passed_over(self, find, write_profiles, profile_file, give_role, text):
+        write_profiles()
+        profile_file.write_text(text)
+        give_role()
+        assert find()().source.startswith("RAM role")
+
+    def test_a_directory_is_no_file(self, find, profile_file):
+        profile_file.mkdir(parents=True)
+        with pytest.raises(ProviderUnavailable, match="it cannot be read"):
+            find()()
+
+    def test_can_be_switched_off(self, find, write_profiles, monkeypatch):
+        write_profiles(ak())
+        monkeypatch.setenv("ALIBABA_CLOUD_IGNORE_PROFILE", "TRUE")
+        with pytest.raises(ProviderUnavailable, match="ALIBABA_CLOUD_IGNORE_PROFILE is set"):
+            find()()
+
+
+class TestTheRole:
+    def test_has_temporary_ones(self, find, give_role):
+        give_role()
+        found = find()()
+        assert (found.access_key_id, found.security_token) == ("STS.role-id", "role-token")
+
+    def test_is_asked_again_only_before_they_end(self, find, give_role, cloud, clock):
+        give_role(timedelta(hours=1))
+        get = find()
+        get()
+        before = len(cloud.asked)
+        clock.advance(minutes=49)
+        get()
+        assert len(cloud.asked) == before
+        give_role(timedelta(hours=1), AccessKeyId="STS.next")
+        clock.advance(minutes=2)
+        assert get().access_key_id == "STS.next"
+
+    def test_serves_until_its_end_if_it_cannot_be_renewed(self, find, give_role, cloud, clock):
+        give_role(timedelta(hours=1))
+        get = find()
+        get()
+        cloud.metadata[f"{ROLE}watcher"] = (503, b"")
+        clock.advance(minutes=55)
+        assert get().access_key_id == "STS.role-id"
+        clock.advance(minutes=6)
+        with pytest.raises(ProviderError, match="status 503"):
+            get()
+
+    def test_can_be_named(self, find, give_role, cloud):
+        give_role()
+        del cloud.metadata[ROLE]
+        assert find(Explicit(role="watcher"))().access_key_id == "STS.role-id"
+
+    @pytest.mark.parametrize("broken", ["", "{", "[]", '{"Code": "Failed", "AccessKeySecret": "role-secret"}'])
+    def test_with_a_broken_document_is_an_error_that_holds_nothing_of_it(self, find, give_role, cloud, broken):
+        give_role()
+        cloud.metadata[f"{ROLE}watcher"] = broken
+        with pytest.raises(ProviderError, match="no usable credentials for the RAM role 'watcher'") as caught:
+            find()()
+        assert "role-secret" not in str(caught.value)
+
+    def test_without_a_readable_end_is_asked_for_every_time(self, find, give_role):
+        give_role(Expiration="tomorrow")
+        get = find()
+        get()
+        give_role(AccessKeyId="STS.next")
+        assert get().access_key_id == "STS.next"
+
+    def test_can_be_switched_off(self, find, give_role, cloud, monkeypatch):
+        give_role()
+        monkeypatch.setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
+        with pytest.raises(ProviderUnavailable, match="ALIBABA_CLOUD_ECS_METADATA_DISABLED is set"):
+            find()()
+        assert cloud.asked == []
+
+
+class TestNobodySees:
+    def test_them_in_a_repr(self, temporary):
+        for shown in (repr(temporary), str(temporary), repr(replace(SETTINGS, security_token="set-token"))):
+            assert [
+                secret for secret in (*temporary.secrets, "set-id", "set-secret", "set-token") if secret in shown
+            ] == []
+
+    def test_more_than_their_source_in_the_log(self, find, caplog):
+        caplog.set_level("DEBUG")
+        find(SETTINGS)()
+        assert caplog.messages == ["credentials for Alibaba Cloud come from: settings"]
+
+    def test_a_source_that_says_anything_else(self):
+        assert repr(Credentials(access_key_id="a", access_key_secret="b", source="here")) == (
+            "Credentials(source='here', expires=None)"
+        )
