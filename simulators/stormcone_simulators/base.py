@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
@@ -136,17 +137,17 @@ class BaseSimulator:
         Raises:
             SettingsError: an option cannot be used.
         """
-        known = {setting.name for setting in cls.settings}
+        usual = {setting.name: "false" if setting.default is None else setting.default for setting in cls.settings}
         for name in options.settings:
-            if name not in known:
+            if name not in usual:
                 raise SettingsError(
-                    f"the {cls.name} simulator has no setting {name!r}; there are: {', '.join(sorted(known))}"
+                    f"the {cls.name} simulator has no setting {name!r}; there are: {', '.join(sorted(usual))}"
                 )
-        return cls.from_settings(options)
+        return cls.from_settings(replace(options, settings={**usual, **options.settings}))
 
     @classmethod
     def from_settings(cls, options: SimulatorOptions) -> Self:
-        """As `from_options`, with settings whose names are known; each cloud's own.
+        """As `from_options`, with every setting of the cloud, by default or as given.
 
         Raises:
             SettingsError: an option cannot be used.

@@ -74,6 +74,22 @@ class Later:
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
+_FORM = "application/x-www-form-urlencoded"
+
+
+def form_of(request: Request) -> Mapping[str, str]:
+    """The parameters of a form in the request's body, blank ones too; of a repeated one, the last.
+
+    A body that is no form, or not UTF-8, has none.
+    """
+    if (request.header("content-type") or "").partition(";")[0].strip().lower() != _FORM:
+        return {}
+    try:
+        return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
+    except ValueError:
+        return {}
+
+
 def json_response(status: int, value: Any, *headers: tuple[str, str]) -> Response:
     """A response with `value` as JSON."""
     return Response(status, json.dumps(value).encode(), headers=headers)

@@ -15,6 +15,7 @@ from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Body, Route, read
 from stormcone_simulators.machines import Machines
 from stormcone_simulators.messages import Request, Response
+from stormcone_simulators.settings import names, seconds, switch
 
 DEFAULT_MACHINE = "web-0"
 
@@ -85,7 +86,7 @@ class AzureSimulator(BaseSimulator):
 
     @classmethod
     def from_settings(cls, options: SimulatorOptions) -> Self:
-        """As `from_options`, with settings whose names are known.
+        """As `from_options`, with every setting, by default or as given.
 
         Raises:
             SettingsError: an option cannot be used.
@@ -96,11 +97,11 @@ class AzureSimulator(BaseSimulator):
             clock=options.clock,
             port=options.port,
             bind=options.bind,
-            shared_hardware=_switch(settings, "shared-hardware"),
-            first_call_delay=_seconds(settings, "first-call-delay"),
-            etag=_switch(settings, "etag"),
-            isolated_groups=_names(settings, "isolated-group"),
-            scale_sets=_names(settings, "scale-set"),
+            shared_hardware=switch(settings, "shared-hardware"),
+            first_call_delay=seconds(settings, "first-call-delay"),
+            etag=switch(settings, "etag"),
+            isolated_groups=names(settings, "isolated-group"),
+            scale_sets=names(settings, "scale-set"),
         )
 
     def facts(self) -> Mapping[str, str]:
@@ -130,25 +131,3 @@ class AzureSimulator(BaseSimulator):
             self.restart_incarnations()
         self.skip_incarnations(asked.skip)
         return Response(204)
-
-
-def _switch(settings: Mapping[str, str], name: str) -> bool:
-    value = settings.get(name, "false")
-    if value not in {"true", "false"}:
-        raise SettingsError(f"the setting {name} is a switch: true or false, not {value!r}")
-    return value == "true"
-
-
-def _seconds(settings: Mapping[str, str], name: str) -> timedelta:
-    value = settings.get(name, "0")
-    try:
-        span = timedelta(seconds=float(value))
-    except (ValueError, OverflowError) as error:
-        raise SettingsError(f"the setting {name} is a number of seconds, not {value!r}") from error
-    if span < timedelta(0):
-        raise SettingsError(f"the setting {name} cannot be negative")
-    return span
-
-
-def _names(settings: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in settings.get(name, "").split(",") if part.strip())

@@ -1,0 +1,3 @@
+"""Alibaba Cloud's ECS: system events over its API, and the metadata service of an instance."""
+
+from stormcone_simulators.alibaba.simulator import AlibabaSimulator as AlibabaSimulator

@@ -1,0 +1,143 @@
+"""The API's answers: names, shapes and the order of the keys, as the documentation has them."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+from stormcone_simulators.alibaba.gate import TIME_FORMAT
+from stormcone_simulators.alibaba.instances import ActionOnMaintenance, Attributes, InstanceStatus
+from stormcone_simulators.alibaba.model import EcsEvent
+from stormcone_simulators.alibaba.types import EVENT_TYPES, Status
+
+Document = dict[str, Any]
+
+_INVENTED = 9000
+
+PUBLIC_CODES: Mapping[str, int] = MappingProxyType(
+    {
+        Status.SCHEDULED: 24,
+        Status.EXECUTED: 0,
+        Status.AVOIDED: 8,
+        "SystemMaintenance.Reboot": 1,
+        "InstanceExpiration.Stop": 34,
+        "SystemFailure.Reboot": 65,
+        InstanceStatus.RUNNING: 1,
+        "Ok": 0,
+        "Warning": 64,
+    }
+)
+"""The numeric codes that are public. All others are invented here, from 9000 on: clients go by the names."""
+
+CODES: Mapping[str, int] = MappingProxyType(
+    {
+        **{name: _INVENTED + place for place, name in enumerate((*Status, *InstanceStatus, *EVENT_TYPES))},
+        **PUBLIC_CODES,
+    }
+)
+
+
+def stamp(time: datetime | None) -> str:
+    """A time as the API writes it: `2026-12-01T06:32:31Z`; "" for none (unverified)."""
+    return "" if time is None else time.astimezone(UTC).strftime(TIME_FORMAT)
+
+
+def coded(name: str) -> Document:
+    """A name with its number."""
+    return {"Code": CODES[name], "Name": name}
+
+
+def history_item(event: EcsEvent) -> Document:
+    """An event as DescribeInstanceHistoryEvents lists it.
+
+    Unverified: `ReasonCode`, and `EventFinishTime` of an event that has not ended. `ImpactLevel` is empty but for
+    accounts on a list.
+    """
+    assert event.status is not None  # noqa: S101 - the model lists no others
+    return {
+        "EventId": event.id,
+        "InstanceId": event.instance,
+        "ResourceType": "instance",
+        "EventType": coded(event.native_type),
+        "EventCycleStatus": coded(event.status),
+        "EventPublishTime": stamp(event.created_at),
+        "NotBefore": stamp(event.not_before),
+        "EventFinishTime": stamp(event.ended_at),
+        "Reason": event.description,
+        "ReasonCode": "",
+        "ImpactLevel": "",
+        "ExtendedAttribute": _extended(event),
+    }
+
+
+def scheduled_item(event: EcsEvent) -> Document:
+    """An event as DescribeInstancesFullStatus lists it."""
+    assert event.status is not None  # noqa: S101 - the model lists no others
+    return {
+        "EventId": event.id,
+        "EventPublishTime": stamp(event.created_at),
+        "NotBefore": stamp(event.not_before),
+        "Reason": event.description,
+        "ImpactLevel": "",
+        "EventType": coded(event.native_type),
+        "EventCycleStatus": coded(event.status),
+        "ExtendedAttribute": _extended(event),
+    }
+
+
+def _extended(event: EcsEvent) -> Document:
+    # Empty for ordinary events. That a moved event says so here is concluded from the name alone.
+    if event.not_before == event.first_not_before:
+        return {}
+    return {"InitialNotBefore": stamp(event.first_not_before)}
+
+
+def full_status_item(name: str, status: InstanceStatus, health: str, events: Iterable[EcsEvent]) -> Document:
+    """An instance as DescribeInstancesFullStatus lists it."""
+    return {
+        "InstanceId": name,
+        "Status": coded(status),
+        "HealthStatus": coded(health),
+        "ScheduledSystemEventSet": {"ScheduledSystemEventType": [scheduled_item(event) for event in events]},
+    }
+
+
+def instance_item(name: str, status: InstanceStatus, region: str, *, released: bool) -> Document:
+    """An instance as DescribeInstances lists it, in part.
+
+    Args:
+        name: its id.
+        status: whether it runs.
+        region: where.
+        released: whether it is a spot instance that is being taken away.
+    """
+    # Unverified: that only such an instance would be shown as one; the simulator knows of no other sign.
+    return {
+        "InstanceId": name,
+        "InstanceName": name,
+        "RegionId": region,
+        "ZoneId": zone_of(region),
+        "Status": status.value,
+        "SpotStrategy": "SpotAsPriceGo" if released else "NoSpot",
+        "OperationLocks": {"LockReason": [{"LockReason": "Recycling"}] if released else []},
+    }
+
+
+def maintenance_item(name: str, kept: Attributes) -> Document:
+    """An instance as DescribeInstanceMaintenanceAttributes lists it."""
+    windows = [{"StartTime": kept.window[0], "EndTime": kept.window[1]}] if kept.window else []
+    return {
+        "InstanceId": name,
+        "NotifyOnMaintenance": kept.notify,
+        "MaintenanceWindows": {"MaintenanceWindow": windows},
+        "ActionOnMaintenance": {
+            "Value": kept.action.value,
+            "DefaultValue": ActionOnMaintenance.AUTO_RECOVER.value,
+            "SupportedValues": {"SupportedValue": [action.value for action in ActionOnMaintenance]},
+        },
+    }
+
+
+def zone_of(region: str) -> str:
+    """The zone of every instance; invented."""
+    return f"{region}-h"

@@ -1,0 +1,154 @@
+"""The metadata service of an instance: who it is, its role's credentials, and the release of a spot instance.
+
+Source, unless a line says otherwise: ECS's documentation of instance metadata. Unverified, all of them: the statuses
+and texts of refusals, which no page names.
+"""
+
+import hmac
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from secrets import token_bytes
+
+from stormcone.clock import Clock
+from stormcone_simulators.alibaba.documents import stamp, zone_of
+from stormcone_simulators.alibaba.gate import AccessKey
+from stormcone_simulators.alibaba.model import AlibabaModel
+from stormcone_simulators.machines import SimulatedMachine
+from stormcone_simulators.messages import Request, Response
+
+ROOT = "/latest"
+ACCOUNT = "1234567890123456"
+"""The id of the account that owns everything; invented."""
+
+ROLE = "stormcone"
+ROLE_KEY = AccessKey(id="STS.stormcone", secret="rolesecret", token="roletoken")  # noqa: S106 - invented, for tests
+"""What the instance's RAM role signs with; invented."""
+
+LONGEST = 21600
+"""How many seconds a token may be valid."""
+
+_TOKEN_PATH = f"{ROOT}/api/token"
+_TTL = "x-aliyun-ecs-metadata-token-ttl-seconds"
+_TOKEN = "x-aliyun-ecs-metadata-token"  # noqa: S105 - a header's name
+_TEXT_TYPE = "text/plain; charset=utf-8"
+_CREDENTIALS_LAST = timedelta(hours=6)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Where the instances are.
+
+    Attributes:
+        region: the region's id.
+        token_required: whether nothing is answered without a token (`HttpTokens=required`).
+    """
+
+    region: str
+    token_required: bool
+
+
+class Metadata:
+    """Answers each instance about itself.
+
+    Args:
+        model: the rules.
+        where: where the instances are.
+        signing_clock: the clients' time, which credentials have to outlast as well as the simulator's.
+    """
+
+    def __init__(self, model: AlibabaModel, where: Where, signing_clock: Clock) -> None:
+        self._model = model
+        self._where = where
+        self._signing_clock = signing_clock
+        # Tokens carry what they are good for, signed, so that any number of them needs no memory.
+        self._key = token_bytes(32)
+
+    def answer(self, request: Request, path: str, machine: SimulatedMachine, now: datetime) -> Response:
+        """What the service answers to `machine`."""
+        if path == _TOKEN_PATH:
+            return self._new_token(request, machine, now)
+        if request.method not in {"GET", "HEAD"}:
+            return _text(405, "Method Not Allowed")
+        token = request.header(_TOKEN)
+        if token is None and self._where.token_required:
+            return _text(403, "Forbidden")
+        if token is not None and not self._is_good(token, machine, now):
+            return _text(401, "Unauthorized")
+        value = self._values(machine, now).get(path.removeprefix(ROOT).strip("/"))
+        return _text(404, "Not Found") if value is None else _text(200, value)
+
+    def failure(self, status: int) -> Response:
+        """What the service says when it fails with that status."""
+        response = Response(status)
+        return _text(status, response.reason)
+
+    def _new_token(self, request: Request, machine: SimulatedMachine, now: datetime) -> Response:
+        if request.method != "PUT":
+            return _text(405, "Method Not Allowed")
+        if request.header("x-forwarded-for") is not None:
+            return _text(403, "Forbidden")
+        ttl = request.header(_TTL) or ""
+        if not (ttl.isascii() and ttl.isdigit() and len(ttl) <= len(str(LONGEST)) and 1 <= int(ttl) <= LONGEST):
+            return _text(400, "Bad Request")
+        until = now + timedelta(seconds=int(ttl))
+        said = json.dumps([machine.name, until.timestamp()]).encode()
+        return _text(200, urlsafe_b64encode(self._seal(said) + said).decode())
+
+    def _seal(self, said: bytes) -> bytes:
+        return hmac.new(self._key, said, sha256).digest()
+
+    def _is_good(self, token: str, machine: SimulatedMachine, now: datetime) -> bool:
+        try:
+            raw = urlsafe_b64decode(token)
+        except (NotBase64, ValueError):
+            return False
+        seal, said = raw[: sha256().digest_size], raw[sha256().digest_size :]
+        if not hmac.compare_digest(seal, self._seal(said)):
+            return False
+        name, until = json.loads(said)
+        return bool(name == machine.name and now.timestamp() < until)
+
+    def _values(self, machine: SimulatedMachine, now: datetime) -> Mapping[str, str]:
+        leaves = {
+            "instance-id": machine.name,
+            "region-id": self._where.region,
+            "zone-id": zone_of(self._where.region),
+            "owner-account-id": ACCOUNT,
+        }
+        release = self._model.spot_release(machine.name)
+        role = "ram/security-credentials"
+        values = {
+            # Unverified: what a listing looks like; one name a line, folders with a slash.
+            "meta-data": "\n".join((*leaves, "instance/", "ram/")),
+            **{f"meta-data/{name}": value for name, value in leaves.items()},
+            f"meta-data/{role}": ROLE,
+            f"meta-data/{role}/{ROLE}": self._credentials(now),
+            # What stands here while there are events is not documented, so it says nothing of them.
+            "maintenance": "active-system-events",
+            "maintenance/active-system-events": "None",
+        }
+        if release is not None:
+            values["meta-data/instance/spot/termination-time"] = stamp(release.not_before)
+        return values
+
+    def _credentials(self, now: datetime) -> str:
+        clients_now = self._signing_clock.now()
+        return json.dumps(
+            {
+                "AccessKeyId": ROLE_KEY.id,
+                "AccessKeySecret": ROLE_KEY.secret,
+                "Expiration": stamp(max(now, clients_now) + _CREDENTIALS_LAST),
+                "SecurityToken": ROLE_KEY.token,
+                "LastUpdated": stamp(min(now, clients_now)),
+                "Code": "Success",
+            }
+        )
+
+
+def _text(status: int, text: str) -> Response:
+    return Response(status, text.encode(), content_type=_TEXT_TYPE)

@@ -1,0 +1,219 @@
+"""The Alibaba Cloud simulator: the model and the wire put together, and its options."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from stormcone.clock import Clock, ManualClock, SystemClock
+from stormcone.errors import SettingsError, SimulationError
+from stormcone.provider import ProviderOptions
+from stormcone.simulator import Setting, SimulatorOptions
+from stormcone_simulators.alibaba.documents import Document
+from stormcone_simulators.alibaba.gate import AccessKey, Gate
+from stormcone_simulators.alibaba.metadata import ROLE_KEY, Metadata, Where
+from stormcone_simulators.alibaba.model import AlibabaModel, Rules
+from stormcone_simulators.alibaba.notifications import Notifications, Webhook, checked_webhook
+from stormcone_simulators.alibaba.rpc import Api
+from stormcone_simulators.alibaba.wire import AlibabaWire
+from stormcone_simulators.base import BaseSimulator
+from stormcone_simulators.control import Body, Route, read
+from stormcone_simulators.machines import Machines
+from stormcone_simulators.messages import Request, Response, json_response
+from stormcone_simulators.settings import count, seconds, switch
+
+DEFAULT_MACHINE = "i-stormcone0"
+DEFAULT_REGION = "cn-hangzhou"
+DEFAULT_KEY = "testid:testsecret"
+DEFAULT_QUOTA = 1000
+"""How many simulated events may be active; invented, as the real number is not public."""
+
+DEFAULT_EXECUTING = timedelta(seconds=60)
+"""How long maintenance is Executing; invented, as the real duration is not documented ("soon")."""
+
+
+class _NewMachines(Body):
+    """`POST /_simulator/machines`."""
+
+    ids: tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(None, min_length=1, description="Their ids.")
+    count: int | None = Field(None, ge=1, le=100_000, description="How many, numbered from 0.")
+    prefix: str = Field("i-", description="What the ids of numbered ones begin with.")
+    tags: dict[str, str] = Field(default_factory=dict, description="The tags of each of them.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.ids is None) == (self.count is None):
+            raise ValueError("give either ids or count")
+        return self
+
+    def names(self) -> tuple[str, ...]:
+        """The ids that are asked for."""
+        return self.ids or tuple(f"{self.prefix}{number}" for number in range(self.count or 0))
+
+
+class AlibabaSimulator(BaseSimulator):
+    """Alibaba Cloud's ECS: system events over its API, and the metadata service.
+
+    The API is at `/`, the metadata service at `/latest`, both also under `/machines/ID`, where they know which
+    instance asks.
+
+    Args:
+        machines: ids of instances, `ID[@GROUP][=ADDRESS]`.
+        clock: manual, or the system's at any speed.
+        port: 0 takes a free one.
+        bind: the address to listen on.
+        region: the region that is served.
+        access_key: who may call, `ID:SECRET` or `ID:SECRET:TOKEN`; the instances' RAM role may as well.
+        quota: how many simulated events may be active at once.
+        throttle: how many calls of one operation a minute of the clock takes; None: any number.
+        executing: how long maintenance is Executing.
+        token_required: whether the metadata service answers nothing without a token.
+        webhook: where each notification is posted to, or None.
+        webhook_anywhere: whether that may be another machine.
+        signing_clock: the clients' time, by which the age of signatures is measured; None: the real time.
+
+    Raises:
+        SettingsError: a machine, the key or the webhook cannot be used.
+    """
+
+    name: ClassVar[str] = "alibaba"
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(name="region", help="The region that is served.", default=DEFAULT_REGION),
+        Setting(name="access-key", help="Who may call: ID:SECRET or ID:SECRET:TOKEN.", default=DEFAULT_KEY),
+        Setting(
+            name="quota",
+            help="How many simulated events may be active; the real number is not public.",
+            default=str(DEFAULT_QUOTA),
+        ),
+        Setting(name="throttle", help="How many calls of one operation a minute takes; 0 for any number.", default="0"),
+        Setting(
+            name="executing",
+            help="Seconds that maintenance is Executing; the real duration is not documented.",
+            default=f"{DEFAULT_EXECUTING.total_seconds():g}",
+        ),
+        Setting(name="token-required", help="The metadata service answers nothing without a token.", default=None),
+        Setting(name="webhook", help="Post each CloudMonitor notification to this URL.", default=""),
+        Setting(name="webhook-anywhere", help="The webhook may be on another machine.", default=None),
+    )
+
+    def __init__(
+        self,
+        machines: Sequence[str] = (DEFAULT_MACHINE,),
+        *,
+        clock: ManualClock | SystemClock | None = None,
+        port: int = 0,
+        bind: str = "127.0.0.1",
+        region: str = DEFAULT_REGION,
+        access_key: str = DEFAULT_KEY,
+        quota: int = DEFAULT_QUOTA,
+        throttle: int | None = None,
+        executing: timedelta = DEFAULT_EXECUTING,
+        token_required: bool = False,
+        webhook: str | None = None,
+        webhook_anywhere: bool = False,
+        signing_clock: Clock | None = None,
+    ) -> None:
+        known = Machines(machines)
+        self._region = region
+        self._key = AccessKey.parse(access_key)
+        self._webhook = Webhook(checked_webhook(webhook, anywhere=webhook_anywhere)) if webhook else None
+        self._notifications = Notifications(region, self._webhook)
+        self._alibaba = AlibabaModel(known, Rules(quota=quota, executing=executing), self._notifications.changed)
+        clients = signing_clock or SystemClock()
+        gate = Gate((self._key, ROLE_KEY), clients, throttle)
+        where = Where(region=region, token_required=token_required)
+        wire = AlibabaWire(Api(self._alibaba, gate, region), Metadata(self._alibaba, where, clients))
+        super().__init__(known, self._alibaba, wire, clock=clock or SystemClock(), port=port, bind=bind)
+
+    @classmethod
+    def from_settings(cls, options: SimulatorOptions) -> Self:
+        """As `from_options`, with every setting, by default or as given.
+
+        Raises:
+            SettingsError: an option cannot be used.
+        """
+        settings = options.settings
+        return cls(
+            options.machines or (DEFAULT_MACHINE,),
+            clock=options.clock,
+            port=options.port,
+            bind=options.bind,
+            region=settings["region"],
+            access_key=settings["access-key"],
+            quota=count(settings, "quota"),
+            throttle=count(settings, "throttle") or None,
+            executing=seconds(settings, "executing"),
+            token_required=switch(settings, "token-required"),
+            webhook=settings["webhook"] or None,
+            webhook_anywhere=switch(settings, "webhook-anywhere"),
+        )
+
+    def close(self) -> None:
+        """Stop listening and pushing. Safe to call twice."""
+        super().close()
+        if self._webhook is not None:
+            self._webhook.close()
+
+    def facts(self) -> Mapping[str, str]:
+        """What a person needs in order to use it; the keys are the simulator's own, and open nothing else."""
+        key = self._key
+        token = {"security_token": key.token} if key.token else {}
+        return {"region": self._region, "access_key_id": key.id, "access_key_secret": key.secret, **token}
+
+    def provider_options(self, machine: str | None = None) -> ProviderOptions:
+        """How a provider reaches API and metadata, as `machine` or the first one, with the simulator's key and clock.
+
+        Raises:
+            SimulationError: there is no such machine.
+        """
+        options = super().provider_options(machine)
+        settings = {"access-key-id": self._key.id, "access-key-secret": self._key.secret}
+        if self._key.token:
+            settings["security-token"] = self._key.token
+        return ProviderOptions(endpoint=options.endpoint, clock=options.clock, region=self._region, settings=settings)
+
+    def control_routes(self) -> Sequence[Route]:
+        """`GET` and `POST /_simulator/machines`, `GET /_simulator/notifications`."""
+        return (
+            Route("GET", "machines", self._list_machines),
+            Route("POST", "machines", self._add_machines),
+            Route("GET", "notifications", self._list_notifications),
+        )
+
+    def add_machines(self, ids: Sequence[str], tags: Mapping[str, str] | None = None) -> None:
+        """Add instances, all or none of them.
+
+        Raises:
+            SimulationError: an id cannot be used, or is there already.
+        """
+        with self._settled():
+            try:
+                self._alibaba.instances.add(ids, tags or {})
+            except SettingsError as error:
+                raise SimulationError(str(error)) from error
+
+    def machines(self) -> list[Document]:
+        """The instances, as the control API lists them."""
+        with self._settled() as now:
+            instances = self._alibaba.instances
+            return [
+                {"id": name, "status": instances.status(name, now).value, "tags": dict(instances.of(name).tags)}
+                for name in instances
+            ]
+
+    def notifications(self) -> list[Document]:
+        """What CloudMonitor would have sent, oldest first: the last 10,000 notifications."""
+        with self._settled():
+            return self._notifications.list()
+
+    def _list_machines(self, _request: Request) -> Response:
+        return json_response(200, {"machines": self.machines()})
+
+    def _add_machines(self, request: Request) -> Response:
+        asked = read(_NewMachines, request)
+        self.add_machines(asked.names(), asked.tags)
+        return json_response(201, {"added": len(asked.names())})
+
+    def _list_notifications(self, _request: Request) -> Response:
+        return json_response(200, {"notifications": self.notifications()})

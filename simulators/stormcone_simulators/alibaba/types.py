@@ -1,0 +1,258 @@
+"""The types and statuses of ECS's system events, as data.
+
+Source, unless a line says otherwise: ECS's documentation of system events and CloudMonitor's list of ECS events.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from stormcone.errors import SimulationError
+from stormcone.model import Cause, Impact, Outcome
+from stormcone_simulators.events import Plan
+
+
+class Status(StrEnum):
+    """`EventCycleStatus`: where an event is in its life."""
+
+    INQUIRING = "Inquiring"
+    SCHEDULED = "Scheduled"
+    EXECUTING = "Executing"
+    EXECUTED = "Executed"
+    AVOIDED = "Avoided"
+    CANCELED = "Canceled"
+    FAILED = "Failed"
+
+
+FINISHED = frozenset({Status.EXECUTED, Status.AVOIDED, Status.CANCELED, Status.FAILED})
+"""The statuses that stay; the history shows only these where no status is asked for."""
+
+FIRST = (Status.INQUIRING, Status.SCHEDULED, Status.EXECUTING)
+"""The statuses that an event may begin with."""
+
+STATUS_OF: Mapping[Outcome, Status] = MappingProxyType(
+    {
+        Outcome.COMPLETED: Status.EXECUTED,
+        Outcome.CANCELED: Status.CANCELED,
+        Outcome.AVOIDED: Status.AVOIDED,
+        Outcome.FAILED: Status.FAILED,
+    }
+)
+"""How an end is called. An event whose outcome is unknown has no status: the history does not list it any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventType:
+    """One type of event and what is usual for it.
+
+    Attributes:
+        impact: what it does to the instance.
+        cause: why.
+        first: the status that it begins with where nobody says.
+        simulated: whether CreateSimulatedSystemEvents makes it.
+        statuses: those that are documented for it; empty where none are.
+        notice: how long ahead it is announced where nobody says.
+    """
+
+    impact: Impact
+    cause: Cause
+    first: Status = Status.SCHEDULED
+    simulated: bool = False
+    statuses: frozenset[Status] = frozenset()
+    notice: timedelta = timedelta(hours=48)
+
+
+_MAINTENANCE = frozenset({Status.SCHEDULED, Status.EXECUTING, Status.EXECUTED, Status.AVOIDED, Status.CANCELED})
+_FAILURE = frozenset({Status.EXECUTING, Status.EXECUTED})
+_DISK_REPAIR = (_MAINTENANCE - {Status.SCHEDULED}) | {Status.INQUIRING}
+# Failures are recovered from within 10 minutes; users have 24 to 48 hours for maintenance.
+_RECOVERY = timedelta(minutes=10)
+_SPOT = timedelta(minutes=5)
+
+SPOT_RELEASE = "Instance:PreemptibleInstanceInterruption"
+"""The release of a spot instance: a notification and a time in the metadata, no event of the API."""
+
+EVENT_TYPES: Mapping[str, EventType] = MappingProxyType(
+    {
+        "SystemMaintenance.Reboot": EventType(
+            impact=Impact.REBOOT,
+            cause=Cause.MAINTENANCE,
+            simulated=True,
+            statuses=_MAINTENANCE | {Status.INQUIRING, Status.FAILED},
+        ),
+        "SystemMaintenance.Redeploy": EventType(
+            impact=Impact.REDEPLOY,
+            cause=Cause.MAINTENANCE,
+            simulated=True,
+            statuses=_MAINTENANCE | {Status.INQUIRING},
+        ),
+        "SystemMaintenance.Stop": EventType(
+            impact=Impact.STOP, cause=Cause.MAINTENANCE, simulated=True, statuses=_MAINTENANCE | {Status.FAILED}
+        ),
+        "SystemFailure.Reboot": EventType(
+            impact=Impact.REBOOT,
+            cause=Cause.HARDWARE_FAILURE,
+            first=Status.EXECUTING,
+            simulated=True,
+            statuses=_FAILURE | {Status.FAILED},
+            notice=_RECOVERY,
+        ),
+        "SystemFailure.Redeploy": EventType(
+            impact=Impact.REDEPLOY,
+            cause=Cause.HARDWARE_FAILURE,
+            first=Status.EXECUTING,
+            simulated=True,
+            statuses=_MAINTENANCE,
+            notice=_RECOVERY,
+        ),
+        "SystemFailure.Stop": EventType(
+            impact=Impact.STOP,
+            cause=Cause.HARDWARE_FAILURE,
+            first=Status.EXECUTING,
+            simulated=True,
+            statuses=_FAILURE,
+            notice=_RECOVERY,
+        ),
+        "InstanceFailure.Reboot": EventType(
+            impact=Impact.REBOOT,
+            cause=Cause.GUEST_FAILURE,
+            first=Status.EXECUTING,
+            simulated=True,
+            statuses=_FAILURE,
+            notice=_RECOVERY,
+        ),
+        "SystemFailure.Delete": EventType(
+            impact=Impact.TERMINATE,
+            cause=Cause.HARDWARE_FAILURE,
+            first=Status.EXECUTING,
+            statuses=_FAILURE | {Status.AVOIDED},
+            notice=_RECOVERY,
+        ),
+        "SystemMaintenance.RebootAndIsolateErrorDisk": EventType(
+            impact=Impact.REBOOT, cause=Cause.HARDWARE_FAILURE, first=Status.INQUIRING, statuses=_DISK_REPAIR
+        ),
+        "SystemMaintenance.RebootAndReInitErrorDisk": EventType(
+            impact=Impact.REBOOT, cause=Cause.HARDWARE_FAILURE, first=Status.INQUIRING, statuses=_DISK_REPAIR
+        ),
+        "SystemMaintenance.IsolateErrorDisk": EventType(
+            impact=Impact.DEGRADED,
+            cause=Cause.HARDWARE_FAILURE,
+            first=Status.INQUIRING,
+            statuses=_DISK_REPAIR | {Status.FAILED},
+        ),
+        "SystemMaintenance.ReInitErrorDisk": EventType(
+            impact=Impact.DEGRADED,
+            cause=Cause.HARDWARE_FAILURE,
+            first=Status.INQUIRING,
+            statuses=_DISK_REPAIR | {Status.FAILED},
+        ),
+        "SystemMaintenance.PerformanceImpact": EventType(
+            impact=Impact.DEGRADED,
+            cause=Cause.MAINTENANCE,
+            first=Status.EXECUTING,
+            statuses=_FAILURE,
+            notice=_RECOVERY,
+        ),
+        # Of the following only the names are documented: first status, statuses and notice are unverified.
+        "SystemMaintenance.CleanInactiveDisks": EventType(
+            impact=Impact.NONE, cause=Cause.MAINTENANCE, first=Status.INQUIRING
+        ),
+        "SystemMaintenance.StopAndRepair": EventType(impact=Impact.STOP, cause=Cause.MAINTENANCE),
+        "SystemUpgrade.Migrate": EventType(impact=Impact.UNKNOWN, cause=Cause.MAINTENANCE),
+        "SecurityPunish.Locked": EventType(impact=Impact.UNKNOWN, cause=Cause.SECURITY, first=Status.EXECUTING),
+        "SecurityPunish.WebsiteBanned": EventType(impact=Impact.UNKNOWN, cause=Cause.SECURITY, first=Status.EXECUTING),
+        "InstanceExpiration.Stop": EventType(impact=Impact.STOP, cause=Cause.BILLING, notice=timedelta(days=3)),
+        "InstanceExpiration.Delete": EventType(impact=Impact.TERMINATE, cause=Cause.BILLING, notice=timedelta(days=3)),
+        "AccountUnbalanced.Stop": EventType(impact=Impact.STOP, cause=Cause.BILLING, notice=timedelta(hours=1)),
+        "AccountUnbalanced.Delete": EventType(impact=Impact.TERMINATE, cause=Cause.BILLING, notice=timedelta(hours=1)),
+        SPOT_RELEASE: EventType(impact=Impact.TERMINATE, cause=Cause.PREEMPTION, notice=_SPOT),
+    }
+)
+
+NEUTRAL: Mapping[tuple[Impact, Cause], str] = MappingProxyType(
+    {
+        (Impact.REBOOT, Cause.MAINTENANCE): "SystemMaintenance.Reboot",
+        (Impact.REBOOT, Cause.HARDWARE_FAILURE): "SystemFailure.Reboot",
+        (Impact.REBOOT, Cause.GUEST_FAILURE): "InstanceFailure.Reboot",
+        (Impact.REDEPLOY, Cause.MAINTENANCE): "SystemMaintenance.Redeploy",
+        # Announced ahead, as the cloud itself does for hardware that is expected to fail; a simulated one begins
+        # at once, and is made by its native type.
+        (Impact.REDEPLOY, Cause.HARDWARE_FAILURE): "SystemFailure.Redeploy:Scheduled",
+        (Impact.STOP, Cause.MAINTENANCE): "SystemMaintenance.Stop",
+        (Impact.STOP, Cause.HARDWARE_FAILURE): "SystemFailure.Stop",
+        (Impact.STOP, Cause.BILLING): "InstanceExpiration.Stop",
+        (Impact.TERMINATE, Cause.PREEMPTION): SPOT_RELEASE,
+        (Impact.TERMINATE, Cause.BILLING): "InstanceExpiration.Delete",
+        (Impact.TERMINATE, Cause.HARDWARE_FAILURE): "SystemFailure.Delete",
+        (Impact.DEGRADED, Cause.MAINTENANCE): "SystemMaintenance.PerformanceImpact",
+    }
+)
+"""What neutral words mean here; of one impact the first is the usual one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What an event is to be.
+
+    Attributes:
+        name: its type.
+        first: the status that it begins with.
+        simulated: whether it is a simulated event; the others are the cloud's own.
+    """
+
+    name: str
+    first: Status
+    simulated: bool
+
+
+def kind_of(plan: Plan) -> Kind:
+    """What the plan asks for: by its `native_type`, `TYPE` or `TYPE:STATUS`, or else by impact and cause.
+
+    A type that CreateSimulatedSystemEvents knows makes a simulated event, unless a first status is asked for: that
+    makes one of the cloud's own.
+
+    Raises:
+        SimulationError: this cloud has no such event.
+    """
+    return _named(plan.native_type or _neutral(plan), plan.impact)
+
+
+def _neutral(plan: Plan) -> str:
+    fitting = {cause: name for (impact, cause), name in NEUTRAL.items() if impact is plan.impact}
+    if not fitting:
+        impacts = _listed(impact for impact, _ in NEUTRAL)
+        raise SimulationError(f"Alibaba Cloud has no event with the impact {plan.impact}; it has {impacts}")
+    if plan.cause is None:
+        return next(iter(fitting.values()))
+    if plan.cause not in fitting:
+        raise SimulationError(
+            f"Alibaba Cloud has no event with the impact {plan.impact} and the cause {plan.cause}; "
+            f"with that impact it has {_listed(fitting)}"
+        )
+    return fitting[plan.cause]
+
+
+def _named(text: str, impact: Impact) -> Kind:
+    by_name = {name.casefold(): name for name in EVENT_TYPES}
+    name, status_text = by_name.get(text.casefold()), ""
+    if name is None:
+        start, _, status_text = text.rpartition(":")
+        name = by_name.get(start.casefold())
+    if name is None:
+        raise SimulationError(f"Alibaba Cloud has no event type {text!r}; it has {_listed(EVENT_TYPES)}")
+    event_type = EVENT_TYPES[name]
+    if event_type.impact is not impact:
+        raise SimulationError(f"Alibaba Cloud's event type {name} has the impact {event_type.impact}")
+    if not status_text:
+        return Kind(name=name, first=event_type.first, simulated=event_type.simulated)
+    possible = {first.casefold(): first for first in FIRST if first in (event_type.statuses or FIRST)}
+    if name == SPOT_RELEASE or status_text.casefold() not in possible:
+        known = "no statuses" if name == SPOT_RELEASE else _listed(possible.values())
+        raise SimulationError(f"an event of the type {name} cannot begin as {status_text!r}; it has {known}")
+    return Kind(name=name, first=possible[status_text.casefold()], simulated=False)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(str(name) for name in names))

@@ -1,0 +1,49 @@
+"""A simulator's own options: text by name, as the command line gives them, read as values."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from stormcone.errors import SettingsError
+
+
+def switch(settings: Mapping[str, str], name: str) -> bool:
+    """Whether a switch is on.
+
+    Raises:
+        SettingsError: it is neither `true` nor `false`.
+    """
+    if settings[name] not in {"true", "false"}:
+        raise SettingsError(f"the setting {name} is a switch: true or false, not {settings[name]!r}")
+    return settings[name] == "true"
+
+
+def seconds(settings: Mapping[str, str], name: str) -> timedelta:
+    """A span of time, given as a number of seconds.
+
+    Raises:
+        SettingsError: it is no number, or negative.
+    """
+    try:
+        span = timedelta(seconds=float(settings[name]))
+    except (ValueError, OverflowError) as error:
+        raise SettingsError(f"the setting {name} is a number of seconds, not {settings[name]!r}") from error
+    if span < timedelta(0):
+        raise SettingsError(f"the setting {name} cannot be negative")
+    return span
+
+
+def count(settings: Mapping[str, str], name: str) -> int:
+    """A whole number from 0 on.
+
+    Raises:
+        SettingsError: it is something else.
+    """
+    text = settings[name]
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise SettingsError(f"the setting {name} is a whole number from 0 on, not {text!r}")
+    return int(text)
+
+
+def names(settings: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Names, with commas between."""
+    return tuple(part.strip() for part in settings[name].split(",") if part.strip())
