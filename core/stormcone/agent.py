@@ -251,7 +251,7 @@ class Agent:
             log = logging.LoggerAdapter(_log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
             self._live[run.id] = _Live(order, control)
             self._publish(notices.run_begun_notice(run, order.episode, now))
-            work = self._attempt(order, Context(engine.machine, run.attempt, log, control))
+            work = self._attempt(order, Context(engine.machine.in_event(event), run.attempt, log, control))
             self._executor.submit(work, f"stormcone-{run.handler}-{run.stage}")
             busy = True
         return busy

@@ -4,7 +4,7 @@ Values only. Nothing here knows a cloud, reads a clock or does I/O.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
@@ -227,6 +227,13 @@ class Machine:
     def affected_by(self, event: MaintenanceEvent) -> bool:
         """Whether the event names this machine."""
         return any(self.owns(resource) for resource in event.resources)
+
+    def in_event(self, event: MaintenanceEvent) -> "Machine":
+        """The machine that a handler of the event works for: this one, or of a region's the first that it names."""
+        if self.scope is Scope.MACHINE or not event.resources:
+            return self
+        named = event.resources[0]
+        return replace(self, id=named, name=named, aliases=(), boot_id="", scope=Scope.MACHINE)
 
     def neighbours_in(self, event: MaintenanceEvent) -> tuple[str, ...]:
         """The resources of the event that are not this machine."""

@@ -204,3 +204,15 @@ def test_the_published_schema_is_that_of_the_model():
     assert json.loads(SCHEMA.read_text()) == MaintenanceEvent.model_json_schema(), (
         f"the model has changed: write MaintenanceEvent.model_json_schema() to {SCHEMA.name}"
     )
+
+
+class TestTheMachineOfAnEvent:
+    def test_it_is_ours_where_we_watch_one_machine(self, event):
+        machine = Machine(provider="azure", id="1", name="web-0")
+        assert machine.in_event(event(resources=("web-1", "web-0"))) is machine
+
+    def test_it_is_the_one_that_is_named_where_we_watch_a_region(self, event):
+        region = Machine(provider="alibaba", id="region:cn", name="cn", region="cn", boot_id="b", scope=Scope.REGION)
+        machine = region.in_event(event(resources=("i-1",)))
+        assert (machine.id, machine.name, machine.region, machine.scope) == ("i-1", "i-1", "cn", Scope.MACHINE)
+        assert machine.boot_id == ""
