@@ -11,6 +11,7 @@ Exception
 │   ├── HandlerFileError            66  the user's handler file cannot be used
 │   ├── SettingsError               64  an option's value cannot be used
 │   ├── SimulationError             65  a simulated event cannot be made or called off
+│   ├── TraceError                  73  a trace cannot be written, or what is there is none
 │   └── JournalError                74  the journal cannot be read or written
 │       ├── JournalLocked           75  another agent has it
 │       ├── JournalDamaged          74  it is not a journal, or no longer one
@@ -89,6 +90,12 @@ class SimulationError(StormconeError):
     """A simulated event cannot be made or changed as asked."""
 
     exit_code = 65
+
+
+class TraceError(StormconeError):
+    """A trace cannot be written, or the file cannot be read as one."""
+
+    exit_code = 73
 
 
 class JournalError(StormconeError):

@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -29,6 +29,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 import stormcone
 from stormcone.clock import Clock, SystemClock
 from stormcone.errors import ProviderError, RequestRefused, Unreachable
+from stormcone.exchange import Exchange, Tap
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a body, after decoding, above which an answer is refused."""
@@ -117,7 +118,7 @@ class Timeouts:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An answer that was expected.
+    """An answer; `MetadataClient.request` gives those that were expected.
 
     Attributes:
         status: 2xx, or one of those that the caller accepts.
@@ -137,6 +138,7 @@ class MetadataClient:
         statuses: what the service's statuses mean; see `STATUSES`.
         headers: sent with every request.
         clock: read to turn a `Retry-After` that is a date into seconds. Time-outs are real time always.
+        tap: told of every exchange, those without an answer too; None tells nobody.
     """
 
     def __init__(
@@ -145,10 +147,12 @@ class MetadataClient:
         statuses: Mapping[int, StatusMeaning] = STATUSES,
         headers: Mapping[str, str] | None = None,
         clock: Clock | None = None,
+        tap: Tap | None = None,
     ) -> None:
         self._statuses = statuses
         self._headers = dict(headers or {})
         self._clock = clock or SystemClock()
+        self._tap = tap
         self._lock = threading.Lock()
         self._closed = False
         self._idle: list[_Line] = []
@@ -171,23 +175,42 @@ class MetadataClient:
             Unreachable: no connection could be made.
             ProviderError: every other status and every fault of the transport; it may pass.
         """
-        timeouts = timeouts or Timeouts()
         what = f"{method} {_place(url)} failed"
+        sent = {**self._headers, **(headers or {})}
+        try:
+            answer = self._ask(what, method, url, sent, body, timeouts or Timeouts(), accept)
+        except ProviderError as error:
+            self._tell(method, url, sent, body, str(error))
+            raise
+        self._tell(method, url, sent, body, answer)
+        self._check(what, answer, accept)
+        return answer
+
+    def _ask(
+        self,
+        what: str,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeouts: Timeouts,
+        accept: frozenset[int],
+    ) -> Answer:
+        """What came back, whatever its status; the body of one that is not expected is not read."""
         with self._exchange(what, timeouts) as exchange:
             session = exchange.line.session
             try:
                 with session.request(
                     method,
                     url,
-                    headers={**self._headers, **(headers or {})},
+                    headers=headers,
                     data=body,
                     timeout=(timeouts.connect, timeouts.read),
                     allow_redirects=False,
                     stream=True,
                 ) as response:
                     exchange.line.answer = response.raw
-                    self._check(what, response, accept)
-                    content = _read(what, response)
+                    content = _read(what, response) if _expected(response.status_code, accept) else b""
             except ProviderError:
                 raise
             except _FAULTS as error:
@@ -228,15 +251,32 @@ class MetadataClient:
             if closed:
                 exchange.line.session.close()
 
-    def _check(self, what: str, response: requests.Response, accept: frozenset[int]) -> None:
-        status = response.status_code
-        if status in accept or 200 <= status < 300:
+    def _tell(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, came: Answer | str) -> None:
+        """Tell the tap what came: an answer, or why there is none. What our own closing ends says nothing."""
+        if self._tap is None or self._closed:
+            return
+        exchange = Exchange(
+            at=self._clock.now(),
+            method=method,
+            url=url,
+            request_headers=headers,
+            request_body=body,
+            fault=came if isinstance(came, str) else "",
+        )
+        if isinstance(came, Answer):
+            reason = http.client.responses.get(came.status, "")
+            exchange = replace(exchange, status=came.status, reason=reason, headers=came.headers, body=came.body)
+        self._tap(exchange)
+
+    def _check(self, what: str, answer: Answer, accept: frozenset[int]) -> None:
+        status = answer.status
+        if _expected(status, accept):
             return
         meaning = self._statuses.get(status) or STATUS_CLASSES.get(status // 100, UNEXPECTED)
         sentence = f"{what}: status {status}, {meaning.says}"
         if not meaning.passing:
             raise RequestRefused(sentence)
-        raise ProviderError(sentence, retry_after=retry_after(response.headers.get("Retry-After"), self._clock.now()))
+        raise ProviderError(sentence, retry_after=retry_after(answer.headers.get("Retry-After"), self._clock.now()))
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
@@ -381,6 +421,10 @@ def fault_reason(error: BaseException, timeouts: Timeouts) -> str:
         timeouts: those of the exchange, for the words about them.
     """
     return _reason(tuple(_chain(error)), timeouts)
+
+
+def _expected(status: int, accept: frozenset[int]) -> bool:
+    return status in accept or 200 <= status < 300
 
 
 def _place(url: str) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from stormcone.clock import Clock, SystemClock
+from stormcone.exchange import Tap
 from stormcone.model import Capabilities, Impact, Machine, MaintenanceEvent, Observation, Outcome
 
 
@@ -23,6 +24,7 @@ class ProviderOptions:
         region: overrides the region; None asks the cloud.
         clock: for pauses between attempts.
         settings: the provider's own options, by name (`--set NAME=VALUE`).
+        tap: told of every exchange with the cloud, to record it; None tells nobody.
     """
 
     endpoint: str | None = None
@@ -30,6 +32,7 @@ class ProviderOptions:
     region: str | None = None
     clock: Clock = field(default_factory=SystemClock)
     settings: Mapping[str, str] = field(default_factory=dict)
+    tap: Tap | None = None
 
 
 @runtime_checkable

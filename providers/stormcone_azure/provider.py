@@ -16,10 +16,13 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from stormcone.clock import Clock, SystemClock
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
+from stormcone.exchange import Tap
 from stormcone.http import STATUSES, MetadataClient, StatusMeaning, Timeouts
 from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Origin, Outcome, Scope
 from stormcone.provider import ProviderOptions
+from stormcone.recording.rules import CloudTrace
 from stormcone_azure.dhcp import host_address
+from stormcone_azure.trace import COMPUTE_PATH, ENDPOINT, EVENTS_PATH, AzureTrace
 from stormcone_azure.wire import (
     API_VERSIONS,
     CURRENT_VERSION,
@@ -29,12 +32,6 @@ from stormcone_azure.wire import (
     read_compute,
     read_document,
 )
-
-ENDPOINT = "http://169.254.169.254"
-"""The metadata service of a VM in a virtual network. Source: Azure's documentation of Scheduled Events."""
-
-EVENTS_PATH = "/metadata/scheduledevents"
-COMPUTE_PATH = "/metadata/instance/compute?api-version=2021-02-01"
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {"api-version": f"version of Scheduled Events, {CURRENT_VERSION} if unset"}
@@ -105,6 +102,7 @@ class AzureProvider:
         api_version: of Scheduled Events; see `API_VERSIONS`. Later ones are tried as they are.
         clock: for the pauses between attempts and for dates in `Retry-After`.
         retries: how `identify` tries again.
+        tap: told of every exchange; None tells nobody.
 
     Attributes:
         events_url: where it polls and approves.
@@ -115,6 +113,7 @@ class AzureProvider:
 
     name: ClassVar[str] = PROVIDER
     capabilities: ClassVar[Capabilities] = Capabilities(scope=Scope.MACHINE, poll_interval=1.0, can_approve=True)
+    trace: ClassVar[CloudTrace] = AzureTrace()
 
     def __init__(
         self,
@@ -125,6 +124,7 @@ class AzureProvider:
         api_version: str = CURRENT_VERSION,
         clock: Clock | None = None,
         retries: Retries | None = None,
+        tap: Tap | None = None,
     ) -> None:
         if not _VERSION.fullmatch(api_version):
             known = ", ".join(API_VERSIONS)
@@ -138,7 +138,8 @@ class AzureProvider:
         self._api_version = api_version
         self._clock = clock or SystemClock()
         self._retries = retries or Retries()
-        self._client = MetadataClient(statuses=AZURE_STATUSES, headers={"Metadata": "true"}, clock=self._clock)
+        headers = {"Metadata": "true"}
+        self._client = MetadataClient(statuses=AZURE_STATUSES, headers=headers, clock=self._clock, tap=tap)
         self._switched_on = False
         self._seen: _Seen | None = None
 
@@ -159,6 +160,7 @@ class AzureProvider:
             region=options.region,
             api_version=options.settings.get("api-version", CURRENT_VERSION),
             clock=options.clock,
+            tap=options.tap,
         )
 
     def identify(self) -> Machine:

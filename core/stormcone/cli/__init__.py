@@ -17,6 +17,7 @@ COMMANDS = {
     "events": ("stormcone.cli.events", "Show what is announced."),
     "approve": ("stormcone.cli.approve", "Tell the cloud that an event may begin."),
     "history": ("stormcone.cli.history", "Show what the journal knows: events, handlers, approvals."),
+    "record": ("stormcone.cli.record", "Record what the cloud says, to replay it on a simulator."),
     "providers": ("stormcone.cli.providers", "List the clouds and simulators that are installed."),
     "doctor": ("stormcone.cli.doctor", "Which cloud is this, and can we reach what we need?"),
     "simulator": ("stormcone.cli.simulator", "Serve a cloud's own protocol, for tests."),
@@ -29,8 +30,8 @@ EXIT_STATUSES = """
 \b
 Exit status: 0 done, 1 failed, 2 the command line is wrong, 64 an option's value cannot be used,
 65 a simulated event cannot be made, 66 the handler file cannot be used, 69 the cloud cannot be asked,
-70 the cloud refuses, 74 the journal cannot be used, 75 the journal is in use, 78 a plug-in cannot be used,
-130 interrupted, 143 terminated. What goes on until it is stopped (run, simulator, events --watch)
+70 the cloud refuses, 73 a trace cannot be used, 74 the journal cannot be used, 75 the journal is in use,
+78 a plug-in cannot be used, 130 interrupted, 143 terminated. What goes on until it is stopped (run, simulator, events --watch)
 ends with 0 by either.
 """
 

@@ -1,0 +1,15 @@
+"""Record what a cloud says, to replay it: the format, the recorder, the anonymiser. It knows no cloud.
+
+A provider tells of its exchanges through `ProviderOptions.tap`; a `Recorder` keeps them as a trace, which is a
+cassette of vcrpy with times; `read_trace` reads it, for the simulators to replay.
+"""
+
+from stormcone.recording.recorder import Recorder as Recorder
+from stormcone.recording.rules import CloudTrace as CloudTrace
+from stormcone.recording.rules import Traced as Traced
+from stormcone.recording.rules import TraceRules as TraceRules
+from stormcone.recording.rules import cloud_trace as cloud_trace
+from stormcone.recording.trace import Entry as Entry
+from stormcone.recording.trace import Header as Header
+from stormcone.recording.trace import Trace as Trace
+from stormcone.recording.trace import read_trace as read_trace

@@ -1,0 +1,156 @@
+"""Keeps out of a trace what opens doors, and what only makes every exchange look new.
+
+Headers are kept by a list, so that one that nobody thought of is left out. Parameters, fields and paths are judged by
+the words in their names, so that a cloud's new way to say "token" is caught as well.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from stormcone.exchange import Exchange
+from stormcone.recording.rules import TraceRules
+
+WITHHELD = "(withheld)"
+
+COMMON_HEADERS = frozenset({"content-type", "etag", "if-none-match", "retry-after"})
+"""Headers that are kept for every cloud, in lower case."""
+
+SECRET_WORDS = (
+    "authorization",
+    "accesskey",
+    "apikey",
+    "cookie",
+    "credential",
+    "customdata",
+    "nonce",
+    "password",
+    "privatekey",
+    "secret",
+    "signature",
+    "token",
+    "userdata",
+)
+"""A parameter, a field or a path segment with one of these in its name is a secret; `-`, `_` and `.` do not count."""
+
+PAGE_MARKS = frozenset({"nexttoken", "pagetoken", "continuationtoken"})
+"""Names that look secret and only say where the next page begins."""
+
+VOLATILE_PARAMETERS = frozenset({"timestamp"})
+"""Parameters that differ with every request and mean nothing afterwards; they are left out."""
+
+VOLATILE_FIELDS = frozenset({"requestid"})
+"""Fields that differ with every answer; an answer that differs in nothing else is unchanged."""
+
+_FILLING = re.compile(r"[-_.\s]")
+_WORDS = "|".join(SECRET_WORDS).replace("accesskey", "access[-_]?key").replace("privatekey", "private[-_]?key")
+# A value ends where the next parameter begins, which in a quoted request is an encoded "&".
+_NAMED = re.compile(
+    rf"\b(?!(?:next|page|continuation)token)([\w.-]*(?:{_WORDS})[\w.-]*)(\s*(?:=|%3D|%253D))(?:(?!%26|%2526)[^&\s'\",}}])+",
+    re.IGNORECASE,
+)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a value of that name opens doors."""
+    plain = _plain(name)
+    return plain not in PAGE_MARKS and any(word in plain for word in SECRET_WORDS)
+
+
+def scrubbed(exchange: Exchange, rules: TraceRules) -> Exchange:
+    """The exchange without secrets, without the headers that no list keeps, and without volatile parameters."""
+    kept = COMMON_HEADERS | {name.casefold() for name in rules.headers}
+    split = urlsplit(exchange.url)
+    secret_path = any(is_secret(part) for part in unquote(split.path).split("/"))
+    body = WITHHELD.encode() if secret_path and exchange.body else _clean_body(exchange.body)
+    asked = exchange.request_body
+    return replace(
+        exchange,
+        url=_clean_url(exchange.url),
+        request_headers=_kept(exchange.request_headers, kept),
+        request_body=None if asked is None else _clean_body(_clean_form(asked, exchange.request_headers)),
+        headers=_kept(exchange.headers, kept),
+        body=body,
+        fault=_clean_text(exchange.fault),
+    )
+
+
+def essence(body: bytes) -> bytes:
+    """What of a body tells whether it is the same as another: all but its volatile fields."""
+    if not any(name in body.lower() for name in _VOLATILE):
+        return body
+    try:
+        return json.dumps(_without_volatile(json.loads(body))).encode()
+    except (ValueError, RecursionError):
+        return body
+
+
+_VOLATILE = tuple(name.encode() for name in VOLATILE_FIELDS)
+
+
+def _plain(name: str) -> str:
+    return _FILLING.sub("", name).casefold()
+
+
+def _kept(headers: Mapping[str, str], kept: frozenset[str] | set[str]) -> dict[str, str]:
+    return {name: _clean_text(value) for name, value in headers.items() if name.casefold() in kept}
+
+
+def _clean_url(url: str) -> str:
+    split = urlsplit(url)
+    return urlunsplit(split._replace(netloc=split.netloc.rpartition("@")[2], query=_clean_query(split.query)))
+
+
+def _clean_query(query: str) -> str:
+    return "&".join(part for part in query.split("&") if not _dropped(unquote(part.partition("=")[0])))
+
+
+def _dropped(parameter: str) -> bool:
+    return is_secret(parameter) or _plain(parameter) in VOLATILE_PARAMETERS
+
+
+def _clean_form(body: bytes, headers: Mapping[str, str]) -> bytes:
+    form = any(
+        name.casefold() == "content-type" and "form-urlencoded" in value.casefold() for name, value in headers.items()
+    )
+    # Some clients send JSON and call it a form.
+    if not form or body.lstrip()[:1] in (b"{", b"["):
+        return body
+    return _clean_query(body.decode("latin-1")).encode("latin-1")
+
+
+def _clean_body(body: bytes) -> bytes:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return body
+    try:
+        document = json.loads(text)
+        clean = _without_secrets(document)
+    except RecursionError:
+        return WITHHELD.encode()
+    except ValueError:
+        return _clean_text(text).encode()
+    # An answer without a secret stays as it was, to the last blank.
+    return body if clean == document else json.dumps(clean).encode()
+
+
+def _clean_text(text: str) -> str:
+    return _NAMED.sub(rf"\1\2{WITHHELD}", text)
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: WITHHELD if item and is_secret(name) else _without_secrets(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    return _clean_text(value) if isinstance(value, str) else value
+
+
+def _without_volatile(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_volatile(item) for name, item in value.items() if _plain(name) not in VOLATILE_FIELDS}
+    return [_without_volatile(item) for item in value] if isinstance(value, list) else value
