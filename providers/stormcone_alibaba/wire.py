@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from stormcone.errors import ProviderError
 from stormcone.model import Approval, Cause, Impact, MaintenanceEvent, Origin, Outcome, Phase
@@ -273,27 +273,24 @@ def read_entry(entry: JsonValue) -> Reading:
         status = UNKNOWN_END if fields.finished else UNKNOWN_STATUS
     type_meaning = EVENT_TYPES.get(fields.type.name, UNKNOWN_TYPE)
     not_before, origin = _start(fields, type_meaning, status)
-    try:
-        event = MaintenanceEvent(
-            id=identifier,
-            id_origin=Origin.REPORTED if fields.event_id else Origin.INFERRED,
-            provider=PROVIDER,
-            native_type=fields.type.name,
-            native_status=fields.status.name,
-            impact=type_meaning.impact,
-            cause=type_meaning.cause,
-            phase=status.phase,
-            outcome=status.outcome,
-            outcome_origin=Origin.REPORTED if status.outcome else None,
-            resources=_resources(fields),
-            not_before=not_before,
-            not_before_origin=origin,
-            approval=status.approval,
-            description=fields.reason,
-            native=entry,
-        )
-    except ValidationError:
-        return Reading(None, (*problems, f"event {identifier} cannot be read"))
+    event = MaintenanceEvent(
+        id=identifier,
+        id_origin=Origin.REPORTED if fields.event_id else Origin.INFERRED,
+        provider=PROVIDER,
+        native_type=fields.type.name,
+        native_status=fields.status.name,
+        impact=type_meaning.impact,
+        cause=type_meaning.cause,
+        phase=status.phase,
+        outcome=status.outcome,
+        outcome_origin=Origin.REPORTED if status.outcome else None,
+        resources=_resources(fields),
+        not_before=not_before,
+        not_before_origin=origin,
+        approval=status.approval,
+        description=fields.reason,
+        native=entry,
+    )
     return Reading(event, tuple(problems))
 
 

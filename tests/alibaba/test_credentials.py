@@ -85,6 +85,12 @@ class TestTheOrder:
             assert place in text
         assert "set ALIBABA_CLOUD_ACCESS_KEY_ID" in text
 
+    def test_off_the_cloud_the_role_is_one_more_place_without(self, dead_url, clock):
+        metadata = Metadata(dead_url, clock)
+        with pytest.raises(ProviderUnavailable, match="RAM role of this instance: this is no Alibaba Cloud instance"):
+            CredentialChain(Explicit(), metadata, clock).get()
+        metadata.close()
+
 
 class TestTheEnvironment:
     def test_may_hold_temporary_ones(self, find, monkeypatch):

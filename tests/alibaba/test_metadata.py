@@ -100,6 +100,11 @@ class TestFaults:
             metadata.instance_id()
         assert not isinstance(caught.value, ProviderUnavailable)
 
+    def test_a_service_that_finds_the_request_at_fault_says_so(self, cloud, metadata):
+        cloud.metadata["instance-id"] = (400, b"no")
+        with pytest.raises(RequestRefused, match="status 400"):
+            metadata.instance_id()
+
     def test_no_proxy_stands_between(self, metadata, dead_url, monkeypatch):
         monkeypatch.setenv("HTTP_PROXY", dead_url)
         assert metadata.instance_id() == "i-here"

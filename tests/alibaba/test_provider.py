@@ -21,6 +21,14 @@ ACCEPT = "AcceptInquiredSystemEvent"
 SPOT = "instance/spot/termination-time"
 ALL = {"Scheduled", "Avoided", "Executing", "Executed", "Canceled", "Failed", "Inquiring"}
 
+NOTIFICATION = {
+    "ver": "1.0",
+    "product": "ECS",
+    "name": "Instance:SystemMaintenance.Reboot:Scheduled",
+    "regionId": "cn-hangzhou",
+    "content": {"eventId": "e-1", "instanceId": "i-here"},
+}
+
 
 class TestThePlugIn:
     def test_is_found_by_its_name(self):
@@ -307,14 +315,6 @@ class TestHints:
         provider.on_hint(lambda: hints.append("poll"))
         return hints
 
-    NOTIFICATION = {
-        "ver": "1.0",
-        "product": "ECS",
-        "name": "Instance:SystemMaintenance.Reboot:Scheduled",
-        "regionId": "cn-hangzhou",
-        "content": {"eventId": "e-1", "instanceId": "i-here"},
-    }
-
     @pytest.mark.parametrize(
         "notification",
         [
@@ -350,10 +350,10 @@ class TestHints:
         assert hints == []
 
     def test_without_a_listener_do_no_harm(self, provider):
-        assert provider.receive(self.NOTIFICATION)
+        assert provider.receive(NOTIFICATION)
 
     def test_state_no_facts(self, cloud, provider, hints):
-        provider.receive({**self.NOTIFICATION, "name": "Instance:SystemMaintenance.Reboot:Executed"})
+        provider.receive({**NOTIFICATION, "name": "Instance:SystemMaintenance.Reboot:Executed"})
         assert provider.poll().events == ()
 
 
@@ -374,7 +374,14 @@ class TestAnAgent:
                 handled.append(("recover", event.outcome))
 
         with Journal.open(tmp_path / "journal.db") as journal:
-            yield Agent(provider, App([Everything()]), journal, clock=clock, boot_id="b", executor=InlineExecutor())
+            yield Agent(
+                provider,
+                App([Everything()], approve_consent=True),
+                journal,
+                clock=clock,
+                boot_id="b",
+                executor=InlineExecutor(),
+            )
 
     def test_does_not_end_an_event_that_left_the_list_and_goes_on(self, cloud, agent, handled, entry):
         cloud.lists(entry(EventId="e-1"))

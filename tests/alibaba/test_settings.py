@@ -111,4 +111,4 @@ class TestOthers:
         assert (explicit.profile, explicit.profile_file, explicit.role) == ("p", Path("f"), "r")
 
     def test_each_has_a_line_of_help(self):
-        assert all(help and "\n" not in help for help in SETTINGS.values())
+        assert all(line and "\n" not in line for line in SETTINGS.values())

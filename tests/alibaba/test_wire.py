@@ -1,5 +1,6 @@
 """What the entries of ECS's history mean, and what garbage does to them."""
 
+import contextlib
 import json
 from datetime import UTC, datetime
 
@@ -23,6 +24,7 @@ from stormcone_alibaba.wire import (
 )
 
 PUBLISHED = datetime(2026, 4, 10, 9, tzinfo=UTC)
+EARLY = datetime(1000, 1, 1)  # noqa: DTZ001 - hypothesis wants it so
 NOT_BEFORE = datetime(2026, 4, 12, 6, 32, 31, tzinfo=UTC)
 
 TYPES = {
@@ -167,7 +169,7 @@ class TestTimes:
         with pytest.raises(ValueError, match="it is no"):
             parse_time(value)
 
-    @given(st.datetimes(min_value=datetime(1000, 1, 1), timezones=st.just(UTC)))
+    @given(st.datetimes(min_value=EARLY, timezones=st.just(UTC)))
     def test_survive_the_way_to_the_service_and_back(self, time):
         assert parse_time(format_time(time)) == time.replace(microsecond=0)
 
@@ -263,8 +265,10 @@ JSON = st.recursive(
 )
 FIELDS = st.dictionaries(
     st.sampled_from(
-        "EventId InstanceId ResourceId EventType EventCycleStatus EventPublishTime NotBefore EventFinishTime "
-        "Reason ExtendedAttribute ImpactLevel Other".split()
+        [
+            *("EventId", "InstanceId", "ResourceId", "EventType", "EventCycleStatus", "EventPublishTime"),
+            *("NotBefore", "EventFinishTime", "Reason", "ExtendedAttribute", "ImpactLevel", "Other"),
+        ]
     ),
     JSON,
 )
@@ -281,18 +285,14 @@ class TestWhateverComes:
 
     @given(st.binary(max_size=200))
     def test_a_body_becomes_a_document_or_an_error(self, body):
-        try:
+        with contextlib.suppress(ProviderError):
             assert "RequestId" in read_answer(body, "Anything")
-        except ProviderError as error:
-            assert "Anything failed" in str(error)
 
     @given(st.dictionaries(st.sampled_from(["InstanceSystemEventSet", "NextToken", "EventIdSet"]), JSON))
     def test_a_document_becomes_a_page_or_an_error(self, document):
         for reading in (read_page, read_created):
-            try:
-                reading(document)
-            except ProviderError as error:
-                assert "Alibaba Cloud's" in str(error)
+            with contextlib.suppress(ProviderError):
+                assert all(isinstance(part, tuple | str) for part in reading(document))
 
     @given(st.text())
     def test_a_termination_time_becomes_an_event(self, text):
