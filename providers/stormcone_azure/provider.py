@@ -16,11 +16,10 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from stormcone.clock import Clock, SystemClock
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
-from stormcone.exchange import Tap
+from stormcone.exchange import CloudTrace, Tap
 from stormcone.http import STATUSES, MetadataClient, StatusMeaning, Timeouts
 from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Origin, Outcome, Scope
 from stormcone.provider import ProviderOptions
-from stormcone.recording.rules import CloudTrace
 from stormcone_azure.dhcp import host_address
 from stormcone_azure.trace import COMPUTE_PATH, ENDPOINT, EVENTS_PATH, AzureTrace
 from stormcone_azure.wire import (

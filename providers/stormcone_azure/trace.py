@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 
-from stormcone.exchange import Exchange
+from stormcone.exchange import Exchange, TraceRules
 from stormcone.model import Machine, MaintenanceEvent
-from stormcone.recording.rules import TraceRules
 from stormcone_azure.wire import CURRENT_VERSION, approval
 
 ENDPOINT = "http://169.254.169.254"

@@ -13,10 +13,10 @@ from stormcone.cli.console import print_json
 from stormcone.cli.options import Span, json_option, options_for_provider, provider_options
 from stormcone.detect import AUTO, open_provider
 from stormcone.errors import TraceError
-from stormcone.exchange import Exchange
+from stormcone.exchange import Exchange, cloud_trace
 from stormcone.model import EventKey, Phase
 from stormcone.poller import Answer, Poller
-from stormcone.recording import Recorder, cloud_trace
+from stormcone.recording import Recorder
 from stormcone.simulation import clock_of
 
 

@@ -5,10 +5,6 @@ cassette of vcrpy with times; `read_trace` reads it, for the simulators to repla
 """
 
 from stormcone.recording.recorder import Recorder as Recorder
-from stormcone.recording.rules import CloudTrace as CloudTrace
-from stormcone.recording.rules import Traced as Traced
-from stormcone.recording.rules import TraceRules as TraceRules
-from stormcone.recording.rules import cloud_trace as cloud_trace
 from stormcone.recording.trace import Entry as Entry
 from stormcone.recording.trace import Header as Header
 from stormcone.recording.trace import Trace as Trace

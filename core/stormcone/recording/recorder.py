@@ -17,9 +17,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from stormcone.errors import TraceError
-from stormcone.exchange import Exchange
+from stormcone.exchange import Exchange, TraceRules
 from stormcone.recording.anonymise import Anonymiser
-from stormcone.recording.rules import TraceRules
 from stormcone.recording.secrets import essence, scrubbed
 from stormcone.recording.trace import Entry, Header, entry_text, header_text, tail_text
 from stormcone.text import one_line

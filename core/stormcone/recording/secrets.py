@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from stormcone.exchange import Exchange
-from stormcone.recording.rules import TraceRules
+from stormcone.exchange import Exchange, TraceRules
 
 WITHHELD = "(withheld)"
 
