@@ -24,12 +24,14 @@ class Facts:
         machine: the machine that we run on or watch.
         runs: the runs of the event's episode.
         app: whose settings decide.
+        known_for: how long ago the event was first seen.
     """
 
     event: MaintenanceEvent
     machine: Machine
     runs: Collection[Run]
     app: App
+    known_for: timedelta = timedelta(0)
 
     @property
     def prepares(self) -> tuple[Run, ...]:
@@ -52,11 +54,14 @@ class Facts:
 
     @property
     def leads(self) -> bool:
-        """Whether our machine is the leader, who speaks for the others."""
+        """Whether our machine speaks for the others: as the leader, or as the standby of one who has been silent."""
         if self.app.leader is None:
             return False
         leader = self.event.resources[0] if self.app.leader == "first" else self.app.leader
-        return self.machine.owns(leader)
+        if self.machine.owns(leader):
+            return True
+        stands_by = self.app.standby is not None and self.machine.owns(self.app.standby)
+        return stands_by and self.known_for >= self.app.standby_after
 
 
 class Answer(StrEnum):

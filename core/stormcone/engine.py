@@ -127,7 +127,7 @@ class Engine:
             in_flight: the episodes whose approval is on its way.
         """
         for episode, _ in self._approvable(now, in_flight):
-            decision = self._decide(episode)
+            decision = self._decide(episode, now)
             if decision.reason != episode.decision:
                 with self.journal.transaction():
                     self.journal.save_decision(episode.id, decision.reason)
@@ -141,7 +141,7 @@ class Engine:
             in_flight: the episodes whose approval is on its way.
         """
         for episode, earlier in self._approvable(now, in_flight):
-            decision = self._decide(episode)
+            decision = self._decide(episode, now)
             if decision.answer is Answer.YES:
                 lost = bool(earlier) and earlier[-1].answered is None
                 reason = f"{decision.reason}; repeated, since the answer was lost" if lost else decision.reason
@@ -165,10 +165,13 @@ class Engine:
                 if _may_ask(earlier, episode, now):
                     yield episode, earlier
 
-    def _decide(self, episode: Episode) -> Decision:
+    def _decide(self, episode: Episode, now: datetime) -> Decision:
         runs = self.journal.runs(episode.id)
         try:
-            return decide(Facts(event=episode.event, machine=self.machine, runs=runs, app=self.app))
+            known_for = now - episode.first_seen
+            return decide(
+                Facts(event=episode.event, machine=self.machine, runs=runs, app=self.app, known_for=known_for)
+            )
         except Exception as error:  # noqa: BLE001 - the app's own policy: its fault is a no
             return Decision(Answer.NO, f"the app's own policy failed: {one_line(error)}")
 

@@ -180,6 +180,9 @@ class App:
             `prepared`. None of them overrules a veto, nor speaks for a machine that is not ours.
         leader: which machine approves an event that names several: `first` (the first in `resources`) or a
             machine's name. None: such an event is not approved.
+        standby: the machine that approves in the leader's place where the event still waits `standby_after`
+            its announcement. (Azure's advice for a primary and a secondary.)
+        standby_after: how long the standby leaves the leader to it.
         approve_short_freeze: approve a freeze of 0 to 8 seconds at once, prepared or not, unless vetoed.
         approve_consent: give consent, by the same rules, to events that would not happen without it.
 
@@ -196,6 +199,8 @@ class App:
         *,
         approve: ApprovalPolicy = "prepared",
         leader: str | None = None,
+        standby: str | None = None,
+        standby_after: timedelta = timedelta(minutes=5),
         approve_short_freeze: bool = False,
         approve_consent: bool = False,
     ) -> None:
@@ -203,6 +208,8 @@ class App:
             raise ValueError(f"approve is 'prepared', 'never' or a function, not {approve!r}")
         self.approve = approve
         self.leader = leader
+        self.standby = standby
+        self.standby_after = standby_after
         self.approve_short_freeze = approve_short_freeze
         self.approve_consent = approve_consent
         self.prepare = StageDecorator(self, Stage.PREPARE)
