@@ -19,7 +19,7 @@ class Cloud:
 
     Attributes:
         name: the plug-in's name.
-        machines: two machines that one event may name.
+        machines: two machines.
         lacks: an impact that it has no event for.
         scenario: one that it can play.
         client_path: a request of a client.
@@ -39,6 +39,13 @@ CLOUDS = [
         lacks=Impact.STOP,
         scenario="user-reboot",
         client_path="/metadata/scheduledevents?api-version=2020-07-01",
+    ),
+    Cloud(
+        name="alibaba",
+        machines=("i-aaa", "i-bbb"),
+        lacks=Impact.FREEZE,
+        scenario="redeploy",
+        client_path="/latest/meta-data/instance-id",
     ),
 ]
 

@@ -15,7 +15,7 @@ from stormcone_simulators.alibaba.errors import FAILURES, UNKNOWN_FAILURE, ApiEr
 from stormcone_simulators.alibaba.gate import Call, Gate
 from stormcone_simulators.alibaba.model import AlibabaModel
 from stormcone_simulators.alibaba.operations import OPERATIONS, Caller
-from stormcone_simulators.messages import Request, Response
+from stormcone_simulators.messages import Response
 
 JSON_TYPE = "application/json;charset=utf-8"
 XML_TYPE = "text/xml;charset=utf-8"
@@ -35,19 +35,18 @@ class Api:
         self._gate = gate
         self._region = region
 
-    def answer(self, request: Request, machine: str, now: datetime) -> Response:
+    def answer(self, call: Call, machine: str, now: datetime) -> Response:
         """What a call is answered."""
-        call = Call.of(request)
         try:
             document = self._carry_out(call, machine, now)
         except ApiError as error:
             return self._refusal(call, error)
         return _respond(call, 200, f"{call.action}Response", {"RequestId": _request_id(), **document})
 
-    def failure(self, request: Request, status: int) -> Response:
+    def failure(self, call: Call, status: int) -> Response:
         """What a call is answered when the service fails with that status."""
         code, message = FAILURES.get(status, UNKNOWN_FAILURE)
-        return self._refusal(Call.of(request), ApiError(code, status=status, message=message))
+        return self._refusal(call, ApiError(code, status=status, message=message))
 
     def _carry_out(self, call: Call, machine: str, now: datetime) -> dict[str, Any]:
         self._gate.admit(call, now)

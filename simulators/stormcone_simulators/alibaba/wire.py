@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from stormcone_simulators.alibaba.gate import Call
 from stormcone_simulators.alibaba.metadata import ROOT, Metadata
 from stormcone_simulators.alibaba.rpc import Api
 from stormcone_simulators.machines import SimulatedMachine
@@ -26,13 +27,13 @@ class AlibabaWire:
             return self._metadata.answer(request, path, machine, now)
         if path.strip("/"):
             return problem(404, f"there is no {path}: the API is at /, the metadata service at {ROOT}")
-        return self._api.answer(request, machine.name, now)
+        return self._api.answer(Call.of(request, path), machine.name, now)
 
     def failure(self, status: int, request: Request, path: str) -> Response:
         """What the cloud says where it fails on this request with that status."""
         if _is_metadata(path):
             return self._metadata.failure(status)
-        return self._api.failure(request, status)
+        return self._api.failure(Call.of(request, path), status)
 
 
 def _is_metadata(path: str) -> bool:
