@@ -30,6 +30,8 @@ from stormcone.workers import Executor, ThreadExecutor, attempt_stage
 
 _log = logging.getLogger("stormcone")
 
+DRY_RUN = "dry run: not carried out"
+
 TICK = 1.0
 """Seconds between two looks at what is due, where nothing else wakes the loop."""
 
@@ -73,6 +75,8 @@ class Agent:
         executor: where handlers and approvals run.
         listener: told each notice, in the loop's thread; the notices also go to the log `stormcone`.
         grace: how many seconds handlers have to finish when the agent is told to stop.
+        dry_run: whether to go through everything but run no handler and approve nothing, and only say what would be
+            done. Give it a journal of its own: in it, handlers that did not run have succeeded.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class Agent:
         executor: Executor | None = None,
         listener: Callable[[Notice], None] | None = None,
         grace: float = 10.0,
+        dry_run: bool = False,
     ) -> None:
         self.provider = provider
         self.app = app
@@ -98,6 +103,7 @@ class Agent:
         self._executor = executor or ThreadExecutor()
         self._listener = listener
         self._grace = grace
+        self._dry_run = dry_run
         self._engine: Engine | None = None
         self._life: int | None = None
         self._answer: Answer | None = None
@@ -250,7 +256,8 @@ class Agent:
             control = RunControl(self._clock, deadline(run, order.handler, event, started=order.episode.started))
             log = logging.LoggerAdapter(_log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
             self._live[run.id] = _Live(order, control)
-            self._publish(notices.run_begun_notice(run, order.episode, now))
+            if not self._dry_run:
+                self._publish(notices.run_begun_notice(run, order.episode, now))
             work = self._attempt(order, Context(engine.machine.in_event(event), run.attempt, log, control))
             self._executor.submit(work, f"stormcone-{run.handler}-{run.stage}")
             busy = True
@@ -258,7 +265,11 @@ class Agent:
 
     def _attempt(self, order: Order, context: Context) -> Callable[[], None]:
         def work() -> None:
-            attempt = attempt_stage(order.handler, order.run.stage, order.episode.event, context)
+            attempt = (
+                Attempt(Verdict.SUCCEEDED, DRY_RUN)
+                if self._dry_run
+                else attempt_stage(order.handler, order.run.stage, order.episode.event, context)
+            )
             self._post(lambda now: self._attempt_ended(order.run.id, attempt, now))
 
         return work
@@ -279,10 +290,11 @@ class Agent:
         now = self._clock.now()
         busy = False
         for episode, decision in engine.decide_approvals(now, self._approving):
-            if decision.answer is ApprovalAnswer.NO:  # a yes is followed by the answer, and a wait by one or the other
+            # A yes is followed by the answer, but in a dry run, and a wait by one or the other.
+            if decision.answer is ApprovalAnswer.NO or (self._dry_run and decision.answer is ApprovalAnswer.YES):
                 self._publish(notices.decision_notice(episode, decision, now))
             busy = True
-        for request in engine.ask_approvals(now, self._approving):
+        for request in () if self._dry_run else engine.ask_approvals(now, self._approving):
             self._approving.add(request.episode.id)
             self._executor.submit(self._approval(request), "stormcone-approve")
             busy = True

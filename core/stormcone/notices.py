@@ -114,7 +114,7 @@ def run_ended_notice(run: Run, settled: Settled, episode: Episode, at: datetime)
     """What to say of an attempt that has ended."""
     who, note = f"{run.handler}.{run.stage}", printable(settled.note)
     if settled.state is RunState.SUCCEEDED:
-        return Notice(at, NoticeKind.RUN_ENDED, f"{who} done", episode.event)
+        return Notice(at, NoticeKind.RUN_ENDED, f"{who} done" + (f" ({note})" if note else ""), episode.event)
     if settled.state is RunState.VETOED:
         return Notice(at, NoticeKind.RUN_FAILED, f"{who} vetoes the approval: {note}", episode.event)
     if settled.state is RunState.PENDING and settled.due is not None:

@@ -152,6 +152,7 @@ class World:
         self.notices: list[Notice] = []
         self.executor: Executor = InlineExecutor()
         self.boot_id = "boot-1"
+        self.dry_run = False
         self._agent: Agent | None = None
         self._journal: Journal | None = None
 
@@ -177,6 +178,7 @@ class World:
                 boot_id=self.boot_id,
                 executor=self.executor,
                 listener=self.notices.append,
+                dry_run=self.dry_run,
             )
         return self._agent
 
@@ -185,9 +187,13 @@ class World:
         self.clock.advance(**passed)
         self.agent.step()
 
+    def begin_anew(self) -> None:
+        """The agent ends without a word; its next use begins another life on the open journal."""
+        self._agent = None
+
     def die(self) -> None:
         """The process ends without a word; the next use begins another life."""
-        self._agent = None
+        self.begin_anew()
         if self._journal is not None:
             self._journal.close()
             self._journal = None

@@ -10,6 +10,7 @@ import click
 
 from stormcone.agent import Agent
 from stormcone.cli.options import (
+    Span,
     interval_option,
     journal_option,
     json_option,
@@ -59,6 +60,11 @@ class CommandLine(click.ParamType[list[str]]):
 @click.option("--on-recover", type=CommandLine(), help="Run this when it has ended.")
 @click.option("--approve", type=click.Choice(["prepared", "never"]), help="Overrides the app's approval policy.")
 @click.option("--leader", metavar="NAME", help="Who approves events that name several machines: `first` or a name.")
+@click.option("--standby", metavar="NAME", help="Who approves in the leader's place where the leader is silent.")
+@click.option("--standby-after", type=Span(), help="How long the leader may be silent. [default: 5m]")
+@click.option(
+    "--dry-run", is_flag=True, help="Run no handler, approve nothing, write no journal: say what would be done."
+)
 @json_option
 @click.option("-v", "--verbose", count=True, help="Say more; twice for everything.")
 def command(
@@ -75,6 +81,9 @@ def command(
     on_recover: list[str] | None,
     approve: str | None,
     leader: str | None,
+    standby: str | None,
+    standby_after: timedelta | None,
+    dry_run: bool,
     as_json: bool,
     verbose: int,
 ) -> None:
@@ -95,16 +104,24 @@ def command(
         app = _app(file, {stage: words for stage, words in commands.items() if words})
         if approve is not None:
             app.approve = "never" if approve == "never" else "prepared"
-        if leader is not None:
-            app.leader = leader
+        app.leader = leader or app.leader
+        app.standby = standby or app.standby
+        app.standby_after = app.standby_after if standby_after is None else standby_after
         options = options_for_provider(endpoint, machine, region, settings, clock)
-        with until_stopped(), Journal.open(journal) as book, closing(_open(provider, options, book)) as source:
+        with (
+            until_stopped(),
+            Journal.open(":memory:" if dry_run else journal) as book,
+            closing(_open(provider, options, book)) as source,
+        ):
             seconds = interval.total_seconds() if interval else None
             known = _first_identity(source, book)
-            agent = Agent(source, app, book, clock=clock, machine=known, interval=seconds, listener=story.tell)
+            agent = Agent(
+                source, app, book, clock=clock, machine=known, interval=seconds, listener=story.tell, dry_run=dry_run
+            )
             with on_stop(agent.stop):
                 agent.run()
-        story.tell(Notice(clock.now(), NoticeKind.STOPPED, f"stopped; {journal} keeps what was seen and done"))
+        kept = "nothing was done, nothing is kept" if dry_run else f"{journal} keeps what was seen and done"
+        story.tell(Notice(clock.now(), NoticeKind.STOPPED, f"stopped; {kept}"))
 
 
 def _app(file: str | None, commands: dict[Stage, list[str]]) -> App:
