@@ -41,7 +41,7 @@ def survey(options: ProviderOptions, only: str = AUTO) -> Generator[Finding, Non
     plugins = load_plugins(PROVIDERS)
     names = sorted(plugins.found) if only == AUTO else [only]
     for broken in plugins.broken:
-        if only in {AUTO, broken.name}:
+        if only == AUTO:
             yield Finding(broken.name, None, None, f"the plug-in of {broken.distribution} is broken: {broken.error}")
     open_providers: dict[str, Provider] = {}
     answers: SimpleQueue[Finding] = SimpleQueue()

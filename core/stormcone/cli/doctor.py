@@ -10,12 +10,13 @@ import click
 
 from stormcone.cli.console import print_json, say
 from stormcone.cli.options import journal_option, json_option, options_for_provider, provider_options
-from stormcone.detect import survey
+from stormcone.detect import AUTO, survey
 from stormcone.errors import ProviderError, ProviderUnavailable, StormconeError
 from stormcone.journal import Journal
 from stormcone.machine import read_boot_id
 from stormcone.model import Machine
 from stormcone.notices import misnamed
+from stormcone.plugins import provider_class
 from stormcone.provider import Explains, Provider, ProviderOptions
 from stormcone.text import printable
 
@@ -63,6 +64,8 @@ def command(
 
 
 def _checks(only: str, options: ProviderOptions, journal: Path) -> Iterator[Check]:
+    if only != AUTO:
+        provider_class(only)  # so that a wrong name is said at once
     yield _journal(journal)
     boot_id = read_boot_id()
     yield Check("boot id", True, boot_id or "none: this system has none, so reboots are told by their events alone")
