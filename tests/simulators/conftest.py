@@ -1,17 +1,23 @@
 """Simulators on real sockets, and the plainest of clients to ask them with."""
 
+import base64
+import hashlib
+import hmac
 import json
 import socket
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 
 from stormcone.clock import ManualClock
+from stormcone_simulators.alibaba import AlibabaSimulator
 from stormcone_simulators.azure import AzureSimulator
 
 EVENTS = "/metadata/scheduledevents?api-version=2020-07-01"
@@ -169,3 +175,116 @@ def connect(azure: AzureSimulator) -> Iterator[Callable[[], Connection]]:
 def asking() -> Callable[..., Answer]:
     """One request to any address."""
     return ask
+
+
+@dataclass(frozen=True)
+class EcsClient:
+    """A client of ECS's API that signs with HMAC-SHA1, in code of its own."""
+
+    url: str
+    key: str = "testid"
+    secret: str = "testsecret"
+    token: str = ""
+    region: str = "cn-hangzhou"
+
+    def signed(self, action: str, parameters: Mapping[str, Any], *, method: str = "GET") -> dict[str, str]:
+        """All parameters of a call, with its signature; a list becomes `Name.1`, `Name.2`, None leaves one out."""
+        given = {
+            "Action": action,
+            "Version": "2014-05-26",
+            "Format": "JSON",
+            "RegionId": self.region,
+            "AccessKeyId": self.key,
+            "SignatureMethod": "HMAC-SHA1",
+            "SignatureVersion": "1.0",
+            "SignatureType": "",
+            "SignatureNonce": uuid.uuid4().hex,
+            "Timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **({"SecurityToken": self.token} if self.token else {}),
+            **parameters,
+        }
+        sent: dict[str, str] = {}
+        for name, value in given.items():
+            if isinstance(value, list | tuple):
+                sent |= {f"{name}.{place}": str(each) for place, each in enumerate(value, 1)}
+            elif value is not None:
+                sent[name] = str(value)
+        pairs = sorted((quote(name, safe="~").encode(), name, value) for name, value in sent.items())
+        query = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for _, name, value in pairs)
+        text = f"{method}&{quote('/', safe='')}&{quote(query, safe='~')}"
+        digest = hmac.new(f"{self.secret}&".encode(), text.encode(), hashlib.sha1).digest()
+        return {**sent, "Signature": base64.b64encode(digest).decode()}
+
+    def ask(self, action: str, *, method: str = "GET", **parameters: Any) -> Answer:
+        """One call; a parameter whose name has a dot is written with two underscores."""
+        named = {name.replace("__", "."): value for name, value in parameters.items()}
+        return ask(self.url, method, "/?" + urlencode(self.signed(action, named, method=method)))
+
+    def call(self, action: str, **parameters: Any) -> Any:
+        """The document that a call is answered."""
+        answer = self.ask(action, **parameters)
+        assert answer.status == 200, answer.body
+        return answer.json
+
+    def refused(self, action: str, **parameters: Any) -> tuple[int, str]:
+        """Status and code of a call that is refused."""
+        answer = self.ask(action, **parameters)
+        return answer.status, answer.json["Code"]
+
+    def create(self, event_type: str, not_before: datetime, *instances: str) -> list[str]:
+        """CreateSimulatedSystemEvents; answers the ids."""
+        told = {"EventType": event_type, "NotBefore": not_before.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        made = self.call("CreateSimulatedSystemEvents", **told, InstanceId=list(instances))
+        return list(made["EventIdSet"]["EventId"])
+
+    def history(self, **parameters: Any) -> list[dict[str, Any]]:
+        """The events on one page of DescribeInstanceHistoryEvents, whatever their status."""
+        asked = {"InstanceEventCycleStatus": ALL_STATUSES, "PageSize": 100, **parameters}
+        answer = self.call("DescribeInstanceHistoryEvents", **asked)
+        return list(answer["InstanceSystemEventSet"]["InstanceSystemEventType"])
+
+    def statuses(self, **parameters: Any) -> list[str]:
+        """The statuses of those events, the oldest first."""
+        return [event["EventCycleStatus"]["Name"] for event in reversed(self.history(**parameters))]
+
+
+ALL_STATUSES = ("Scheduled", "Avoided", "Executing", "Executed", "Canceled", "Failed", "Inquiring")
+
+AlibabaFactory = Callable[..., AlibabaSimulator]
+
+
+@pytest.fixture
+def alibabas(clock: ManualClock) -> Iterator[AlibabaFactory]:
+    """Makes Alibaba Cloud simulators that listen until the test is over."""
+    with ExitStack() as stack:
+
+        def make(machines: tuple[str, ...] = ("i-aaa", "i-bbb"), **options: Any) -> AlibabaSimulator:
+            return stack.enter_context(AlibabaSimulator(machines, **{"clock": clock, **options}))
+
+        yield make
+
+
+@pytest.fixture
+def alibaba(alibabas: AlibabaFactory) -> AlibabaSimulator:
+    """An Alibaba Cloud simulator of the instances i-aaa and i-bbb."""
+    return alibabas()
+
+
+@pytest.fixture
+def ecs(alibaba: AlibabaSimulator) -> EcsClient:
+    """A client of `alibaba`'s API."""
+    return EcsClient(alibaba.url)
+
+
+@pytest.fixture
+def ecs_of() -> Callable[..., EcsClient]:
+    """A client of a simulator's API, with what is not as usual."""
+    return lambda simulator, **more: EcsClient(simulator.url, **more)
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy and no key of the environment, which the vendor's SDKs would put before what they are told."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "ALIYUN_ACCESS_KEY_ID", "ALIYUN_ACCESS_KEY_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
