@@ -1,11 +1,4 @@
-"""Tables and help texts drawn from the code's own data, so that no page can say anything else than the code does.
-
-```{stormcone-table} moves
-```
-
-```{stormcone-help} simulate reboot
-```
-"""
+"""Tables and help texts drawn from the code's own data, so that no page can say anything else than the code does."""
 
 import inspect
 import logging
@@ -14,11 +7,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import click
-from docutils import nodes
-from docutils.statemachine import StringList
 from pydantic import BaseModel
-from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 from stormcone.cli import cli
 from stormcone.clock import ManualClock
@@ -39,7 +28,7 @@ from stormcone_azure.wire import (
     UNKNOWN_TYPE,
 )
 from stormcone_simulators.azure.model import EVENT_TYPES as SIMULATED_TYPES
-from stormcone_simulators.control import ChangedEvent, ClockStep, NewEvent
+from stormcone_simulators.control import NewEvent
 from stormcone_simulators.faults import FaultRule
 from stormcone_simulators.scenario import Step, load_scenario, scenario_names
 
@@ -216,8 +205,6 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "azure-simulator-settings": _simulator_settings("azure"),
     "azure-simulated-types": _simulated_types,
     "new-event-fields": _fields(NewEvent),
-    "changed-event-fields": _fields(ChangedEvent),
-    "clock-fields": _fields(ClockStep),
     "fault-fields": _fields(FaultRule),
     "step-fields": _fields(Step),
     "scenarios": _scenarios,
@@ -245,41 +232,3 @@ def help_text(words: Sequence[str]) -> str:
         command = child
         context = click.Context(child, info_name=word, parent=context, **settings)
     return command.get_help(context)
-
-
-class TableDirective(SphinxDirective):
-    """`stormcone-table NAME`: a table of `TABLES`."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        """The table."""
-        name = self.arguments[0]
-        if name not in TABLES:
-            raise self.error(f"there is no table {name!r}; there are: {', '.join(TABLES)}")
-        holder = nodes.container()
-        self.state.nested_parse(StringList(markdown(TABLES[name]()), f"table {name}"), 0, holder)
-        return list(holder.children)
-
-
-class HelpDirective(SphinxDirective):
-    """`stormcone-help [WORD ...]`: the help of a command."""
-
-    optional_arguments = 1
-    final_argument_whitespace = True
-
-    def run(self) -> list[nodes.Node]:
-        """The help, as it stands on a terminal."""
-        words = self.arguments[0].split() if self.arguments else []
-        try:
-            text = help_text(words)
-        except ValueError as error:
-            raise self.error(str(error)) from error
-        return [nodes.literal_block(text, text, language="none")]
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Called by Sphinx."""
-    app.add_directive("stormcone-table", TableDirective)
-    app.add_directive("stormcone-help", HelpDirective)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,52 @@
+"""What pages write to have a table or a help text drawn.
+
+```{stormcone-table} moves
+```
+
+```{stormcone-help} simulate reboot
+```
+"""
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from stormcone_tables import TABLES, help_text, markdown
+
+
+class TableDirective(SphinxDirective):
+    """`stormcone-table NAME`: a table of `TABLES`."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """The table."""
+        name = self.arguments[0]
+        if name not in TABLES:
+            raise self.error(f"there is no table {name!r}; there are: {', '.join(TABLES)}")
+        holder = nodes.container()
+        self.state.nested_parse(StringList(markdown(TABLES[name]()), f"table {name}"), 0, holder)
+        return list(holder.children)
+
+
+class HelpDirective(SphinxDirective):
+    """`stormcone-help [WORD ...]`: the help of a command."""
+
+    optional_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """The help, as it stands on a terminal."""
+        words = self.arguments[0].split() if self.arguments else []
+        try:
+            text = help_text(words)
+        except ValueError as error:
+            raise self.error(str(error)) from error
+        return [nodes.literal_block(text, text, language="none")]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.add_directive("stormcone-table", TableDirective)
+    app.add_directive("stormcone-help", HelpDirective)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,76 @@
+"""What the pages say can be done, can be done: code runs, commands parse, links lead somewhere."""
+
+import re
+import shlex
+import tomllib
+
+import click
+import pytest
+
+from stormcone import App
+from stormcone.cli import cli
+from stormcone_simulators.scenario import Scenario, parse_scenario
+
+_LINK = re.compile(r"\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
+
+
+def test_every_block_of_python_runs(python_block):
+    names = {"__name__": "a_page"}
+    exec(compile(python_block.text, str(python_block), "exec"), names)  # noqa: S102
+    assert "app" not in names or isinstance(names["app"], App)
+
+
+def test_every_block_of_toml_can_be_used(toml_block):
+    if "[[step]]" in toml_block.text:
+        assert isinstance(parse_scenario(toml_block.text, str(toml_block)), Scenario)
+    else:
+        assert tomllib.loads(toml_block.text)
+
+
+def test_every_command_is_one_that_stormcone_takes(command_line):
+    command, (_, *words) = cli, shlex.split(command_line)
+    context = click.Context(cli, info_name="stormcone")
+    while isinstance(command, click.Group):
+        command = command.get_command(context, words.pop(0))
+        assert command is not None, command_line
+    command.make_context(command.name, words, parent=context)
+
+
+def test_every_target_of_make_is_one_that_there_is(page, root):
+    targets = set(re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(), re.MULTILINE))
+    asked = re.findall(r"`make (\w+)`|^make (\w+)$", page.read_text(), re.MULTILINE)
+    assert {either or other for either, other in asked} <= targets
+
+
+def test_every_link_to_a_file_leads_to_one(page):
+    targets = [found["target"] for found in _LINK.finditer(page.read_text())]
+    missing = [target for target in targets if ":" not in target and not (page.parent / target).is_file()]
+    assert missing == []
+
+
+def test_every_page_is_reached_from_the_index(root):
+    docs = root / "docs"
+    trees = [docs / "index.md", docs / "adr" / "index.md"]
+    listed = {str((tree.parent / name).relative_to(docs)) for tree in trees for name in _toctree(tree.read_text())}
+    pages = {str(path.relative_to(docs).with_suffix("")) for path in docs.glob("*.md")}
+    assert pages - {"index"} <= listed
+    assert "adr/0*" in listed
+
+
+def _toctree(text):
+    for tree in re.findall(r"```\{toctree\}\n(.*?)```", text, re.DOTALL):
+        yield from (line for line in tree.split() if not line.startswith(":"))
+
+
+class TestTheSystemdUnit:
+    @pytest.fixture
+    def unit(self, blocks):
+        (block,) = blocks("docs/running.md", "ini")
+        return block.text
+
+    def test_runs_a_command_that_stormcone_takes(self, unit):
+        (line,) = re.findall(r"^ExecStart=\S+/(stormcone .*)$", unit, re.MULTILINE)
+        test_every_command_is_one_that_stormcone_takes(line)
+
+    def test_gives_handlers_longer_than_the_agent_waits_for_them(self, unit):
+        assert int(re.search(r"TimeoutStopSec=(\d+)", unit)[1]) > 10

@@ -1,0 +1,94 @@
+"""The tables of the pages have what the code has, and every table is on a page."""
+
+import re
+
+import pytest
+import requests
+
+from stormcone.cli import COMMANDS
+from stormcone.errors import StormconeError
+from stormcone.lifecycle import INFERENCES, MOVES
+from stormcone.model import CONSEQUENCES, MaintenanceEvent
+from stormcone_simulators.azure import AzureSimulator
+from stormcone_simulators.faults import KINDS
+
+
+def directives(root, name):
+    found = set()
+    for page in (root / "docs").glob("*.md"):
+        found |= set(re.findall(rf"```\{{{name}\}} ?([^\n]*)\n", page.read_text()))
+    return found
+
+
+def rows(tables, name):
+    return tables.markdown(tables.TABLES[name]())[2:]
+
+
+class TestTables:
+    def test_every_table_is_on_a_page_and_every_page_asks_for_tables_that_there_are(self, tables, root):
+        assert directives(root, "stormcone-table") == set(tables.TABLES)
+
+    def test_a_table_has_as_many_cells_in_every_row_as_in_its_header(self, tables):
+        for name, draw in tables.TABLES.items():
+            widths = {len(re.findall(r"(?<!\\)\|", line)) for line in tables.markdown(draw())}
+            assert len(widths) == 1, name
+
+    def test_a_bar_in_a_cell_does_not_end_it(self, tables):
+        assert tables.markdown(tables.Table(("a",), [("x|y",)]))[-1] == r"| x\|y |"
+
+    def test_the_moves_are_all_there(self, tables):
+        drawn = rows(tables, "moves")
+        assert len(drawn) == len(MOVES)
+        for move, line in zip(MOVES, drawn, strict=True):
+            assert all(word in line for word in (move.before or "(not known)", move.after, move.kind, move.when))
+
+    def test_the_inferences_are_all_there_in_their_order(self, tables):
+        drawn = rows(tables, "inferences")
+        assert drawn == [f"| {rule.when} | {rule.outcome} |" for rule in INFERENCES]
+
+    def test_what_is_not_known_of_an_impact_is_said_to_be_so(self, tables):
+        drawn = rows(tables, "impacts")
+        assert len(drawn) == len(CONSEQUENCES)
+        assert "| `stop` | yes | not known | not known |" in drawn
+
+    def test_every_field_of_the_event_is_described(self, tables):
+        drawn = rows(tables, "event-fields")
+        assert len(drawn) == len(MaintenanceEvent.model_fields)
+        assert not [line for line in drawn if line.endswith("|  |")]
+
+    def test_every_error_has_its_exit_status(self, tables):
+        drawn = "\n".join(rows(tables, "exit-statuses"))
+        kinds = [StormconeError]
+        for kind in kinds:
+            kinds += [child for child in kind.__subclasses__() if child.__module__ == "stormcone.errors"]
+            assert f"| {kind.exit_code} | `{kind.__name__}` |" in drawn
+
+
+class TestHelp:
+    def test_every_command_is_on_the_page(self, root):
+        shown = directives(root, "stormcone-help")
+        assert {words.split()[0] for words in shown if words} == set(COMMANDS)
+
+    def test_what_is_asked_for_can_be_drawn(self, tables, root):
+        for words in directives(root, "stormcone-help"):
+            assert tables.help_text(words.split()).startswith(f"Usage: stormcone {words}".rstrip())
+
+    def test_a_command_that_is_not_there_is_an_error(self, tables):
+        with pytest.raises(ValueError, match="there is no command stormcone simulate rebot"):
+            tables.help_text(["simulate", "rebot"])
+
+    def test_the_text_does_not_depend_on_the_terminal(self, tables, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "40")
+        assert max(map(len, tables.help_text(["run"]).splitlines())) > 60
+
+
+class TestTheControlApi:
+    def test_every_call_is_on_the_page(self, root):
+        page = re.sub(r"\s+", " ", (root / "docs" / "simulators.md").read_text())
+        with AzureSimulator() as simulator:
+            calls = requests.get(f"{simulator.url}/_simulator/", timeout=5).json()["calls"]
+        assert [call for call in calls if call != "GET /_simulator/" and f"`{call}`" not in page] == []
+
+    def test_every_kind_of_fault_is_on_the_page(self, root):
+        page = (root / "docs" / "simulators.md").read_text()
+        assert [kind for kind in KINDS if f"| `{kind}` |" not in page] == []

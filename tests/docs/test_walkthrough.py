@@ -1,0 +1,142 @@
+"""The commands of the README and of the simulators' page, run as they stand there against a real simulator."""
+
+import argparse
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from stormcone import Impact, ManualClock
+from stormcone_simulators.azure import AzureSimulator
+
+DEFAULT_PORT = "18169"
+PATIENCE = 30.0
+"""Real seconds after which a command counts as stuck."""
+
+
+@pytest.fixture
+def port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return str(listener.getsockname()[1])
+
+
+@pytest.fixture
+def environment(tmp_path, port):
+    return {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "STORMCONE_JOURNAL": str(tmp_path / "journal.db"),
+        "STORMCONE_ENDPOINT": f"http://127.0.0.1:{port}",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+class Terminal:
+    """A command that goes on, and what it has said so far."""
+
+    def __init__(self, process):
+        self.said = ""
+        self._process = process
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def wait_for(self, text):
+        with self._news:
+            assert self._news.wait_for(lambda: text in self.said, PATIENCE), f"no {text!r} in:\n{self.said}"
+
+    def close(self):
+        self._process.terminate()
+        self._process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        self._process.stdout.close()
+
+    def _read(self):
+        for line in self._process.stdout:
+            with self._news:
+                self.said += line
+                self._news.notify_all()
+
+
+@pytest.fixture
+def run(root, environment):
+    """Runs a command line of a page to its end, and answers what it printed."""
+
+    def run(line):
+        return subprocess.run(
+            _words(line), cwd=root, env=environment, check=True, capture_output=True, text=True, timeout=PATIENCE
+        ).stdout
+
+    return run
+
+
+@pytest.fixture
+def terminal(root, environment):
+    """Runs a command line of a page that goes on until it is stopped."""
+    with ExitStack() as stack:
+
+        @contextmanager
+        def opened(line):
+            process = subprocess.Popen(
+                _words(line), cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+            terminal = Terminal(process)
+            yield terminal
+            terminal.close()
+
+        yield lambda line: stack.enter_context(opened(line))
+
+
+def _words(line):
+    program, *words = shlex.split(line)
+    assert program == "stormcone"
+    return [str(Path(sys.executable).with_name("stormcone")), *words]
+
+
+def test_the_three_terminals_of_the_readme_tell_the_whole_story(blocks, terminal, run, port):
+    lines = [line for block in blocks("README.md", "sh") for line in block.text.splitlines()]
+    (simulator,) = (line for line in lines if line.startswith("stormcone simulator"))
+    (agent,) = (line for line in lines if line.startswith("stormcone run"))
+    announce, advance, history = lines[lines.index(agent) + 1 :]
+
+    terminal(f"{simulator} --port {port}").wait_for("is ready at")
+    watching = terminal(agent.replace(DEFAULT_PORT, port))
+    watching.wait_for("watching web-0 on azure")
+    assert "Announced: reboot of web-0" in run(announce)
+    watching.wait_for("reboot of web-0 has begun")
+    run(advance)
+    watching.wait_for("LoadBalancer.recover done")
+
+    story = run(history)
+    steps = ["announced", "prepare ends: succeeded", "accepted", "started", "completed", "recover ends: succeeded"]
+    places = [story.index(step, story.index("\n")) for step in steps]
+    assert places == sorted(places)
+
+
+def test_the_calls_of_the_simulators_page_are_taken(blocks):
+    reader = argparse.ArgumentParser()
+    reader.add_argument("-X", dest="method", default="GET")
+    reader.add_argument("-H", dest="headers", action="append", default=[])
+    reader.add_argument("-d", dest="body")
+    reader.add_argument("url")
+    lines = [line for block in blocks("docs/simulators.md", "sh") for line in block.text.splitlines()]
+    calls = [reader.parse_args(shlex.split(line)[1:]) for line in lines if line.startswith("curl ")]
+    with AzureSimulator(["web-0", "web-1"], clock=ManualClock()) as simulator:
+        for call in calls:
+            parts = urlsplit(call.url)
+            assert parts.netloc == f"127.0.0.1:{DEFAULT_PORT}"
+            url = f"{simulator.url}{parts.path}?{parts.query}"
+            headers = dict(header.split(": ", 1) for header in call.headers)
+            answer = requests.request(call.method, url, headers=headers, data=call.body, timeout=5)
+            assert answer.ok, f"{call.method} {call.url}: {answer.text}"
+        (event,) = simulator.events()
+    assert len(calls) > 5
+    assert (event["impact"], event["cause"], event["resources"]) == (Impact.REBOOT, "user", ["web-0", "web-1"])
