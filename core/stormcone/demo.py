@@ -97,7 +97,7 @@ def stage(cloud: str, journal: Journal, show: Show) -> Iterator["Stage"]:
                 yield scene
             finally:
                 agent.stop()
-                thread.join(PATIENCE)
+                thread.join()
 
 
 class Stage:

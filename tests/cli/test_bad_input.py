@@ -165,6 +165,33 @@ def test_a_handler_file_that_cannot_be_used_is_told_with_its_line(
     assert sentence in error
 
 
+def test_a_user_without_a_home_is_asked_to_name_a_journal(
+    stormcone: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    for name in ("XDG_STATE_HOME", "STORMCONE_JOURNAL"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(Path, "home", no_home)
+    said = stormcone("history")
+    assert said.status == 64
+    assert said.err == "stormcone: there is no home folder to keep the journal in; name a file with --journal\n"
+
+
+class TestTheDemo:
+    def test_that_gets_stuck_says_so_and_leaves_nothing_behind(
+        self, stormcone: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr("stormcone.demo.PATIENCE", 0.01)
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        said = stormcone("demo", "--cloud", "azure")
+        assert said.status == 1
+        assert "stormcone: the demo got stuck: nothing happened to " in said.err
+        assert not list(tmp_path.glob("stormcone-demo-*"))
+
+
 class TestABrokenPlugIn:
     @pytest.fixture(autouse=True)
     def installed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,6 @@ PATIENCE = 30.0
 """Seconds after which a condition counts as never coming true; only a failing test waits so long."""
 
 PROGRAM = (sys.executable, "-m", "stormcone")
-EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def until(condition: Callable[[], Any], what: Callable[[], str]) -> Any:
@@ -98,10 +97,13 @@ class Home:
     """Where a test's programs live, and how they are started.
 
     Attributes:
+        program: the words that start it.
         folder: the home folder.
         journal: the default journal of its programs.
         env: their environment.
     """
+
+    program = PROGRAM
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

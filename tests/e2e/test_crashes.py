@@ -2,7 +2,6 @@
 
 import signal
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from stormcone.model import Impact
 
 # Each stage writes down that it begins, waits until the test lets it go on, and writes down that it ends.
 HANDLERS = """
-from pathlib import Path
 
 from stormcone import App, Handler
 
@@ -66,7 +64,7 @@ class Scene:
         return self.home.start("run", self.handlers, "--endpoint", self.simulator.url, "--interval", "0.1s")
 
     def calls(self) -> list[str]:
-        path: Path = self.home.folder / "calls"
+        path = self.home.folder / "calls"
         return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
     def let(self, *names: str) -> None:

@@ -1,0 +1,180 @@
+"""The program as a whole: how it starts, where it works, and what it is like beside other programs."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+HEAVY = {"pydantic", "requests", "stevedore", "rich", "sqlite3", "asyncio", "tenacity", "h11", "urllib3", "logging"}
+
+# It logs what it was given: text from outside.
+LOGGING = """
+import logging
+
+from stormcone import App
+
+app = App()
+
+
+@app.prepare
+def drain(event, context):
+    context.log.warning("for %s", event.description)
+    logging.getLogger("mine").info("aside: %s", event.description)
+    context.log.debug("details")
+    try:
+        raise ValueError(event.description)
+    except ValueError:
+        context.log.exception("caught")
+"""
+HOSTILE = "\x1b]0;owned\x07\r\nred\u202e"
+
+
+class TestHelp:
+    def test_imports_nothing_heavy(self, home: Any) -> None:
+        done = subprocess.run(
+            [home.program[0], "-X", "importtime", *home.program[1:], "--help"],
+            capture_output=True,
+            env=home.env,
+            text=True,
+            check=True,
+        )
+        imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+        assert "click" in imported
+        assert imported & HEAVY == set()
+
+    def test_names_every_exit_status_that_an_error_has(self, home: Any) -> None:
+        from stormcone import errors
+
+        text = home.run("--help").stdout
+        documented = {int(number) for number in re.findall(r"\b\d+\b", text.partition("Exit status:")[2])}
+        kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+        raised = {kind.exit_code for kind in kinds if issubclass(kind, errors.StormconeError)}
+        assert raised | {0, 2, 130, 143} == documented
+
+
+class TestTheDemo:
+    def test_tells_both_stories_to_their_end_from_any_folder_with_an_empty_environment(self, home: Any) -> None:
+        folder = home.folder / "tmp"
+        folder.mkdir()
+        done = home.run("demo", "--cloud", "azure", env={"TMPDIR": str(folder)})
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "\x1b" not in done.stdout
+        told = re.findall(r"^ *\d+:\d\d  . (agent|cloud|handler) +(.*?)(?:, not before .*)?$", done.stdout, re.MULTILINE)
+        assert [f"{who}: {text}" for who, text in told] == [
+            "agent: watching web-0 on azure",
+            "cloud: reboot of web-0 announced",
+            "agent: Pool.prepare begins",
+            "handler: web-0 leaves the pool, 3 min to drain",
+            "agent: Pool.prepare done",
+            "agent: reboot of web-0 approved: prepared by Pool",
+            "cloud: reboot of web-0 has begun",
+            "cloud: reboot of web-0 has ended: completed (inferred)",
+            "agent: Pool.recover begins",
+            "handler: web-0 is back in the pool (completed)",
+            "agent: Pool.recover done",
+            "cloud: reboot of web-0 announced",
+            "agent: Pool.prepare begins",
+            "handler: web-0 leaves the pool, 3 min to drain",
+            "cloud: reboot of web-0 has ended: canceled (inferred)",
+            "handler: called off: draining stops early",
+            "agent: Pool.prepare done",
+            "agent: Pool.recover begins",
+            "handler: web-0 is back in the pool (canceled)",
+            "agent: Pool.recover done",
+        ]
+        assert re.findall(r"^(reboot of .*?)  ", done.stdout, re.MULTILINE) == [
+            "reboot of web-0 — completed",
+            "reboot of web-0 — canceled",
+        ]
+        assert list(folder.iterdir()) == []
+
+
+class TestTheStoryOfRun:
+    def test_has_the_lines_of_handlers_in_their_place_and_nothing_raw(self, home: Any, simulator: Any) -> None:
+        agent = home.start("run", home.write("h.py", LOGGING), "--endpoint", simulator.url, "--interval", "0.1s")
+        agent.says("identified")
+        simulator.schedule("reboot", resources=["web-0"], description=HOSTILE)
+        agent.says("drain.prepare done")
+        assert agent.ends_by(signal.SIGTERM) == 0
+        begins = next(place for place, line in enumerate(agent.out) if "drain.prepare begins" in line)
+        assert [line[11:] for line in agent.out[begins + 1 : begins + 4]] == [
+            "log              drain.prepare: warning: for  ]0;owned   red ",
+            "log              drain.prepare: error: caught",
+            "run ended        drain.prepare done",
+        ]
+        assert agent.err[0] == "info: mine: aside:  ]0;owned   red "
+        assert agent.err[1] == "Traceback (most recent call last):"
+        assert all(line.isprintable() for line in (*agent.out, *agent.err))
+
+    def test_is_one_json_document_a_line_with_json(self, home: Any, simulator: Any) -> None:
+        handlers = home.write("h.py", LOGGING)
+        agent = home.start("run", handlers, "--endpoint", simulator.url, "--interval", "0.1s", "--json", "-v")
+        agent.says("identified")
+        event = simulator.schedule("reboot", resources=["web-0"], description=HOSTILE)
+        agent.says("drain.prepare done")
+        assert agent.ends_by(signal.SIGTERM) == 0
+        told = [json.loads(line) for line in agent.out]
+        assert {tuple(line) for line in told} == {("at", "kind", "level", "text", "event", "handler", "stage")}
+        logged = [line for line in told if line["kind"] == "log"]
+        assert [line["level"] for line in logged] == ["warning", "debug", "error"]
+        assert {(line["event"], line["handler"], line["stage"]) for line in logged} == {(event, "drain", "prepare")}
+        assert logged[0]["text"] == f"for {HOSTILE}"
+        assert told[-1]["kind"] == "stopped"
+
+    def test_bears_nothing_raw_from_an_endpoint_that_is_hostile(self, home: Any, scripted: Any) -> None:
+        event = {"EventId": f"E{HOSTILE}", "EventStatus": "Scheduled", "EventType": HOSTILE, "Resources": [HOSTILE]}
+        scripted.answer(404).answer(200, {"name": f"web-0{HOSTILE}", "vmId": "1"})
+        scripted.answer(200, {"DocumentIncarnation": 1, "Events": [event]}).answer(400, HOSTILE.encode())
+        agent = home.start("run", "--on-prepare", "true", "--provider", "azure", "--endpoint", scripted.url)
+        agent.says("what is scheduled is unknown")
+        assert agent.ends_by(signal.SIGTERM) == 0
+        assert all(line.isprintable() for line in (*agent.out, *agent.err))
+
+
+class TestEventsWatched:
+    def test_are_one_json_document_for_each_change(self, home: Any, simulator: Any) -> None:
+        running = home.start("events", "--watch", "--json", "--interval", "0.05s", "--endpoint", simulator.url)
+        running.says('"events": []')
+        event = simulator.schedule("reboot", resources=["web-0"])
+        running.says(event)
+        simulator.cancel(event)
+        running.says('"events": []', times=2)
+        assert running.ends_by(signal.SIGTERM) == 0
+        told = [json.loads(line) for line in running.out]
+        assert [list(document) for document in told] == [["at", "events", "problems"]] * 3
+
+    def test_say_once_that_nothing_is_known_while_the_endpoint_fails(self, home: Any, simulator: Any) -> None:
+        running = home.start("events", "--watch", "--interval", "0.05s", "--endpoint", simulator.url)
+        running.says("Nothing is announced for web-0.")
+        simulator.faults.add(path="/metadata/scheduledevents", status=503)
+        seen = len(simulator.requests())
+        home.until(lambda: len(simulator.requests()) > seen + 3, "some polls that fail")
+        simulator.faults.clear()
+        simulator.schedule("reboot", resources=["web-0"])
+        running.says("reboot of web-0")
+        assert running.ends_by(signal.SIGTERM) == 0
+        (line,) = running.err
+        assert line.startswith("unknown: GET 127.0.0.1:")
+
+
+class TestAReaderThatGoesAway:
+    def test_is_no_fault(self, home: Any) -> None:
+        ours, theirs = os.pipe()
+        os.close(ours)
+        try:
+            done = subprocess.run(
+                [*home.program, "--help"], stdout=theirs, stderr=subprocess.PIPE, env=home.env, check=False
+            )
+        finally:
+            os.close(theirs)
+        assert (done.returncode, done.stderr) == (1, b"")
+
+
+class TestAnEmptyEnvironment:
+    def test_is_no_fault(self, home: Any, simulator: Any) -> None:
+        done = home.run("doctor", "--journal", "j.db", "--provider", "azure", "--endpoint", simulator.url, env={})
+        assert (done.returncode, done.stderr) == (0, "")
+        assert not Path(home.folder, "j.db").exists()
