@@ -2,8 +2,10 @@
 
 import inspect
 import logging
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -33,6 +35,7 @@ from stormcone_simulators.faults import FaultRule
 from stormcone_simulators.scenario import Step, load_scenario, scenario_names
 
 HELP_WIDTH = 100
+_DECISIONS = Path(__file__).parents[1] / "data" / "approval-decisions.toml"
 
 
 class Table(NamedTuple):
@@ -150,6 +153,31 @@ def _scenarios() -> Table:
     return Table(("scenario", "what happens"), ((code(name), load_scenario(name).title) for name in scenario_names()))
 
 
+_ASKED = {
+    "names": "it names",
+    "approving": "approving",
+    "policy": "the policy is",
+    "prepare": "prepare:",
+    "leader": "the leader is",
+    "short_freeze": "a short freeze:",
+    "cause": "the cause is",
+}
+
+
+def _approval_decisions() -> Table:
+    def where(row: Mapping[str, Any]) -> str:
+        asked = [
+            f"{words} {' or '.join(f'*{each}*' for each in row[column])}"
+            for column, words in _ASKED.items()
+            if column in row
+        ]
+        return ", and ".join(asked)
+
+    rows = tomllib.loads(_DECISIONS.read_text("utf-8"))["row"]
+    header = ("the first of these that fits", "decision", "why")
+    return Table(header, ((where(row), row["decision"], row["why"]) for row in rows))
+
+
 def _errors(kind: type[StormconeError] = StormconeError) -> Iterator[type[StormconeError]]:
     yield kind
     for child in kind.__subclasses__():
@@ -196,6 +224,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "event-fields": _fields(MaintenanceEvent),
     "moves": _moves,
     "inferences": _inferences,
+    "approval-decisions": _approval_decisions,
     "azure-types": _azure_types,
     "azure-statuses": _azure_statuses,
     "azure-sources": _azure_sources,

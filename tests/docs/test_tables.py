@@ -1,6 +1,7 @@
 """The tables of the pages have what the code has, and every table is on a page."""
 
 import re
+import tomllib
 
 import pytest
 import requests
@@ -50,6 +51,14 @@ class TestTables:
         drawn = rows(tables, "impacts")
         assert len(drawn) == len(CONSEQUENCES)
         assert "| `stop` | yes | not known | not known |" in drawn
+
+    def test_every_approval_decision_is_there(self, tables, root):
+        decided = tomllib.loads((root / "docs" / "data" / "approval-decisions.toml").read_text())["row"]
+        drawn = rows(tables, "approval-decisions")
+        assert len(drawn) == len(decided)
+        for row, line in zip(decided, drawn, strict=True):
+            conditions = [f"*{value}*" for name, values in row.items() if isinstance(values, list) for value in values]
+            assert all(words in line for words in (*conditions, f"| {row['decision']} |", row["why"]))
 
     def test_every_field_of_the_event_is_described(self, tables):
         drawn = rows(tables, "event-fields")
