@@ -209,8 +209,7 @@ class EcsClient:
                 sent |= {f"{name}.{place}": str(each) for place, each in enumerate(value, 1)}
             elif value is not None:
                 sent[name] = str(value)
-        pairs = sorted((quote(name, safe="~").encode(), name, value) for name, value in sent.items())
-        query = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for _, name, value in pairs)
+        query = "&".join(f"{quote(name, safe='~')}={quote(sent[name], safe='~')}" for name in sorted(sent))
         text = f"{method}&{quote('/', safe='')}&{quote(query, safe='~')}"
         digest = hmac.new(f"{self.secret}&".encode(), text.encode(), hashlib.sha1).digest()
         return {**sent, "Signature": base64.b64encode(digest).decode()}
@@ -280,6 +279,12 @@ def ecs(alibaba: AlibabaSimulator) -> EcsClient:
 def ecs_of() -> Callable[..., EcsClient]:
     """A client of a simulator's API, with what is not as usual."""
     return lambda simulator, **more: EcsClient(simulator.url, **more)
+
+
+@pytest.fixture(scope="session")
+def ecs_client_class() -> type[EcsClient]:
+    """The client, for requests that are signed and not sent."""
+    return EcsClient
 
 
 @pytest.fixture
