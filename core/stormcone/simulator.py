@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.model import Cause, Impact, Outcome
 from stormcone.provider import ProviderOptions
+from stormcone.recording.trace import Trace
 
 
 class Faults(Protocol):
@@ -201,3 +202,28 @@ class Simulator(Protocol):
 
     def requests(self) -> list[dict[str, Any]]:
         """What clients asked, approvals included, oldest first, as the control API lists it."""
+
+
+@runtime_checkable
+class Replay(Simulator, Protocol):
+    """A simulator that shows what was recorded; making and moving events raises `SimulationError`."""
+
+    @property
+    def length(self) -> timedelta:
+        """How long the replay is, from the first request of a client on."""
+
+    def differences(self) -> list[dict[str, Any]]:
+        """How clients differ so far from what was recorded; empty: not at all."""
+
+
+@runtime_checkable
+class Replays(Protocol):
+    """A simulator, or its class, that can replay traces."""
+
+    @classmethod
+    def replay(cls, traces: Sequence[Trace], options: SimulatorOptions) -> Replay:
+        """A simulator that answers what was recorded, not yet listening.
+
+        Raises:
+            TraceError: a trace cannot be replayed here.
+        """

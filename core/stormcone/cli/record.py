@@ -1,6 +1,5 @@
 """`stormcone record`: what the cloud says, kept as a trace that a simulator replays."""
 
-import signal
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from stormcone.cli.console import print_json
+from stormcone.cli.console import print_json, say
 from stormcone.cli.options import Span, json_option, options_for_provider, provider_options
+from stormcone.cli.signals import on_stop
 from stormcone.detect import AUTO, open_provider
 from stormcone.errors import TraceError
 from stormcone.exchange import Exchange, cloud_trace
@@ -18,6 +18,7 @@ from stormcone.model import EventKey, Phase
 from stormcone.poller import Answer, Poller
 from stormcone.recording import Recorder
 from stormcone.simulation import clock_of
+from stormcone.text import printable
 
 
 @click.command("record")
@@ -89,14 +90,12 @@ def command(
                 if recorder.error:
                     stopped.set()
 
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: stopped.set())
-            click.echo(f"Recording {provider} on {ours.name} to {output}. Ctrl-C ends it.", err=True)
+            say(f"Recording {provider} on {printable(ours.name)} to {output}. Ctrl-C ends it.", err=True)
             thread = threading.Thread(target=poller.run, args=(post,), name="stormcone-record", daemon=True)
-            thread.start()
-            clock.wait(stopped, None if duration is None else duration.total_seconds())
+            with on_stop(stopped.set):
+                thread.start()
+                clock.wait(stopped, None if duration is None else duration.total_seconds())
             poller.stop()
-            recorder.close()
     finally:
         source.close()
     if recorder.error:
@@ -106,7 +105,7 @@ def command(
         document = {"file": str(output), "exchanges": recorder.asked, "entries": recorder.stored, "bytes": size}
         print_json(document)
     else:
-        click.echo(f"{output}: {recorder.asked} exchanges, {recorder.stored} of them new, {size} bytes.")
+        say(f"{output}: {recorder.asked} exchanges, {recorder.stored} of them new, {size} bytes.")
 
 
 class _Tap:

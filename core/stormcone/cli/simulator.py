@@ -2,6 +2,7 @@
 
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,9 +10,11 @@ import click
 from stormcone.cli.console import say, warn
 from stormcone.cli.signals import until_stopped
 from stormcone.clock import SystemClock
-from stormcone.errors import SettingsError
+from stormcone.errors import SettingsError, SimulationError
 from stormcone.plugins import SIMULATORS, load_plugins, simulator_class
-from stormcone.simulator import DEFAULT_PORT, Setting, Simulator, SimulatorOptions
+from stormcone.recording import read_trace
+from stormcone.simulator import DEFAULT_PORT, Replay, Replays, Setting, Simulator, SimulatorOptions
+from stormcone.text import printable
 
 LOOPBACK = ("127.", "localhost", "::1")
 
@@ -52,6 +55,14 @@ def _command(kind: type[Simulator]) -> click.Command:
     @click.option("--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Listen there.")
     @click.option("--machine", "machines", multiple=True, metavar="NAME", help="A machine; may be given several times.")
     @click.option("--scenario", multiple=True, metavar="NAME", help="Play it at once; may be given several times.")
+    @click.option(
+        "--replay",
+        "traces",
+        multiple=True,
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Answer what `stormcone record` wrote down there; may be given several times, for several machines.",
+    )
     @click.option("--speed", type=float, default=1.0, show_default=True, help="Seconds of its clock to a real one.")
     @click.option("--json", "as_json", is_flag=True, help="Print the ready line as JSON, on one line.")
     def serve(
@@ -59,6 +70,7 @@ def _command(kind: type[Simulator]) -> click.Command:
         bind: str,
         machines: tuple[str, ...],
         scenario: tuple[str, ...],
+        traces: tuple[Path, ...],
         speed: float,
         as_json: bool,
         **own: str | bool,
@@ -69,16 +81,49 @@ def _command(kind: type[Simulator]) -> click.Command:
             raise SettingsError(f"--speed {speed:g} cannot be used: {error}") from error
         settings = {name.replace("_", "-"): _text(value) for name, value in own.items() if value is not False}
         options = SimulatorOptions(machines=machines, port=port, bind=bind, clock=clock, settings=settings)
-        with until_stopped(), kind.from_options(options) as simulator:
-            for name in scenario:
-                simulator.play(name)
-            _say_ready(simulator, bind, as_json=as_json)
-            threading.Event().wait()
+        if traces:
+            _refuse_what_traces_say()
+        with _replay(kind, traces, options) if traces else kind.from_options(options) as simulator:
+            with until_stopped():
+                for name in scenario:
+                    simulator.play(name)
+                _say_ready(simulator, bind, as_json=as_json)
+                threading.Event().wait()
+            if isinstance(simulator, Replay):
+                _say_differences(simulator, as_json=as_json)
 
     serve.__doc__ = f"Serve the protocol of {kind.name} until Ctrl-C. A machine may be NAME[@GROUP][=ADDRESS]."
     served = click.command(kind.name)(serve)
     served.params.extend(_option(setting) for setting in kind.settings)
     return served
+
+
+def _replay(kind: type[Simulator], traces: tuple[Path, ...], options: SimulatorOptions) -> Replay:
+    if not issubclass(kind, Replays):
+        raise SimulationError(f"the simulator of {kind.name} cannot replay traces")
+    return kind.replay([read_trace(path) for path in traces], options)
+
+
+def _refuse_what_traces_say() -> None:
+    """A trace brings its machines and events, and its cloud behaves as it did."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        usual = context.get_parameter_source(name) is click.core.ParameterSource.DEFAULT
+        if not usual and name not in {"port", "bind", "traces", "speed", "as_json"}:
+            raise click.UsageError(f"{parameter.opts[0]} makes no sense with --replay: the trace says it")
+
+
+def _say_differences(replay: Replay, *, as_json: bool) -> None:
+    differences = replay.differences()
+    if as_json:
+        say(json.dumps({"differences": differences}))
+        return
+    if not differences:
+        say("What was asked does not differ from what was recorded.")
+    for difference in differences:
+        again = f" ({difference['count']} times)" if difference["count"] > 1 else ""
+        say(printable(f"{difference['at']} {difference['machine']}: {difference['text']}{again}"))
 
 
 def _text(value: str | bool) -> str:

@@ -104,10 +104,11 @@ def _clean_url(url: str) -> str:
 
 
 def _clean_query(query: str) -> str:
-    return "&".join(part for part in query.split("&") if not _dropped(unquote(part.partition("=")[0])))
+    return "&".join(part for part in query.split("&") if not is_dropped(unquote(part.partition("=")[0])))
 
 
-def _dropped(parameter: str) -> bool:
+def is_dropped(parameter: str) -> bool:
+    """Whether a trace leaves a parameter of that name out."""
     return is_secret(parameter) or _plain(parameter) in VOLATILE_PARAMETERS
 
 

@@ -8,8 +8,10 @@ from pydantic import Field
 
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.errors import SettingsError
+from stormcone.recording import Trace
 from stormcone.simulator import Setting, SimulatorOptions
 from stormcone_simulators.azure.model import AzureModel, Rules
+from stormcone_simulators.azure.replay import AzureReplay
 from stormcone_simulators.azure.wire import CURRENT_VERSION, EVENTS_PATH, AzureWire
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Body, Route, read
@@ -103,6 +105,15 @@ class AzureSimulator(BaseSimulator):
             isolated_groups=names(settings, "isolated-group"),
             scale_sets=names(settings, "scale-set"),
         )
+
+    @classmethod
+    def replay(cls, traces: Sequence[Trace], options: SimulatorOptions) -> AzureReplay:
+        """A simulator that answers what was recorded; of the options only clock, port and address count.
+
+        Raises:
+            TraceError: a trace cannot be replayed here.
+        """
+        return AzureReplay(*traces, clock=options.clock, port=options.port, bind=options.bind)
 
     def facts(self) -> Mapping[str, str]:
         """What a person needs in order to use it."""

@@ -72,6 +72,14 @@ class _StartRequests(BaseModel):
     requests: list[_StartRequest] = Field(alias="StartRequests", min_length=1)
 
 
+def approved_ids(body: bytes) -> tuple[str, ...] | None:
+    """The events that the body of a `POST` approves; None where it is no list of `StartRequests`."""
+    try:
+        return tuple(start.id for start in _StartRequests.model_validate_json(body).requests)
+    except ValidationError:
+        return None
+
+
 def rfc1123(time: datetime) -> str:
     """A time as the service writes it: `Mon, 11 Apr 2022 22:26:58 GMT`."""
     return format_datetime(time.astimezone(UTC), usegmt=True)
@@ -121,7 +129,7 @@ class AzureWire:
         version = VERSIONS.get(request.query.get("api-version", ""))
         if version is None:
             return error(400, f"api-version is invalid or missing; there are: {', '.join(VERSIONS)}")
-        if version.header and not _has_header(request):
+        if version.header and not has_header(request):
             return error(400, "The header Metadata: true is missing")
         if request.method not in {"GET", "HEAD", "POST"}:
             return error(405)
@@ -157,11 +165,10 @@ class AzureWire:
         return written
 
     def _start(self, request: Request, machine: SimulatedMachine, now: datetime) -> Response:
-        try:
-            asked = _StartRequests.model_validate_json(request.body)
-        except ValidationError:
+        asked = approved_ids(request.body)
+        if asked is None:
             return error(400, "The body is not a list of StartRequests")
-        unknown = self._model.approve(machine, [start.id for start in asked.requests], now)
+        unknown = self._model.approve(machine, asked, now)
         if unknown is not None:
             return error(400, f"There is no event {unknown}")
         # Unverified: that the body is empty.
@@ -170,11 +177,12 @@ class AzureWire:
     def _instance(self, request: Request, path: str, machine: SimulatedMachine) -> Response:
         if request.method not in {"GET", "HEAD"}:
             return error(405)
-        if not _has_header(request):
+        if not has_header(request):
             return error(400, "The header Metadata: true is missing")
         return instance_answer(request, path, machine, self._model.rules)
 
 
-def _has_header(request: Request) -> bool:
+def has_header(request: Request) -> bool:
+    """Whether the request has the header that every request must have."""
     # Unverified: that the case of the value does not matter.
     return (request.header("metadata") or "").strip().casefold() == "true"

@@ -1,0 +1,131 @@
+"""Replaying what Azure's metadata service said; see `stormcone_simulators.replay`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar
+
+from stormcone.clock import ManualClock, SystemClock
+from stormcone.exchange import Exchange
+from stormcone.model import Cause, Impact, Phase
+from stormcone.recording import Trace
+from stormcone_simulators.azure.errors import error
+from stormcone_simulators.azure.model import EVENT_TYPES
+from stormcone_simulators.azure.wire import CURRENT_VERSION, EVENTS_PATH, INSTANCE_PATH, approved_ids, has_header
+from stormcone_simulators.events import SimulatedEvent
+from stormcone_simulators.messages import Request, Response
+from stormcone_simulators.replay import ReplaySimulator
+from stormcone_simulators.replay.track import Listing
+
+_ROOT = "/metadata/"
+
+
+class AzureReplay(ReplaySimulator):
+    """Azure's metadata service as it was recorded.
+
+    Args:
+        traces: each of another machine.
+        clock: manual, or the system's at any speed.
+        port: 0 takes a free one.
+        bind: the address to listen on.
+
+    Raises:
+        TraceError: a trace cannot be replayed here.
+    """
+
+    name: ClassVar[str] = "azure"
+
+    def __init__(
+        self,
+        *traces: Trace,
+        clock: ManualClock | SystemClock | None = None,
+        port: int = 0,
+        bind: str = "127.0.0.1",
+    ) -> None:
+        super().__init__(traces, _Protocol(), clock=clock or SystemClock(), port=port, bind=bind)
+
+    def facts(self) -> Mapping[str, str]:
+        """What a person needs in order to use it."""
+        address = f"{self.url}{EVENTS_PATH}?api-version={CURRENT_VERSION}"
+        return {"scheduled_events": address, "header": "Metadata: true", **super().facts()}
+
+
+class _Protocol:
+    """Azure's `CloudReplay`."""
+
+    def operation(self, request: Request, path: str) -> str | None:  # noqa: ARG002 - the protocol's face
+        path = path.rstrip("/").casefold()
+        start = path.find(_ROOT)
+        return path[start:] if start >= 0 else None
+
+    def refusal(self, request: Request, path: str) -> Response | None:  # noqa: ARG002 - the protocol's face
+        return None if has_header(request) else error(400, "The header Metadata: true is missing")
+
+    def approves(self, request: Request, path: str) -> tuple[str, ...]:
+        if request.method != "POST" or self.operation(request, path) != EVENTS_PATH:
+            return ()
+        return approved_ids(request.body) or ()
+
+    def approval(self, event_ids: Sequence[str], unknown: str | None) -> Response:  # noqa: ARG002
+        return Response(200) if unknown is None else error(400, f"There is no event {unknown}")
+
+    def listed(self, request: Request, exchange: Exchange, operation: str) -> Listing | None:
+        if operation != EVENTS_PATH or request.method != "GET" or exchange.status != 200:
+            return None
+        document = _document(exchange.body)
+        entries = document.get("Events")
+        if not isinstance(entries, list):
+            return None
+        return Listing([_event(entry, exchange.at) for entry in entries if isinstance(entry, dict)])
+
+    def machine(self, exchange: Exchange, operation: str) -> str | None:
+        if not operation.startswith(INSTANCE_PATH) or exchange.status != 200:
+            return None
+        document = _document(exchange.body)
+        name = (document.get("compute") or document).get("name")
+        return name if isinstance(name, str) else None
+
+    def failure(self, status: int) -> Response:
+        return error(status)
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _event(entry: dict[str, Any], at: datetime) -> SimulatedEvent:
+    """The event that an entry of a document means; what cannot be read is as if it were not there."""
+    native_type = str(entry.get("EventType", ""))
+    known = EVENT_TYPES.get(native_type)
+    seconds = entry.get("DurationInSeconds")
+    resources = entry.get("Resources")
+    cause = Cause.USER if entry.get("EventSource") == "User" else known.cause if known else Cause.UNKNOWN
+    return SimulatedEvent(
+        id=str(entry.get("EventId", "")),
+        impact=known.impact if known else Impact.UNKNOWN,
+        cause=cause,
+        native_type=native_type,
+        resources=tuple(map(str, resources)) if isinstance(resources, list) else (),
+        not_before=_time(entry.get("NotBefore"), at),
+        duration=timedelta(seconds=seconds) if isinstance(seconds, int) and 0 <= seconds < 10**9 else None,
+        started_for=None,
+        description=str(entry.get("Description", "")),
+        created_at=at,
+        starts_at=None,
+        phase=Phase.STARTED if str(entry.get("EventStatus", "")).casefold() == "started" else Phase.SCHEDULED,
+    )
+
+
+def _time(value: object, otherwise: datetime) -> datetime:
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            time = read(str(value))
+            return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+    return otherwise

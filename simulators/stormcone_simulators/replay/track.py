@@ -1,0 +1,179 @@
+"""What was recorded on one machine, ordered by question, so that it can be asked again at any time of the replay.
+
+Time here is the time since the trace was begun. Between two recorded answers the earlier one holds, before the first
+the first, after the last the last.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from stormcone.exchange import Exchange
+from stormcone.recording import Trace
+from stormcone.recording.secrets import is_dropped
+from stormcone_simulators.events import SimulatedEvent
+from stormcone_simulators.messages import Request, Response, form_of
+
+_NOT_MODIFIED = 304
+_UNNAMED = "machine"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What an answer says of events.
+
+    Attributes:
+        events: those that it lists.
+        complete: whether all that goes on is among them, so that those that are not have ended.
+    """
+
+    events: Sequence[SimulatedEvent]
+    complete: bool = True
+
+
+class CloudReplay(Protocol):
+    """What a replay has to know of one cloud's protocol."""
+
+    def operation(self, request: Request, path: str) -> str | None:
+        """What the request asks for, whatever its parameters; None where this cloud has no such thing.
+
+        Args:
+            request: a client's, or a recorded one.
+            path: the request's; it may begin with what belongs to the endpoint where it was recorded.
+        """
+
+    def refusal(self, request: Request, path: str) -> Response | None:
+        """What the cloud says to a request that lacks what every request must have, or None."""
+
+    def approves(self, request: Request, path: str) -> tuple[str, ...]:
+        """The ids of the events that the request approves; empty where it approves none."""
+
+    def approval(self, event_ids: Sequence[str], unknown: str | None) -> Response:
+        """What the cloud usually answers to an approval; `unknown` is an id that it does not list, or None."""
+
+    def listed(self, request: Request, exchange: Exchange, operation: str) -> Listing | None:
+        """The events that an answer lists, at the trace's times; None where it is no list of events."""
+
+    def machine(self, exchange: Exchange, operation: str) -> str | None:
+        """The name of the machine, where the exchange tells it."""
+
+    def failure(self, status: int) -> Response:
+        """What the cloud says where it fails with that status."""
+
+
+class Question(NamedTuple):
+    """A request as far as it matters for the answer."""
+
+    operation: str
+    method: str
+    parameters: frozenset[tuple[str, str]]
+
+    def differences(self, recorded: "Question") -> list[str]:
+        """What is asked otherwise than in the recorded question, one phrase for each parameter."""
+        now, then = dict(self.parameters), dict(recorded.parameters)
+        return [
+            f"{name} is {_shown(now.get(name))} and was {_shown(then.get(name))}"
+            for name in sorted({*now, *then})
+            if now.get(name) != then.get(name)
+        ]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An answer, and since when it holds."""
+
+    offset: timedelta
+    exchange: Exchange
+
+
+class Found(NamedTuple):
+    """The answer to a question, and what was asked otherwise when it was recorded."""
+
+    exchange: Exchange
+    differences: list[str]
+
+
+@dataclass(frozen=True)
+class RecordedApproval:
+    """An approval that was recorded."""
+
+    offset: timedelta
+    event_ids: tuple[str, ...]
+    exchange: Exchange
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the cloud took it."""
+        return 200 <= self.exchange.status < 300
+
+
+class Track:
+    """One machine's part of a replay.
+
+    Args:
+        trace: what was recorded.
+        cloud: the cloud's protocol.
+        begun: when the replay's first trace was begun; what counts is the time since then.
+
+    Attributes:
+        machine: its name.
+        approvals: what was approved, in order.
+        listings: the answers that list events, in order, with what they list.
+        length: how long the trace is.
+    """
+
+    def __init__(self, trace: Trace, cloud: CloudReplay, begun: datetime) -> None:
+        self.machine = trace.header.machine
+        self.approvals: list[RecordedApproval] = []
+        self.listings: list[tuple[timedelta, Listing]] = []
+        self.length = max((entry.last_seen - begun for entry in trace.entries), default=timedelta(0))
+        self._answers: dict[Question, list[Moment]] = {}
+        for entry in trace.entries:
+            exchange = entry.exchange
+            request, path = recorded_request(exchange)
+            operation = cloud.operation(request, path)
+            offset = exchange.at - begun
+            if operation is None or exchange.status == _NOT_MODIFIED:
+                continue
+            if approved := cloud.approves(request, path):
+                self.approvals.append(RecordedApproval(offset, approved, exchange))
+                continue
+            self.machine = self.machine or cloud.machine(exchange, operation) or ""
+            self._answers.setdefault(question(operation, request), []).append(Moment(offset, exchange))
+            listing = cloud.listed(request, exchange, operation)
+            if listing is not None:
+                self.listings.append((offset, listing))
+        self.machine = self.machine or _UNNAMED
+
+    def find(self, asked: Question, offset: timedelta) -> Found | None:
+        """The answer that holds at that time: to the same question, or to the most similar one of its operation."""
+        alike = [known for known in self._answers if (known.operation, known.method) == (asked.operation, asked.method)]
+        if not alike:
+            return None
+        nearest = min(alike, key=lambda known: len(asked.parameters ^ known.parameters))
+        moments = self._answers[nearest]
+        place = bisect_right(moments, offset, key=lambda moment: moment.offset)
+        return Found(moments[max(place - 1, 0)].exchange, asked.differences(nearest))
+
+
+def question(operation: str, request: Request) -> Question:
+    """What a request asks, without what signs it and what differs with every request."""
+    parameters = {**request.query, **form_of(request)}
+    kept = {name: value for name, value in parameters.items() if not is_dropped(name)}
+    return Question(operation, "GET" if request.method == "HEAD" else request.method, frozenset(kept.items()))
+
+
+def recorded_request(exchange: Exchange) -> tuple[Request, str]:
+    """The request of an exchange as a simulator sees requests, and its path."""
+    split = urlsplit(exchange.url)
+    headers: Mapping[str, str] = {name.lower(): value for name, value in exchange.request_headers.items()}
+    target = f"{split.path or '/'}?{split.query}"
+    request = Request(exchange.method, target, headers, exchange.request_body or b"")
+    return request, request.path
+
+
+def _shown(value: str | None) -> str:
+    return "not given" if value is None else repr(value)
