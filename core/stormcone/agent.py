@@ -25,6 +25,7 @@ from stormcone.notices import Notice, NoticeKind
 from stormcone.poller import Answer, Poller
 from stormcone.provider import Provider
 from stormcone.runs import STOP_GRACE, Attempt, Verdict, deadline, stop_at
+from stormcone.seam import Boundary, Seam, no_seam
 from stormcone.text import one_line, span
 from stormcone.workers import Executor, ThreadExecutor, attempt_stage
 
@@ -93,6 +94,7 @@ class Agent:
         listener: Callable[[Notice], None] | None = None,
         grace: float = 10.0,
         dry_run: bool = False,
+        seam: Seam = no_seam,
     ) -> None:
         self.provider = provider
         self.app = app
@@ -104,6 +106,7 @@ class Agent:
         self._listener = listener
         self._grace = grace
         self._dry_run = dry_run
+        self._seam = seam
         self._engine: Engine | None = None
         self._life: int | None = None
         self._answer: Answer | None = None
@@ -282,7 +285,8 @@ class Agent:
             attempt = Attempt(Verdict.OVERRAN, "it overran its deadline")
         settled = self._engine.end_attempt(live.order, attempt, now)
         del self._live[run]
-        self._publish(notices.run_ended_notice(live.order.run, settled, live.order.episode, now))
+        notice = notices.run_ended_notice(live.order.run, settled, live.order.episode, now)
+        self._publish(replace(notice, error=attempt.error))
 
     def _approve(self, engine: Engine) -> bool:
         if not self._confirmed or not self.provider.capabilities.can_approve:

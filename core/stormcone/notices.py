@@ -56,12 +56,14 @@ class Notice:
         kind: what it is about.
         text: one printable line, without the time.
         event: the event that it is about, or None.
+        error: what a handler raised, where that is what it is about.
     """
 
     at: datetime
     kind: NoticeKind
     text: str
     event: MaintenanceEvent | None = None
+    error: BaseException | None = None
 
 
 def describe(event: MaintenanceEvent) -> str:

@@ -1,7 +1,7 @@
 """Runs: which work a change in an event's life makes, and what becomes of it. Pure functions over values."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -71,11 +71,13 @@ class Attempt:
         verdict: how it ended.
         note: one line, or "".
         after: for RETRY, the pause that the handler asked for, or None.
+        error: for ERROR, what the handler raised, where it is known; never written down.
     """
 
     verdict: Verdict
     note: str = ""
     after: timedelta | None = None
+    error: BaseException | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

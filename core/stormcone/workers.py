@@ -38,14 +38,20 @@ class InlineExecutor:
 
     def submit(self, work: Callable[[], None], name: str) -> None:
         """Do the work now; beside an event loop that runs in this thread, since an `async` stage needs its own."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
+        if not _in_a_loop():
             work()
-        else:
-            beside = threading.Thread(target=work, name=name)
-            beside.start()
-            beside.join()
+            return
+        beside = threading.Thread(target=work, name=name)
+        beside.start()
+        beside.join()
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def attempt_stage(handler: Handler, stage: Stage, event: MaintenanceEvent, context: Context) -> Attempt:
@@ -64,7 +70,7 @@ def attempt_stage(handler: Handler, stage: Stage, event: MaintenanceEvent, conte
         return Attempt(Verdict.ERROR, "it was cancelled")
     except (Exception, SystemExit) as error:  # a handler's fault must not end the agent
         context.log.debug("%s failed", stage, exc_info=True)
-        return Attempt(Verdict.ERROR, one_line(error))
+        return Attempt(Verdict.ERROR, one_line(error), error=error)
     return Attempt(Verdict.SUCCEEDED)
 
 

@@ -20,10 +20,12 @@ SIMULATORS = tuple(sorted(entry_points(group="stormcone.simulators").names))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say what the marker is for."""
-    config.addinivalue_line(
-        "markers", "machines(*names): the machines of this test's simulators, the agent's own first."
-    )
+    """Say what the markers are for."""
+    for line in (
+        "machines(*names): the machines of this test's simulators, the agent's own first (stormcone).",
+        "agent(machine=None, thread=False): where `agent` runs, and whether in a thread of its own (stormcone).",
+    ):
+        config.addinivalue_line("markers", line)
 
 
 @pytest.fixture
@@ -94,18 +96,22 @@ def agent_on(request: pytest.FixtureRequest) -> Iterator[Callable[..., "AgentDri
 
 
 @pytest.fixture
-def agent(agent_on: Callable[..., "AgentDriver"]) -> "AgentDriver":
-    """An agent of the test's `app`, on the first machine of the simulator that the test uses, in the test's thread."""
-    return agent_on()
+def agent(request: pytest.FixtureRequest, agent_on: Callable[..., "AgentDriver"]) -> "AgentDriver":
+    """An agent of the test's `app` on the simulator that the test uses: on its first machine, in the test's thread.
+
+    The marker `agent` says otherwise.
+    """
+    marker = request.node.get_closest_marker("agent")
+    return agent_on(**marker.kwargs) if marker else agent_on()
 
 
 def _simulator_of(request: pytest.FixtureRequest) -> "Simulator":
     used = [name for name in ("simulator", *SIMULATORS) if name in request.fixturenames]
     if not used:
         wanted = ", ".join(("simulator", *SIMULATORS))
-        raise pytest.UsageError(f"`agent` needs a simulator; let the test take one of the fixtures {wanted} as well")
+        pytest.fail(f"an agent needs a simulator: let the test take one of {wanted} as well", pytrace=False)
     if len(used) > 1:
-        raise pytest.UsageError(f"the test uses {' and '.join(used)}; say which with agent_on(simulator=...)")
+        pytest.fail(f"the test takes {' and '.join(used)}: say which with agent_on(simulator=...)", pytrace=False)
     chosen: Simulator = request.getfixturevalue(used[0])
     return chosen
 
@@ -114,7 +120,5 @@ def _app_of(request: pytest.FixtureRequest) -> "App":
     try:
         app: App = request.getfixturevalue("app")
     except pytest.FixtureLookupError:
-        raise pytest.UsageError(
-            "`agent` runs the test's own `app`; write a fixture `app` that returns an App"
-        ) from None
+        pytest.fail("an agent runs the test's own app: write a fixture `app` that returns an App", pytrace=False)
     return app
