@@ -10,6 +10,7 @@ import threading
 
 from stormcone.clock import Clock
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, Unreachable
+from stormcone.exchange import Tap
 from stormcone.http import Answer, MetadataClient, Timeouts
 from stormcone.text import printable
 
@@ -43,15 +44,16 @@ class Metadata:
     Args:
         endpoint: the service's address, an http URL without a slash at its end.
         clock: for the age of the token.
+        tap: told of every exchange; None tells nobody.
 
     Every method that asks raises `ProviderUnavailable` where nothing answers, and `ProviderError` where the answer
     is no answer.
     """
 
-    def __init__(self, endpoint: str, clock: Clock) -> None:
+    def __init__(self, endpoint: str, clock: Clock, tap: Tap | None = None) -> None:
         self._endpoint = endpoint
         self._clock = clock
-        self._client = MetadataClient(clock=clock)
+        self._client = MetadataClient(clock=clock, tap=tap)
         self._lock = threading.Lock()
         self._token = ""
         self._token_until: float | None = None

@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 
 from stormcone.clock import Clock, SystemClock
 from stormcone.errors import ProviderError, RequestRefused, SimulationError
+from stormcone.exchange import Tap
 from stormcone.model import (
     Approval,
     Capabilities,
@@ -33,6 +34,7 @@ from stormcone_alibaba.notifications import read_hint
 from stormcone_alibaba.sdk import SdkEcs, require_sdk
 from stormcone_alibaba.settings import Settings, read_settings
 from stormcone_alibaba.simulation import order
+from stormcone_alibaba.transport import ApiSession
 from stormcone_alibaba.wire import (
     ACTIVE,
     INFERRED_ID,
@@ -68,6 +70,7 @@ class AlibabaProvider:
         settings: how to work.
         clock: for pauses, the age of tokens and credentials, and the minute that throttling lasts.
         api: the API; None for the SDK's, opened when it is first needed.
+        tap: told of every exchange of the metadata service's and the SDK's; None tells nobody.
 
     Attributes:
         credentials: what signs requests; `credentials.get().source` names where they come from.
@@ -83,10 +86,13 @@ class AlibabaProvider:
         permissions=tuple(PERMISSION.format(action=action) for action in OPERATIONS),
     )
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, api: EcsApi | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, clock: Clock | None = None, api: EcsApi | None = None, tap: Tap | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._metadata = Metadata(settings.metadata_endpoint, self._clock)
+        self._tap = tap
+        self._metadata = Metadata(settings.metadata_endpoint, self._clock, tap)
         self.credentials = CredentialChain(settings.credentials, self._metadata, self._clock)
         self._lock = threading.Lock()
         self._ecs = api
@@ -107,7 +113,7 @@ class AlibabaProvider:
         if settings.scope is Scope.REGION:
             return AlibabaRegionProvider.from_options(options)
         require_sdk()
-        return cls(settings, clock=options.clock)
+        return cls(settings, clock=options.clock, tap=options.tap)
 
     def identify(self) -> Machine:
         """Which machine this is, by the metadata service; where machine and region are named, the API is asked.
@@ -293,6 +299,7 @@ class AlibabaProvider:
                     credentials=self.credentials.get,
                     clock=self._clock,
                     proxy=self._settings.proxy,
+                    session=ApiSession(self._clock, self._tap),
                 )
             return self._ecs
 
@@ -349,7 +356,7 @@ class AlibabaRegionProvider(AlibabaProvider):
         """
         settings = read_settings(replace(options, settings={**options.settings, "scope": Scope.REGION}))
         require_sdk()
-        return cls(settings, clock=options.clock)
+        return cls(settings, clock=options.clock, tap=options.tap)
 
     def identify(self) -> Machine:
         """The region, as a machine that stands for all of its instances.

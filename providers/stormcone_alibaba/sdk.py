@@ -95,7 +95,7 @@ class SdkEcs:
         self._proxies = proxies_for(endpoint, proxy)
         self._credentials = credentials
         self._clock = clock
-        self._session = session or ApiSession()
+        self._session = session or ApiSession(clock)
         self._retries = retries or Retries()
         self._lock = threading.Lock()
         self._client: Any = None

@@ -6,12 +6,16 @@ of a fault is a plain word.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from http.client import responses
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
+from stormcone.clock import Clock
+from stormcone.exchange import Exchange, Tap
 from stormcone.http import Timeouts, fault_reason
 
 TIMEOUTS = Timeouts(connect=5.0, read=20.0)
@@ -59,25 +63,52 @@ class _Adapter(HTTPAdapter):
 
 
 class ApiSession(requests.Session):
-    """A session that takes nothing from the environment and whose faults tell no secrets."""
+    """A session that takes nothing from the environment and whose faults tell no secrets.
 
-    def __init__(self) -> None:
+    Args:
+        clock: for the times of what the tap is told.
+        tap: told of every exchange, those without an answer too; None tells nobody.
+    """
+
+    def __init__(self, clock: Clock, tap: Tap | None = None) -> None:
         super().__init__()
         self.trust_env = False
+        self._clock = clock
+        self._tap = tap
         for scheme in ("http://", "https://"):
             self.mount(scheme, _Adapter())
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send; raises `TransportFault` where there is no answer."""
         try:
-            return super().send(request, **kwargs)
+            response = super().send(request, **kwargs)
         except _TooLarge:
             why = f"its answer is larger than {BODY_LIMIT // 1024} KiB"
         except (requests.RequestException, OSError, ValueError) as error:
             through = "the proxy does not let it through: " if isinstance(error, requests.exceptions.ProxyError) else ""
             why = through + fault_reason(error, TIMEOUTS)
+        else:
+            self._tell(request, response, "")
+            return response
+        self._tell(request, None, why)
         # Raised out here, since inside the handler the fault would carry the error with the URL as its context.
         raise TransportFault(why)
+
+    def _tell(self, request: requests.PreparedRequest, response: requests.Response | None, fault: str) -> None:
+        if self._tap is None:
+            return
+        exchange = Exchange(
+            at=self._clock.now(),
+            method=request.method or "",
+            url=request.url or "",
+            request_headers=request.headers,
+            fault=fault,
+        )
+        if response is not None:
+            status = response.status_code
+            reason = responses.get(status, "")
+            exchange = replace(exchange, status=status, reason=reason, headers=response.headers, body=response.content)
+        self._tap(exchange)
 
 
 def proxies_for(url: str, proxy: str | None) -> Mapping[str, str]:

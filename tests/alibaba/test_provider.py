@@ -11,7 +11,7 @@ from stormcone.handlers import App, Handler
 from stormcone.journal import Journal
 from stormcone.model import Approval, Impact, Outcome, Phase, Scope
 from stormcone.plugins import provider_class
-from stormcone.provider import Provider, Simulates
+from stormcone.provider import Provider, ProviderOptions, Simulates
 from stormcone.workers import InlineExecutor
 from stormcone_alibaba.ecs import BATCH
 from stormcone_alibaba.provider import AlibabaProvider, AlibabaRegionProvider
@@ -136,6 +136,18 @@ class TestAPoll:
         provider.close()
         with pytest.raises(ProviderError):
             provider.poll()
+
+
+class TestARecording:
+    def test_hears_of_metadata_and_api_alike(self, cloud, clock):
+        told = []
+        settings = {"access-key-id": "id", "access-key-secret": "secret"}
+        options = ProviderOptions(endpoint=cloud.url, clock=clock, settings=settings, tap=told.append)
+        provider = AlibabaProvider.from_options(options)
+        provider.poll()
+        provider.close()
+        assert len(told) == len(cloud.asked)
+        assert {exchange.method for exchange in told} == {"GET", "PUT", "POST"}
 
 
 class TestTheReleaseOfASpotInstance:

@@ -54,9 +54,9 @@ class Recording(BaseAdapter):
 
 
 @pytest.fixture
-def recording():
+def recording(clock):
     adapter = Recording()
-    session = transport.ApiSession()
+    session = transport.ApiSession(clock)
     for scheme in ("http://", "https://"):
         session.mount(scheme, adapter)
     adapter.session = session
@@ -181,6 +181,16 @@ class TestTheSession:
         monkeypatch.setenv("NETRC", str(netrc))
         open_ecs(cloud.url).describe_history_events(query)
         assert "authorization" not in cloud.asked[0].headers
+
+    def test_tells_a_tap_of_every_exchange(self, scripted, open_ecs, query, clock):
+        told = []
+        scripted.hang_up().answer(200, {"RequestId": "R", "InstanceSystemEventSet": {}})
+        open_ecs(scripted.url, session=transport.ApiSession(clock, told.append)).describe_history_events(query)
+        lost, answered = told
+        assert (lost.status, lost.fault) == (0, "it hung up without an answer")
+        assert (answered.method, answered.status, answered.reason, answered.fault) == ("POST", 200, "OK", "")
+        assert b'"RequestId"' in answered.body
+        assert f"Action={HISTORY}" in answered.url
 
     def test_reads_no_more_than_the_limit(self, scripted, open_ecs, query, monkeypatch):
         monkeypatch.setattr(transport, "BODY_LIMIT", 64 * 1024)
