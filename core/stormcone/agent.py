@@ -78,6 +78,7 @@ class Agent:
         grace: how many seconds handlers have to finish when the agent is told to stop.
         dry_run: whether to go through everything but run no handler and approve nothing, and only say what would be
             done. Give it a journal of its own: in it, handlers that did not run have succeeded.
+        seam: told of each boundary of handlers and approvals; the journal has a seam of its own.
     """
 
     def __init__(
@@ -268,11 +269,13 @@ class Agent:
 
     def _attempt(self, order: Order, context: Context) -> Callable[[], None]:
         def work() -> None:
+            self._seam(Boundary.BEFORE_STAGE)
             attempt = (
                 Attempt(Verdict.SUCCEEDED, DRY_RUN)
                 if self._dry_run
                 else attempt_stage(order.handler, order.run.stage, order.episode.event, context)
             )
+            self._seam(Boundary.AFTER_STAGE)
             self._post(lambda now: self._attempt_ended(order.run.id, attempt, now))
 
         return work
@@ -307,12 +310,14 @@ class Agent:
     def _approval(self, request: Request) -> Callable[[], None]:
         def work() -> None:
             error: ProviderError | None = None
+            self._seam(Boundary.BEFORE_APPROVAL)
             try:
                 self.provider.approve(request.episode.event)
             except ProviderError as caught:
                 error = caught
             except Exception as caught:  # noqa: BLE001 - whatever a provider raises, the approval may be tried again
                 error = ProviderError(one_line(caught))
+            self._seam(Boundary.AFTER_APPROVAL)
             self._post(lambda now: self._approval_answered(request, error, now))
 
         return work

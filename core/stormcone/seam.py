@@ -1,0 +1,37 @@
+"""Where the agent's work can be cut off: a seam for tests that end the process at each of these places.
+
+What the process has done before a boundary is done; what comes after it is not. Nothing in production looks at it.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+
+class Boundary(StrEnum):
+    """A place between two steps of the agent's work."""
+
+    BEFORE_COMMIT = "before_commit"
+    """All of a transaction is written and none of it counts yet."""
+
+    AFTER_COMMIT = "after_commit"
+    """A transaction is on the disk, and nothing has followed from it yet."""
+
+    BEFORE_STAGE = "before_stage"
+    """The journal has a handler's attempt, and the handler has not been called."""
+
+    AFTER_STAGE = "after_stage"
+    """The handler's stage has returned or raised, and the journal does not know."""
+
+    BEFORE_APPROVAL = "before_approval"
+    """The journal has the intent to approve, and nothing has been sent."""
+
+    AFTER_APPROVAL = "after_approval"
+    """The cloud's answer, or an error in its place, is there, and the journal does not know."""
+
+
+Seam = Callable[[Boundary], None]
+"""Told of each boundary, in the thread that comes to it, when it comes to it."""
+
+
+def no_seam(_boundary: Boundary) -> None:
+    """The seam of production: nothing happens."""
