@@ -278,7 +278,7 @@ def ecs(alibaba: AlibabaSimulator) -> EcsClient:
 @pytest.fixture
 def ecs_of() -> Callable[..., EcsClient]:
     """A client of a simulator's API, with what is not as usual."""
-    return lambda simulator, **more: EcsClient(simulator.url, **more)
+    return lambda simulator, **more: EcsClient(**{"url": simulator.url, **more})
 
 
 @pytest.fixture(scope="session")

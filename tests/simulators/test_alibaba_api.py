@@ -279,8 +279,7 @@ class TestShapes:
         assert ecs.ask("DescribeInstances", method=method).json["TotalCount"] == 2
 
     def test_the_api_answers_under_a_machines_address_too(self, alibaba, ecs_of):
-        client = ecs_of(alibaba)
-        object.__setattr__(client, "url", alibaba.urls()["i-bbb"])
+        client = ecs_of(alibaba, url=alibaba.urls()["i-bbb"])
         assert client.call("DescribeInstances")["TotalCount"] == 2
         assert alibaba.requests()[0]["machine"] == "i-bbb"
 

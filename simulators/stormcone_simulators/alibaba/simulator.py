@@ -1,5 +1,6 @@
 """The Alibaba Cloud simulator: the model and the wire put together, and its options."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, ClassVar, Self
@@ -31,6 +32,8 @@ DEFAULT_QUOTA = 1000
 
 DEFAULT_EXECUTING = timedelta(seconds=60)
 """How long maintenance is Executing; invented, as the real duration is not documented ("soon")."""
+
+_REGION = re.compile(r"[a-z0-9-]{1,64}")
 
 
 class _NewMachines(Body):
@@ -74,7 +77,7 @@ class AlibabaSimulator(BaseSimulator):
         signing_clock: the clients' time, by which the age of signatures is measured; None: the real time.
 
     Raises:
-        SettingsError: a machine, the key or the webhook cannot be used.
+        SettingsError: a machine, the region, the key or the webhook cannot be used.
     """
 
     name: ClassVar[str] = "alibaba"
@@ -115,6 +118,8 @@ class AlibabaSimulator(BaseSimulator):
         signing_clock: Clock | None = None,
     ) -> None:
         known = Machines(machines)
+        if not _REGION.fullmatch(region):
+            raise SettingsError(f"the region {region!r} is not of the form of one, such as {DEFAULT_REGION}")
         self._region = region
         self._key = AccessKey.parse(access_key)
         self._webhook = Webhook(checked_webhook(webhook, anywhere=webhook_anywhere)) if webhook else None
