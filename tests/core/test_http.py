@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ from stormcone.http import (
     MetadataClient,
     StatusMeaning,
     Timeouts,
+    fault_reason,
     retry_after,
 )
 
@@ -168,6 +170,11 @@ class TestAFaultOfTheTransport:
         fails(client, scripted.url)
         scripted.answer(200, b"hello")
         assert client.request("GET", scripted.url).body == b"hello"
+
+    def test_is_told_in_the_same_words_of_anybodys_session(self, dead_url):
+        with requests.Session() as session, pytest.raises(requests.RequestException) as caught:
+            session.get(f"{dead_url}/?secret=1")
+        assert fault_reason(caught.value, PATIENT) == "connection refused"
 
     def test_where_nothing_listens_is_unreachable(self, client, dead_url):
         error = fails(client, dead_url)
