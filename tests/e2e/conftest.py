@@ -39,6 +39,7 @@ class Running:
     def __init__(self, arguments: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> None:
         self.out: list[str] = []
         self.err: list[str] = []
+        self._reading = True
         self._process = subprocess.Popen(
             [*PROGRAM, *arguments],
             stdin=subprocess.DEVNULL,
@@ -56,7 +57,9 @@ class Running:
         def read() -> None:
             with stream:
                 for line in stream:
-                    lines.append(line.rstrip("\n"))  # noqa: PERF401 - seen one by one, as they come
+                    lines.append(line.rstrip("\n"))
+                    if not self._reading and stream is self._process.stdout:
+                        return
 
         thread = threading.Thread(target=read)
         thread.start()
@@ -74,6 +77,10 @@ class Running:
         line = until(found, lambda: f"{text!r} in {self.out}, {self.err}")
         assert isinstance(line, str)
         return line
+
+    def stop_reading(self) -> None:
+        """Close our end of its standard output once it says something more."""
+        self._reading = False
 
     def ends(self) -> int:
         """Wait for its end; answers its exit status."""

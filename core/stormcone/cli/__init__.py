@@ -1,7 +1,6 @@
 """The command line. Each command is in a module of its own, imported when it is run, so that `--help` stays quick."""
 
 import io
-import os
 import signal
 import sys
 from importlib import import_module
@@ -9,6 +8,7 @@ from importlib import import_module
 import click
 
 from stormcone import __version__
+from stormcone.cli.console import mute
 from stormcone.errors import StormconeError
 from stormcone.text import printable
 
@@ -31,8 +31,8 @@ EXIT_STATUSES = """
 Exit status: 0 done, 1 failed, 2 the command line is wrong, 64 an option's value cannot be used,
 65 a simulated event cannot be made, 66 the handler file cannot be used, 69 the cloud cannot be asked,
 70 the cloud refuses, 73 a trace cannot be used, 74 the journal cannot be used, 75 the journal is in use,
-78 a plug-in cannot be used, 130 interrupted, 143 terminated. What goes on until it is stopped (run, record,
-simulator, events --watch) ends with 0 by either.
+78 a plug-in cannot be used, 130 interrupted, 143 terminated. What goes on until it is stopped (run, simulator,
+events --watch) ends with 0 by either.
 """
 
 
@@ -88,8 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"stormcone: {printable(str(error))}", err=True)
         status = error.exit_code
     except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter must not fail once more when it empties its buffers.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        mute()  # or the interpreter fails once more when it empties its buffers
         status = 1
     finally:
         signal.signal(signal.SIGTERM, before)

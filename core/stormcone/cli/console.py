@@ -25,6 +25,13 @@ def print_json(value: Any) -> None:
     say(json.dumps(value, indent=2))
 
 
+def mute() -> None:
+    """Send what is still to be printed nowhere: whoever read it has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def is_terminal() -> bool:
     """Whether standard output is a terminal that a person looks at."""
     return sys.stdout.isatty()

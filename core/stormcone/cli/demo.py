@@ -2,6 +2,7 @@
 
 import shlex
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,12 +47,17 @@ LOOKS: dict[NoticeKind | None, Look] = {
     NoticeKind.RUN_ENDED: Look("✓", "agent", "green"),
     NoticeKind.APPROVED: Look("✓", "agent", "green", "all is ready, so the cloud need not wait any longer"),
     NoticeKind.STARTED: Look("▼", "cloud", "magenta", "the machine goes down; on a real one, so would the agent"),
-    NoticeKind.ENDED: Look("■", "cloud", "cyan", "it is no longer listed; how it ended follows from what went before"),
+    NoticeKind.ENDED: Look(
+        "■", "cloud", "cyan", "it is over; where the cloud does not say how it ended, that is inferred"
+    ),
     NoticeKind.DECIDED: Look("•", "agent", "white"),
 }
 """Every kind that the demo expects; any other is `TROUBLE`."""
 
 TROUBLE = Look("✗", "agent", "red")
+
+STORIES = 2
+"""Events in each cloud's part: one that takes place and one that is called off."""
 
 _WHO_WIDTH = max(len(look.who) for look in LOOKS.values())
 
@@ -64,29 +70,35 @@ def command(only: str | None) -> None:
     A simulator announces two reboots over real HTTP; one takes place, one is called off. An agent prepares, approves,
     and recovers. The clock runs a hundred times as fast.
     """
-    shown = clouds()
-    if only is not None and only not in shown:
-        raise click.UsageError(f"there is no simulated cloud {only!r}; there are: {', '.join(shown) or 'none'}")
-    if not shown:
+    known = clouds()
+    if only is not None and only not in known:
+        raise click.UsageError(f"there is no simulated cloud {only!r}; there are: {', '.join(known) or 'none'}")
+    if not known:
         raise StormconeError("there is no cloud to show: none has both a provider and a simulator installed")
+    shown = [only] if only else known
     with (
         tempfile.TemporaryDirectory(prefix="stormcone-demo-") as folder,
         Journal.open(Path(folder, "journal.db")) as book,
     ):
-        steps = [_play(cloud, book) for cloud in ([only] if only else shown)]
-        _heading("What the journal keeps, whatever happens to the agent (stormcone history)")
-        print_stories([(episode, timeline(book, episode)) for episode in book.episodes()])
+        teller = _Teller()
+        steps = [_play(cloud, book, teller) for cloud in shown]
+        _heading(f"One handler, {' and '.join(shown)}. What the journal keeps of the first event (stormcone history)")
+        print_stories([(episode, timeline(book, episode)) for episode in book.episodes()[::STORIES]])
     _heading("Now you, each line in a terminal of its own")
-    say("\n".join(f"  {line}" for line in steps[0]))
+    say("\n".join(f"  {line}" for line in min(steps, key=lambda lines: sum(map(len, lines)))))
     say("\nOn a real machine: stormcone doctor. Your own handler: stormcone run --help.")
 
 
 class _Teller:
-    """Prints beats as a time line that begins with its first beat."""
+    """Prints beats as time lines, each of which begins with its first beat."""
 
     def __init__(self) -> None:
         self._begun: datetime | None = None
         self._explained: set[Look] = set()
+
+    def begin(self) -> None:
+        """Begin another time line."""
+        self._begun = None
 
     def show(self, beat: Beat) -> None:
         """Print a beat, with what such a line means where it is the first of its kind."""
@@ -98,12 +110,13 @@ class _Teller:
         if look.gloss and look not in self._explained:
             self._explained.add(look)
             line += "\n" + click.style(f"{'':9}{'':{_WHO_WIDTH + 2}}  ({look.gloss})", dim=True)
-        say(line)  # in one piece, as the agent and its handler speak from threads of their own
+        with suppress(BrokenPipeError):  # the main thread finds out for itself that nobody listens, and ends the demo
+            say(line)  # in one piece, as the agent and its handler speak from threads of their own
 
 
-def _play(cloud: str, book: Journal) -> list[str]:
+def _play(cloud: str, book: Journal, teller: _Teller) -> list[str]:
     """Tell both stories on one cloud; answers the command lines that do the same by hand."""
-    teller = _Teller()
+    teller.begin()
     with stage(cloud, book, teller.show) as scene:
         _heading(f"{cloud}: a reboot of {scene.machine} with {span(NOTICE)} of notice, at {SPEED:g} times the speed")
         scene.reboot()

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import click
 
-from stormcone.cli.console import say
+from stormcone.cli.console import mute, say
 from stormcone.clock import Clock
 from stormcone.notices import WARNINGS, Notice, NoticeKind
 from stormcone.text import printable
@@ -106,7 +106,7 @@ class Story(logging.Handler):
         """Add what a handler has logged. The agent's own records of its notices are left out: `tell` has them."""
         if hasattr(record, "notice"):
             return
-        with suppress(OSError):  # whoever read our output has gone, which is no fault of the handler that logs
+        with suppress(OSError):  # that a log cannot be written is no fault of the handler that logs
             text, level = record.getMessage(), record.levelname.lower()
             if hasattr(record, "handler") and hasattr(record, "stage"):
                 event = getattr(record, "event", None)
@@ -140,5 +140,7 @@ class Story(logging.Handler):
         self.acquire()
         try:
             say(line.as_json() if self._as_json else line.as_text())
+        except BrokenPipeError:
+            mute()  # the machine still needs its agent, though nobody listens any more
         finally:
             self.release()
