@@ -77,7 +77,7 @@ class RunControl:
             if getattr(self, flag):
                 return
             setattr(self, flag, True)
-            due, callbacks[:] = list(callbacks), []
+            due = tuple(callbacks)
         self._wake.set()
         for callback in due:
             try:

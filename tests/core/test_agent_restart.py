@@ -139,6 +139,22 @@ class TestAfterARestart:
         world.step(seconds=0.5)
         assert world.calls == ["lb.prepare", "lb.prepare#2"]
 
+    def test_nothing_is_approved_until_the_cloud_has_been_asked(self, world, held):
+        world.handler("lb", ROUND)
+        world.executor = held
+        world.cloud.announce()
+        world.step()
+        held.release()
+        world.agent._inbox.popleft()(world.clock.now())
+        world.die()
+        world.executor = InlineExecutor()
+        world.cloud.poll_faults.append(ProviderError("no"))
+        world.step(seconds=1)
+        assert world.states() == {"lb.prepare": "succeeded"}
+        assert world.cloud.approvals == []
+        world.step(seconds=1)
+        assert world.cloud.approvals == ["E-1"]
+
     def test_a_handler_that_is_no_longer_there_holds_up_nobody(self, cut_off):
         cut_off.app = App([cut_off.app.handler("db")])
         cut_off.step(seconds=1)
