@@ -165,14 +165,14 @@ class AgentDriver:
             self._fail(story, f"it ended {episode.event.outcome}, not {outcome}")
         return episode
 
-    def assert_ran(self, handler: Handler | str, stage: Stage | str, event: str) -> Run:
+    def assert_ran(self, handler: Handler | type[Handler] | str, stage: Stage | str, event: str) -> Run:
         """The handler's stage has succeeded for the event.
 
         Raises:
             AssertionError: it has not; the text has the nearest thing that did happen, and the event's story.
         """
         __tracebackhide__ = True
-        label, stage = handler if isinstance(handler, str) else handler.label, Stage(stage)
+        label, stage = _label(handler), Stage(stage)
         story = self._story(event)
         done = [run for run in story.runs if (run.handler, run.stage, run.state) == (label, stage, RunState.SUCCEEDED)]
         if not done:
@@ -180,14 +180,14 @@ class AgentDriver:
             self._fail(story, f"{label}.{stage} did not succeed; {why}")
         return done[0]
 
-    def assert_not_ran(self, handler: Handler | str, stage: Stage | str, event: str) -> None:
+    def assert_not_ran(self, handler: Handler | type[Handler] | str, stage: Stage | str, event: str) -> None:
         """The handler's stage has not even begun for the event.
 
         Raises:
             AssertionError: it has; the text has the event's story.
         """
         __tracebackhide__ = True
-        label, stage = handler if isinstance(handler, str) else handler.label, Stage(stage)
+        label, stage = _label(handler), Stage(stage)
         story = self._story(event)
         for run in story.runs:
             if run.handler == label and run.stage is stage and run.attempt > 0:
@@ -251,6 +251,12 @@ class AgentDriver:
     def _fail(self, story: Story, what: str) -> NoReturn:
         __tracebackhide__ = True
         raise AssertionError(story.tell(what)) from self._errors.get(story.event.casefold())
+
+
+def _label(handler: Handler | type[Handler] | str) -> str:
+    if isinstance(handler, str):
+        return handler
+    return handler.name or handler.__name__ if isinstance(handler, type) else handler.label
 
 
 class _Lack(NamedTuple):

@@ -20,6 +20,7 @@ from stormcone.timeline import timeline
 _CLOUD_DID = (("created_at", "announced", 0), ("started_at", "started", 4), ("ended_at", "ended", 7))
 _AGENT_SAW = {ChangeKind.STARTED.value: 5, ChangeKind.ENDED.value: 8}
 _REFUSED = 400
+_NOT_THERE = 404
 
 
 class Line(NamedTuple):
@@ -162,13 +163,9 @@ class Story:
 
     def _of_requests(self) -> Iterator[Line]:
         """What the cloud refused or spoilt, equal ones after one another in one line."""
-        first = self._cloud() or {}
-        since = datetime.fromisoformat(first["created_at"]) if first else None
-        bad = [
-            asked
-            for asked in self.simulator.requests()
-            if (asked["status"] >= _REFUSED or asked.get("fault")) and (since is None or _moment(asked["at"]) >= since)
-        ]
+        known = self._cloud()
+        since = known["created_at"] if known else ""
+        bad = (asked for asked in self.simulator.requests() if asked["at"] >= since and _is_bad(asked))
         for said, group in groupby(bad, key=_answered):
             asked = list(group)
             times = f", {len(asked)} times until {_time_of(asked[-1]['at'])}" if len(asked) > 1 else ""
@@ -197,6 +194,12 @@ def not_yet(episode: Episode, phase: Phase, now: datetime) -> str:
     if event.phase is Phase.SCHEDULED and event.not_before is not None and event.not_before > now:
         return f"it is {event.phase} and starts in {span(event.not_before - now)}"
     return f"it is {event.phase}, not {phase}"
+
+
+def _is_bad(asked: dict[str, Any]) -> bool:
+    # That something is not there is an answer like another one, such as Alibaba Cloud's to "are you to be released".
+    refused = asked["status"] >= _REFUSED and asked["status"] != _NOT_THERE
+    return refused or bool(asked.get("fault"))
 
 
 def _answered(asked: dict[str, Any]) -> str:
