@@ -28,7 +28,9 @@ def load_app(spec: str) -> App:
         return found
     apps = sorted(key for key, value in vars(module).items() if isinstance(value, App))
     if found is not None:
-        raise HandlerFileError(f"{name} in {path} is of type {type(found).__name__}, not App; write {name} = App([...])")
+        raise HandlerFileError(
+            f"{name} in {path} is of type {type(found).__name__}, not App; write {name} = App([...])"
+        )
     hint = f"it has {', '.join(apps)}; say {path}:{apps[0]}" if apps else "write app = App([...]) in it"
     raise HandlerFileError(f"{path} has no App called {name}; {hint}")
 
