@@ -116,7 +116,7 @@ class Home:
         self.folder = folder
         self.journal = folder / "journal.db"
         self.env = {
-            **{name: value for name, value in os.environ.items() if name.startswith(("PATH", "COV"))},
+            **{name: value for name, value in os.environ.items() if name.startswith(("PATH", "PYTHONPATH", "COV"))},
             "HOME": str(folder),
             "XDG_STATE_HOME": str(folder / "state"),
             "STORMCONE_JOURNAL": str(self.journal),

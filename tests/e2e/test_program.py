@@ -188,3 +188,21 @@ class TestAnEmptyEnvironment:
         done = home.run("doctor", "--journal", "j.db", "--provider", "azure", "--endpoint", simulator.url, env={})
         assert (done.returncode, done.stderr) == (0, "")
         assert not Path(home.folder, "j.db").exists()
+
+
+class TestDoctorWhereNoCloudIs:
+    """Wherever the tests run there may be a cloud, or a network that swallows what is sent to link-local addresses."""
+
+    def test_comes_to_an_end_soon_and_says_of_each_cloud_what_it_found(self, home: Any) -> None:
+        done = home.run("doctor")
+        lines = done.stdout.splitlines()
+        assert [line for line in lines if re.match("[✓✗] cloud (alibaba|azure): ", line)]
+        found = any(line.startswith("✓ cloud") for line in lines)
+        assert done.returncode == (0 if found else 69)
+        assert ("No cloud was found. To see everything without one: stormcone demo" in done.stderr) is not found
+
+    def test_says_that_nothing_answers_at_the_endpoint(self, home: Any, dead_url: str) -> None:
+        done = home.run("doctor", "--provider", "azure", "--endpoint", dead_url)
+        assert done.returncode == 69
+        assert "✗ cloud azure: GET 127.0.0.1:" in done.stdout
+        assert "connection refused; run this on an Azure VM, or say where the metadata service is" in done.stdout
