@@ -20,7 +20,7 @@ from stormcone.errors import JournalError, ProviderError
 from stormcone.handlers import App, Stage
 from stormcone.journal import Journal
 from stormcone.machine import read_boot_id
-from stormcone.model import EventKey, Machine, Observation, Outcome
+from stormcone.model import EventKey, Machine, Observation, Outcome, Scope
 from stormcone.notices import Notice, NoticeKind
 from stormcone.poller import Answer, Poller
 from stormcone.provider import Provider
@@ -198,7 +198,8 @@ class Agent:
         return True
 
     def _identified(self, machine: Machine) -> None:
-        machine = replace(machine, boot_id=machine.boot_id or self._boot_id)
+        if machine.scope is Scope.MACHINE:  # of a region, our own boots say nothing
+            machine = replace(machine, boot_id=machine.boot_id or self._boot_id)
         self._life, cut_off = self.journal.begin_life(self._clock.now(), machine)
         self._engine = Engine(self.journal, self.app, machine)
         self._going_on = self._engine.going_on()

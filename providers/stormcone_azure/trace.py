@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
+from uuid import NAMESPACE_DNS, uuid5
 
 from stormcone.exchange import Exchange, TraceRules
 from stormcone.model import Machine, MaintenanceEvent
@@ -76,19 +77,25 @@ class AzureTrace:
     rules = RULES
 
     def identity(self, machine: Machine, at: datetime) -> Iterator[Exchange]:
-        """The instance endpoint's answer, as far as the machine is known."""
+        """The instance endpoint's answer, as far as the machine is known; a `vmId` that is not known is made up."""
         fields = {
             "location": machine.region,
             "name": machine.name,
             "subscriptionId": machine.account,
-            "vmId": machine.id,
+            "vmId": machine.id or str(uuid5(NAMESPACE_DNS, machine.name.casefold())),
             "zone": machine.zone,
         }
         yield _exchange("GET", COMPUTE_PATH, at, body=json.dumps(fields).encode())
 
-    def poll(self, events: Sequence[MaintenanceEvent], number: int, at: datetime) -> Iterator[Exchange]:
-        """The document that lists these events."""
-        document = {"DocumentIncarnation": number, "Events": [event.native for event in events]}
+    def poll(
+        self,
+        going_on: Sequence[MaintenanceEvent],
+        ended: Sequence[MaintenanceEvent],  # noqa: ARG002 - what has ended is just not listed
+        number: int,
+        at: datetime,
+    ) -> Iterator[Exchange]:
+        """The document that lists what goes on."""
+        document = {"DocumentIncarnation": number, "Events": [event.native for event in going_on]}
         yield _exchange("GET", f"{EVENTS_PATH}?api-version={CURRENT_VERSION}", at, body=json.dumps(document).encode())
 
     def approval(self, event: MaintenanceEvent, status: int, at: datetime) -> Iterator[Exchange]:

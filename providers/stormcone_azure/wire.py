@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from stormcone.errors import ProviderError
 from stormcone.model import Approval, Cause, Impact, MaintenanceEvent, Observation, Origin, Phase
-from stormcone_azure.payload import read_fields, read_json
+from stormcone.payload import read_fields, read_json
 
 PROVIDER = "azure"
 

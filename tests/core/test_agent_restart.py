@@ -7,7 +7,7 @@ import pytest
 
 from stormcone.errors import ProviderError
 from stormcone.handlers import App, Stage
-from stormcone.model import Outcome
+from stormcone.model import Outcome, Scope
 from stormcone.notices import NoticeKind
 from stormcone.workers import InlineExecutor
 
@@ -246,3 +246,15 @@ class TestTheJournalOfAnotherMachine:
         cut_off.step(seconds=1)
         assert cut_off.calls == ["lb.prepare", "db.prepare"]
         assert [episode.number for episode in cut_off.journal.episodes()] == [1, 1]
+
+
+class TestAnAgentOfARegion:
+    def test_does_not_take_its_own_boots_for_those_of_the_machines_that_it_watches(self, world):
+        world.cloud.machine = replace(world.cloud.machine, scope=Scope.REGION)
+        world.cloud.announce(approval="none")
+        world.step()
+        world.die()
+        world.boot_id = "another boot"
+        world.cloud.forget()
+        world.step(minutes=1)
+        assert world.episode().event.outcome is Outcome.CANCELED
