@@ -14,7 +14,8 @@ Exception
 │   ├── TraceError                  73  a trace cannot be written, or what is there is none
 │   └── JournalError                74  the journal cannot be read or written
 │       ├── JournalLocked           75  another agent has it
-│       ├── JournalDamaged          74  it is not a journal, or no longer one
+│       ├── NotAJournal             74  the file is something else
+│       ├── JournalDamaged          74  it was a journal, and is not whole any more
 │       └── JournalTooNew           74  a newer stormcone wrote it
 └── HandlerSignal                   not errors: what a handler says by raising
     ├── Retry                       try again, after a while
@@ -110,8 +111,12 @@ class JournalLocked(JournalError):
     exit_code = 75
 
 
+class NotAJournal(JournalError):
+    """The file is something else; nothing in it was changed."""
+
+
 class JournalDamaged(JournalError):
-    """The file is not a journal, or its content no longer holds together."""
+    """The journal's content no longer holds together: part of what was seen and done is lost."""
 
 
 class JournalTooNew(JournalError):

@@ -32,7 +32,10 @@ class TestAnAgentThatCannotWrite:
             world.step(seconds=1)
         assert (world.calls, world.cloud.approvals, world.journal.episodes()) == ([], [], [])
         (complaint,) = world.told(NoticeKind.PROBLEM)
-        assert complaint == f"the journal {world.path} cannot be used: attempt to write a readonly database; {SENTENCE}"
+        assert complaint == (
+            f"the journal {world.path} cannot be used: attempt to write a readonly database; "
+            f"let the file and its folder be written; {SENTENCE}"
+        )
         mend_journal(world)
         world.step(seconds=1)
         assert (world.calls, world.cloud.approvals) == (["lb.prepare"], ["E-1"])

@@ -12,7 +12,7 @@ from itertools import product
 
 import pytest
 
-from stormcone.errors import JournalDamaged, JournalError, JournalLocked, JournalTooNew
+from stormcone.errors import JournalDamaged, JournalError, JournalLocked, JournalTooNew, NotAJournal
 from stormcone.handlers import Stage
 from stormcone.journal import Journal
 from stormcone.journal.schema import APPLICATION_ID, VERSION
@@ -145,7 +145,7 @@ class TestATransaction:
 class TestTheFile:
     def test_is_written_through_to_the_disk(self, journal):
         pragma = lambda name: journal._connection.execute(f"PRAGMA {name}").fetchone()[0]  # noqa: E731
-        assert pragma("synchronous") == 2
+        assert pragma("synchronous") == 3  # EXTRA: as FULL, and also the folder once the rollback journal is removed
         assert pragma("journal_mode") == "delete"
         assert pragma("foreign_keys") == 1
         assert (pragma("application_id"), pragma("user_version")) == (APPLICATION_ID, VERSION)
@@ -187,7 +187,7 @@ class TestTheLock:
     def test_is_let_go_when_opening_fails(self, path):
         path.write_bytes(b"no database " * 100)
         for _ in range(2):
-            with pytest.raises(JournalDamaged):
+            with pytest.raises(NotAJournal):
                 Journal.open(path)
 
     def test_is_let_go_by_a_process_that_was_killed(self, path):
@@ -257,13 +257,13 @@ def a_database(path, *statements):
 class TestAFileThatIsNoJournal:
     def test_is_refused(self, path, opens):
         path.write_bytes(b"no database " * 100)
-        with pytest.raises(JournalDamaged, match="file is not a database"):
+        with pytest.raises(NotAJournal, match="file is not a database; name another file"):
             opens(path)
 
     def test_but_a_database_of_something_else_is_refused_and_left_as_it_is(self, path, opens):
         a_database(path, "PRAGMA journal_mode = WAL", "CREATE TABLE theirs (x)")
         before = path.read_bytes()
-        with pytest.raises(JournalDamaged, match="but not a stormcone journal; name another file"):
+        with pytest.raises(NotAJournal, match="but not a stormcone journal; name another file"):
             opens(path)
         assert path.read_bytes() == before
 
@@ -293,7 +293,7 @@ class TestAFileThatIsNoJournal:
     def test_any_more_because_its_content_was_tampered_with_is_said(self, journal, announce):
         announce(journal)
         journal._connection.execute("UPDATE episodes SET event = '{}'")
-        with pytest.raises(JournalDamaged, match="holds an event that cannot be read"):
+        with pytest.raises(JournalDamaged, match="holds what cannot be read"):
             journal.episodes()
 
 

@@ -1,42 +1,62 @@
-"""Opening the journal's file: its lock, its permissions, the pragmas that keep it, SQLite's errors as ours."""
+"""SQLite as the journal uses it: how the file is made and opened, the pragmas that keep it, its errors as ours."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
-from stormcone.errors import JournalDamaged, JournalError, JournalTooNew
-from stormcone.journal.lock import FileLock
-from stormcone.journal.schema import APPLICATION_ID, VERSION, upgrade
+from stormcone.errors import JournalDamaged, JournalError
+from stormcone.journal.files import ROLLBACK, beside, sync_folder
+from stormcone.journal.schema import upgrade
+from stormcone.seam import Boundary, Seam
+
+PRAGMAS = MappingProxyType(
+    {
+        # Write-ahead logging is not used: libraries before 3.51.3 (but 3.50.7 and 3.44.6) can lose a transaction
+        # when the log is reset.
+        "journal_mode": "DELETE",
+        # FULL, and also the folder after the rollback journal is removed: without that a power cut right after a
+        # commit may bring the rollback journal back, and with it the state before the commit.
+        "synchronous": "EXTRA",
+        "foreign_keys": "ON",
+    }
+)
+"""In force on every connection that writes."""
+
+AUTO_VACUUM = "INCREMENTAL"
+"""Decided when the file is made: pages that are free can be given back."""
+
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+_ADVICE = MappingProxyType(
+    {
+        sqlite3.SQLITE_FULL: "make room on its disk",
+        sqlite3.SQLITE_READONLY_DBMOVED: "the file was moved or removed while it was in use: start the agent again",
+        sqlite3.SQLITE_READONLY_ROLLBACK: "its last transaction was cut off: start the agent, which undoes that",
+        sqlite3.SQLITE_READONLY: "let the file and its folder be written",
+        sqlite3.SQLITE_CANTOPEN: "let the file and its folder be written",
+        sqlite3.SQLITE_BUSY: "another program holds it: end that program",
+        sqlite3.SQLITE_IOERR: "look into its disk",
+    }
+)
+"""What to do about SQLite's errors, by its extended code or the primary one that is the code's last byte."""
 
 
-def locked(path: Path) -> FileLock:
-    """The lock on a journal, its folder made where it is missing."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return FileLock(path)
-    except OSError as error:
-        raise JournalError(
-            f"the journal {path} cannot be made: {error.strerror}; name another with --journal"
-        ) from error
+def connect(name: str, seam: Seam) -> sqlite3.Connection:
+    """Open for writing, made if it is not there; what a transaction wrote is on the disk when it returns.
 
-
-def connect(name: str) -> sqlite3.Connection:
-    """Open for writing, for the owner alone (0600), with what a transaction wrote on the disk when it returns."""
-    if name != ":memory:":
-        try:
-            Path(name).touch(mode=0o600)
-        except OSError as error:
-            raise JournalError(f"the journal {name} cannot be made: {error.strerror}; name another") from error
+    Raises:
+        JournalDamaged: SQLite cannot read it.
+        JournalError: it cannot be made or opened.
+    """
+    if name != ":memory:" and not Path(name).exists():
+        _create(Path(name), seam)
     with errors(name):
         connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=5)
         try:
-            connection.row_factory = sqlite3.Row
-            check(connection, name)
-            connection.execute("PRAGMA journal_mode = DELETE")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            upgrade(connection)
+            _set_up(connection, seam)
+            _examine(connection, name)
         except BaseException:
             connection.close()
             raise
@@ -49,25 +69,11 @@ def connect_to_read(name: str) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{Path(name).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         try:
             connection.row_factory = sqlite3.Row
-            check(connection, name)
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except BaseException:
             connection.close()
             raise
     return connection
-
-
-def check(connection: sqlite3.Connection, name: str) -> None:
-    """Refuse a database of something else, or of a newer stormcone, before anything is changed in it."""
-    (found,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if tables and found != APPLICATION_ID:
-        raise JournalDamaged(f"{name} is a database, but not a stormcone journal; name another file")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > VERSION:
-        raise JournalTooNew(
-            f"the journal {name} has version {version} and this stormcone knows versions up to {VERSION}; "
-            "run the newer stormcone, or name another journal"
-        )
 
 
 @contextmanager
@@ -75,6 +81,45 @@ def errors(path: str) -> Iterator[None]:
     """SQLite's errors as ours."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
-        kind = JournalError if isinstance(error, sqlite3.OperationalError) else JournalDamaged
-        raise kind(f"the journal {path} cannot be used: {error}") from error
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None) or 0
+        kind = JournalDamaged if code & 0xFF in _DAMAGED else JournalError
+        advice = _ADVICE.get(code) or _ADVICE.get(code & 0xFF)
+        raise kind(f"the journal {path} cannot be used: {error}" + (f"; {advice}" if advice else "")) from error
+
+
+def _create(path: Path, seam: Seam) -> None:
+    """Make the file beside its place and move it there whole, so that one that is empty was never made by us."""
+    new = beside(path, ".new")
+    try:
+        for leftover in (new, beside(new, ROLLBACK), beside(path, ROLLBACK)):  # of a file that was cut off, or removed
+            leftover.unlink(missing_ok=True)
+        new.touch(mode=0o600)
+        with errors(str(path)):
+            connection = sqlite3.connect(new, isolation_level=None)
+            try:
+                connection.execute(f"PRAGMA auto_vacuum = {AUTO_VACUUM}")
+                _set_up(connection, seam)
+            finally:
+                connection.close()
+        new.rename(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise JournalError(f"the journal {path} cannot be made: {error.strerror}; name another") from error
+
+
+def _set_up(connection: sqlite3.Connection, seam: Seam) -> None:
+    connection.row_factory = sqlite3.Row
+    for pragma, value in PRAGMAS.items():
+        connection.execute(f"PRAGMA {pragma} = {value}")
+    if upgrade(connection):
+        seam(Boundary.BEFORE_COMMIT)
+        connection.execute("COMMIT")
+        seam(Boundary.AFTER_COMMIT)
+
+
+def _examine(connection: sqlite3.Connection, name: str) -> None:
+    """Find damage at the start, rather than in the middle of an event."""
+    (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if found != "ok":
+        raise JournalDamaged(f"the journal {name} cannot be used: {found}")

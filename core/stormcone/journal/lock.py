@@ -2,14 +2,35 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 from stormcone.errors import JournalLocked
+
+_USED = b"a journal was here"
+_LINE = 32
+
+
+def _lock_file(journal: Path) -> Path:
+    return journal.with_name(journal.name + ".lock")
+
+
+def was_used(journal: Path) -> bool:
+    """Whether there has ever been a journal at this path, as far as its lock's file knows."""
+    try:
+        return _USED in _lock_file(journal).read_bytes()
+    except OSError:
+        return False
 
 
 class FileLock:
     """An exclusive lock on `PATH.lock`, held until `release` or the end of the process.
+
+    The file has two lines of a fixed length, written over in place, which needs no room on a full disk: the process
+    that holds it, and whether there has ever been a journal at PATH.
+
+    Attributes:
+        used: whether there has: then what is there now is one, or what is left of one.
 
     Raises:
         JournalLocked: another process, or another agent in this one, holds it.
@@ -17,38 +38,46 @@ class FileLock:
     """
 
     def __init__(self, journal: Path) -> None:
-        self._file: IO[str] | None = None
-        path = journal.with_name(journal.name + ".lock")
-        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii")
+        self._file: int | None = os.open(_lock_file(journal), os.O_RDWR | os.O_CREAT, 0o600)
+        content = os.pread(self._file, 2 * _LINE, 0)
+        self.used = _USED in content
         try:
-            _lock(file)
+            _lock(self._file)
         except OSError:
-            holder = file.read(32).strip()
-            file.close()
+            self.release()
+            holder = content[:_LINE].strip().decode(errors="replace")
             who = f"process {holder}" if holder.isdigit() else "another process"
             raise JournalLocked(
                 f"the journal {journal} is in use by {who}; stop that agent, or give this one a journal of its own"
             ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        self._file = file
+        self._write(0, str(os.getpid()).encode())
+
+    def mark(self) -> None:
+        """Note that there is a journal."""
+        if not self.used:
+            self.used = True
+            self._write(1, _USED)
 
     def release(self) -> None:
         """Let go of the lock. Safe to call twice."""
         if self._file is not None:
-            self._file.close()
+            os.close(self._file)
             self._file = None
+
+    def _write(self, line: int, text: bytes) -> None:
+        assert self._file is not None  # noqa: S101 - for the type checker: it is held
+        with suppress(OSError):  # on a full disk the lock holds without its text
+            os.pwrite(self._file, text.ljust(_LINE - 1) + b"\n", line * _LINE)
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(file: IO[str]) -> None:
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    def _lock(file: int) -> None:
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
 
 else:
     import fcntl
 
-    def _lock(file: IO[str]) -> None:
+    def _lock(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -81,16 +81,19 @@ UPGRADES = (_VERSION_1,)
 VERSION = len(UPGRADES)
 
 
-def upgrade(connection: sqlite3.Connection) -> None:
-    """Bring an open journal to this version, all steps in one transaction.
+def upgrade(connection: sqlite3.Connection) -> bool:
+    """Bring an open journal to this version, all steps in one transaction, which is left for the caller to commit.
+
+    Answers whether there was anything to do.
 
     Raises:
-        sqlite3.Error: it cannot be written.
+        sqlite3.Error: it cannot be written; the transaction is open still, and ends with the connection.
     """
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found == VERSION:
-        return
+        return False
     steps = "".join(UPGRADES[found:])
     connection.executescript(
-        f"BEGIN IMMEDIATE;{steps}PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {VERSION};COMMIT;"
+        f"BEGIN IMMEDIATE;{steps}PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {VERSION};"
     )
+    return True
