@@ -70,13 +70,25 @@ class Running:
 
         def found() -> str | None:
             lines = [line for line in self.out if text in line]
-            if len(lines) < times and self._process.poll() is not None:
-                pytest.fail(f"it ended without {text!r}: {self.out}, {self.err}")
             return lines[times - 1] if len(lines) >= times else None
 
-        line = until(found, lambda: f"{text!r} in {self.out}, {self.err}")
+        line = self.until(found, repr(text))
         assert isinstance(line, str)
         return line
+
+    def until(self, condition: Callable[[], Any], what: str) -> Any:
+        """Wait until the condition holds, which it must before the program ends; answers its value."""
+
+        def checked() -> Any:
+            ended = self._process.poll() is not None
+            if ended:
+                self.ends()
+            value = condition()
+            if ended and not value:
+                pytest.fail(f"it ended without {what}: {self.out}, {self.err}")
+            return value
+
+        return until(checked, lambda: f"{what} in {self.out}, {self.err}")
 
     def stop_reading(self) -> None:
         """Close our end of its standard output once it says something more."""

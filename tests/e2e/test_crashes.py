@@ -10,6 +10,7 @@ from stormcone.model import Impact
 
 # Each stage writes down that it begins, waits until the test lets it go on, and writes down that it ends.
 HANDLERS = """
+from pathlib import Path
 
 from stormcone import App, Handler
 
@@ -72,7 +73,7 @@ class Scene:
             self.home.write(f"go-{name}", "")
 
     def reached(self, call: str) -> None:
-        self.home.until(lambda: call in self.calls(), f"{call} in {self.calls()}")
+        self.agent.until(lambda: call in self.calls(), f"{call} in {self.calls()}")
 
     def killed_and_started(self) -> None:
         self.agent.ends_by(signal.SIGKILL)
