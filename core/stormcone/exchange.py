@@ -74,8 +74,17 @@ class CloudTrace(Protocol):
     def identity(self, machine: Machine, at: datetime) -> Iterable[Exchange]:
         """The exchanges by which a provider would have learnt that it is on `machine`."""
 
-    def poll(self, events: Sequence[MaintenanceEvent], number: int, at: datetime) -> Iterable[Exchange]:
-        """The exchanges of a poll that would have shown these events; `number` counts the states of affairs from 1."""
+    def poll(
+        self, going_on: Sequence[MaintenanceEvent], ended: Sequence[MaintenanceEvent], number: int, at: datetime
+    ) -> Iterable[Exchange]:
+        """The exchanges of a poll that would have shown this.
+
+        Args:
+            going_on: the events that have not ended.
+            ended: those that have ended since the poll before.
+            number: counts the polls that showed something new, from 1.
+            at: when.
+        """
 
     def approval(self, event: MaintenanceEvent, status: int, at: datetime) -> Iterable[Exchange]:
         """The exchange of an approval of the event that was answered with `status`; 0: the answer was lost."""

@@ -24,12 +24,25 @@ _STYLES = {"cloud": "yellow", "approval": "magenta"}
 @click.argument("event_id", metavar="[ID]", required=False)
 @journal_option
 @click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="How many events to show.")
+@click.option(
+    "--export",
+    "trace",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write what the cloud must have said as a trace, for a simulator to replay.",
+)
+@click.option("--anonymise", is_flag=True, help="With --export: write pseudonyms for ids, names and addresses.")
 @json_option
-def command(event_id: str | None, journal: Path, last: int, as_json: bool) -> None:
+def command(event_id: str | None, journal: Path, last: int, trace: Path | None, anonymise: bool, as_json: bool) -> None:
     """Show each event's story: what the cloud said, what each handler did, what was approved.
 
     Reads the journal beside a running agent. With ID, that event alone.
     """
+    if trace is not None:
+        if event_id is not None:
+            raise click.UsageError("--export writes the whole journal; leave the ID out")
+        _export(journal, trace, anonymise=anonymise, as_json=as_json)
+        return
     with Journal.read(journal) as book:
         episodes = book.episodes()
         if event_id is not None:
@@ -44,6 +57,17 @@ def command(event_id: str | None, journal: Path, last: int, as_json: bool) -> No
         say("The journal has no events yet.")
         return
     print_stories(stories)
+
+
+def _export(journal: Path, trace: Path, *, anonymise: bool, as_json: bool) -> None:
+    from stormcone.recording.export import export
+
+    with Journal.read(journal) as book:
+        entries = export(book, trace, anonymise=anonymise)
+    if as_json:
+        print_json({"file": str(trace), "entries": entries, "bytes": trace.stat().st_size})
+    else:
+        say(f"{trace}: {entries} entries, {trace.stat().st_size} bytes; `stormcone simulator --replay` plays it.")
 
 
 def _document(episode: Episode, story: list[Entry]) -> dict[str, Any]:

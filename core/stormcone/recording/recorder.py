@@ -20,7 +20,7 @@ from stormcone.errors import TraceError
 from stormcone.exchange import Exchange, TraceRules
 from stormcone.recording.anonymise import Anonymiser
 from stormcone.recording.secrets import essence, scrubbed
-from stormcone.recording.trace import Entry, Header, entry_text, header_text, tail_text
+from stormcone.recording.trace import Entry, Header, Origin, entry_text, header_text, tail_text
 from stormcone.text import one_line
 
 _log = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ class Recorder:
         rules: what of the cloud's exchanges is kept and what names nobody.
         machine: as events name it, where that is known.
         anonymise: whether identifiers become pseudonyms.
+        origin: where the exchanges come from; see `Header`.
 
     Attributes:
         asked: how many exchanges there were.
@@ -85,6 +86,7 @@ class Recorder:
         rules: TraceRules | None = None,
         machine: str = "",
         anonymise: bool = False,
+        origin: Origin = "recorded",
     ) -> None:
         self.path = Path(path)
         self.asked = 0
@@ -99,7 +101,8 @@ class Recorder:
         self._file = _created(self.path)
         self._end = 0
         name = self._anonymiser.name(machine) if self._anonymiser else machine
-        self._append(header_text(Header(provider=provider, machine=name, begun=begun, anonymised=anonymise)))
+        header = Header(provider=provider, machine=name, begun=begun, anonymised=anonymise, origin=origin)
+        self._append(header_text(header))
         if self.error:
             self.close()
             raise self.error

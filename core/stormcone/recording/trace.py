@@ -28,6 +28,9 @@ NO_ANSWER = 504
 LARGEST = 256 * 1024 * 1024
 """Bytes above which a file is not read as a trace."""
 
+Origin = Literal["recorded", "journal"]
+"""Recorded from the cloud, or told from an agent's journal."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
@@ -38,14 +41,14 @@ class Header:
         machine: as events name it, or "" where only the exchanges say it.
         begun: when it was begun, aware UTC.
         anonymised: whether identifiers are pseudonyms.
-        origin: `recorded` from the cloud, or told from a `journal`.
+        origin: where it comes from.
     """
 
     provider: str
     begun: datetime
     machine: str = ""
     anonymised: bool = False
-    origin: Literal["recorded", "journal"] = "recorded"
+    origin: Origin = "recorded"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,7 +260,7 @@ class _TraceModel(_Model):
     machine: str = ""
     begun: _Time
     anonymised: bool = False
-    origin: Literal["recorded", "journal"] = "recorded"
+    origin: Origin = "recorded"
 
 
 class _Request(_Model):
