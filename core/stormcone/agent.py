@@ -9,14 +9,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from stormcone import notices
 from stormcone.approval import Answer as ApprovalAnswer
 from stormcone.clock import Clock, SystemClock
 from stormcone.context import Context, RunControl
 from stormcone.engine import Engine, Order, Request
-from stormcone.errors import JournalError, ProviderError
+from stormcone.errors import JournalDamaged, JournalError, ProviderError
 from stormcone.handlers import App, Stage
 from stormcone.journal import Journal
 from stormcone.machine import read_boot_id
@@ -35,6 +35,11 @@ DRY_RUN = "dry run: not carried out"
 
 TICK = 1.0
 """Seconds between two looks at what is due, where nothing else wakes the loop."""
+
+KEEP = timedelta(days=90)
+"""How long the journal keeps an event after its end."""
+
+_DAY = 86400.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class Agent:
         grace: how many seconds handlers have to finish when the agent is told to stop.
         dry_run: whether to go through everything but run no handler and approve nothing, and only say what would be
             done. Give it a journal of its own: in it, handlers that did not run have succeeded.
+        keep: how long the journal keeps an event after its end; None: for ever.
         seam: told of each boundary of handlers and approvals; the journal has a seam of its own.
     """
 
@@ -95,6 +101,7 @@ class Agent:
         listener: Callable[[Notice], None] | None = None,
         grace: float = 10.0,
         dry_run: bool = False,
+        keep: timedelta | None = KEEP,
         seam: Seam = no_seam,
     ) -> None:
         self.provider = provider
@@ -107,6 +114,8 @@ class Agent:
         self._listener = listener
         self._grace = grace
         self._dry_run = dry_run
+        self._keep = keep
+        self._forget_due = self._clock.monotonic()
         self._seam = seam
         self._engine: Engine | None = None
         self._life: int | None = None
@@ -130,7 +139,13 @@ class Agent:
     # what a program calls
 
     def run(self) -> None:
-        """Work until `stop` is called. Endpoint and journal faults are reported and waited out, never raised."""
+        """Work until `stop` is called. Endpoint faults are reported and waited out, never raised.
+
+        So are a journal's that may pass, as a full disk does.
+
+        Raises:
+            JournalDamaged: the journal has turned out to be damaged; `Journal.set_aside`, and begin with another.
+        """
         threading.Thread(target=self._poller.run, args=(self._post_answer,), name="stormcone-poll", daemon=True).start()
         try:
             while not self._stopping:
@@ -138,6 +153,9 @@ class Agent:
                 self._turn()
                 if not self._stopping:
                     self._clock.wait(self._wake, TICK)
+        except JournalDamaged:
+            self._grace = 0.0  # what handlers still come to could not be written down
+            raise
         finally:
             self._finish()
 
@@ -152,7 +170,11 @@ class Agent:
         self._poller.soon()
 
     def step(self) -> None:
-        """Poll once and do all that is due then; with an `InlineExecutor`, to its end."""
+        """Poll once and do all that is due then; with an `InlineExecutor`, to its end.
+
+        Raises:
+            JournalDamaged: as `run`.
+        """
         self._post_answer(self._poller.ask())
         while self._turn():
             pass
@@ -161,6 +183,7 @@ class Agent:
 
     def _turn(self) -> bool:
         """Do all that there is to do now; True where something was done, so that there may be more."""
+        self._complain("lost journal", self.journal.loss)
         try:
             busy = self._take_answer()
             while self._inbox:
@@ -172,11 +195,21 @@ class Agent:
                 busy = self._dispatch(self._engine) or busy
                 busy = self._approve(self._engine) or busy
                 self._going_on = self._engine.going_on()
+                self._forget()
+        except JournalDamaged:
+            raise
         except JournalError as error:
             self._complain("journal", f"{error}; until it can be written no handler starts and nothing is approved")
             return False
         self._complain("journal", "")
         return busy
+
+    def _forget(self) -> None:
+        """Once a day, let the journal forget what ended long ago."""
+        seconds = self._clock.monotonic()
+        if self._keep is not None and seconds >= self._forget_due:
+            self.journal.forget(self._clock.now() - self._keep)
+            self._forget_due = seconds + _DAY
 
     def _post_answer(self, answer: Answer) -> None:
         self._answer = answer
@@ -333,24 +366,26 @@ class Agent:
 
     def _finish(self) -> None:
         """Tell handlers, wait a bounded time for them, keep the journal."""
+        self._poller.stop()
         for live in self._live.values():
             live.control.tell_stopping()
         if self._live:
             self._tell(NoticeKind.STOPPING, f"stopping; waiting up to {self._grace:g} s for {len(self._live)} run(s)")
         end = self._clock.monotonic() + self._grace
-        while (self._live or self._approving) and (left := end - self._clock.monotonic()) > 0:
-            self._wake.clear()
-            self._turn()
-            if self._live or self._approving:
-                self._clock.wait(self._wake, left)
-        for live in self._live.values():
-            live.control.stop()
-            live.control.kill()
-        if self._life is not None:
-            try:
+        try:
+            while (self._live or self._approving) and (left := end - self._clock.monotonic()) > 0:
+                self._wake.clear()
+                self._turn()
+                if self._live or self._approving:
+                    self._clock.wait(self._wake, left)
+            if self._life is not None:
                 self.journal.end_life(self._life, self._clock.now())
-            except JournalError as error:
-                self._complain("journal", str(error))
+        except JournalError as error:
+            self._complain("journal", str(error))
+        finally:
+            for live in self._live.values():
+                live.control.stop()
+                live.control.kill()
 
     # telling
 

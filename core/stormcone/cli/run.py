@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from stormcone.agent import Agent
+from stormcone.agent import KEEP, Agent
 from stormcone.cli.options import (
     Span,
     interval_option,
@@ -19,9 +19,10 @@ from stormcone.cli.options import (
 )
 from stormcone.cli.signals import on_stop, until_stopped
 from stormcone.cli.story import Story
+from stormcone.clock import Clock
 from stormcone.commands import CommandHandler, split_command
 from stormcone.detect import AUTO, open_provider
-from stormcone.errors import ProviderError, ProviderUnavailable, SettingsError
+from stormcone.errors import JournalDamaged, ProviderError, ProviderUnavailable, SettingsError
 from stormcone.handlerfile import load_app
 from stormcone.handlers import App, Stage
 from stormcone.journal import Journal
@@ -63,6 +64,13 @@ class CommandLine(click.ParamType[list[str]]):
 @click.option("--standby", metavar="NAME", help="Who approves in the leader's place where the leader is silent.")
 @click.option("--standby-after", type=Span(), help="How long the leader may be silent. [default: 5m]")
 @click.option(
+    "--keep",
+    type=Span(positive=True),
+    default=f"{KEEP.days}d",
+    show_default=True,
+    help="How long the journal keeps an event after its end.",
+)
+@click.option(
     "--dry-run", is_flag=True, help="Run no handler, approve nothing, write no journal: say what would be done."
 )
 @json_option
@@ -83,6 +91,7 @@ def command(
     leader: str | None,
     standby: str | None,
     standby_after: timedelta | None,
+    keep: timedelta,
     dry_run: bool,
     as_json: bool,
     verbose: int,
@@ -108,20 +117,39 @@ def command(
         app.standby = standby or app.standby
         app.standby_after = app.standby_after if standby_after is None else standby_after
         options = options_for_provider(endpoint, machine, region, settings, clock)
-        with (
-            until_stopped(),
-            Journal.open(":memory:" if dry_run else journal) as book,
-            closing(_open(provider, options, book)) as source,
-        ):
-            seconds = interval.total_seconds() if interval else None
-            known = _first_identity(source, book)
-            agent = Agent(
-                source, app, book, clock=clock, machine=known, interval=seconds, listener=story.tell, dry_run=dry_run
-            )
-            with on_stop(agent.stop):
-                agent.run()
+        place = ":memory:" if dry_run else journal
+        with until_stopped():
+            loss: str | None = None
+            while loss != "":
+                with (
+                    Journal.open(place, replace_at=clock.now()) as book,
+                    closing(_open(provider, options, book)) as source,
+                ):
+                    book.loss = loss or book.loss
+                    agent = Agent(
+                        source,
+                        app,
+                        book,
+                        clock=clock,
+                        machine=_first_identity(source, book),
+                        interval=interval.total_seconds() if interval else None,
+                        listener=story.tell,
+                        dry_run=dry_run,
+                        keep=keep,
+                    )
+                    loss = _watch(agent, clock)
         kept = "nothing was done, nothing is kept" if dry_run else f"{journal} keeps what was seen and done"
         story.tell(Notice(clock.now(), NoticeKind.STOPPED, f"stopped; {kept}"))
+
+
+def _watch(agent: Agent, clock: Clock) -> str:
+    """Let the agent work until it is told to stop; answers "", or what was lost with a journal that broke under it."""
+    try:
+        with on_stop(agent.stop):
+            agent.run()
+    except JournalDamaged as error:
+        return agent.journal.set_aside(clock.now(), str(error))
+    return ""
 
 
 def _app(file: str | None, commands: dict[Stage, list[str]]) -> App:
@@ -147,11 +175,12 @@ def _open(name: str, options: ProviderOptions, journal: Journal) -> Provider:
 def _first_identity(source: Provider, journal: Journal) -> Machine | None:
     """Ask who we are at the very first start, so that a wrong endpoint is told at once.
 
-    An agent that has worked before comes up while the endpoint is down, after a reboot say, and goes on asking.
+    An agent that has worked before comes up while the endpoint is down, after a reboot say, and goes on asking; also
+    one whose journal was damaged.
     """
     try:
         return source.identify()
     except ProviderError:
-        if not journal.lives():
+        if not (journal.lives() or journal.loss):
             raise
         return None
