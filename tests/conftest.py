@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["pytester"]
+
 Step = Callable[[socket.socket, threading.Event], bool]
 
 

@@ -130,10 +130,11 @@ class InTestsThread:
 
 
 class _WatchedClock:
-    """A manual clock that knows which threads wait for it."""
+    """A manual clock that knows which threads wait for it, and can let them go."""
 
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
+        self._released = False
         self._waiting: dict[threading.Thread, threading.Event] = {}
         self.now = clock.now
         self.monotonic = clock.monotonic
@@ -145,9 +146,16 @@ class _WatchedClock:
         thread = threading.current_thread()
         self._waiting[thread] = wake
         try:
-            self._clock.wait(wake, seconds)
+            if not self._released:
+                self._clock.wait(wake, seconds)
         finally:
             del self._waiting[thread]
+
+    def release(self) -> None:
+        """Keep nobody waiting from now on: a call of the provider, say, that would pause before it tries again."""
+        self._released = True
+        for wake in tuple(self._waiting.values()):
+            wake.set()
 
     def holds(self, thread: threading.Thread) -> bool:
         """Whether the thread can do nothing until the clock moves or somebody wakes it."""
@@ -205,6 +213,7 @@ class InOwnThreads:
         if agent is not None and loop is not None:
             agent.stop()
             self._until(lambda: not loop.is_alive(), "the agent does not end")
+        self._watched.release()
         self._agent = self._loop = None
 
     def _settled(self) -> bool:
