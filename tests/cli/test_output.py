@@ -166,7 +166,10 @@ class TestHistory:
         last = stormcone("history", "--last", "2", "--json").json["events"]
         assert [entry["event"]["id"] for entry in last] == ["E-1", "E-2"]
 
-    def test_tells_why_an_event_was_not_approved(self, stormcone: Run, tmp_path: Path) -> None:
+    def test_tells_why_an_event_was_not_approved_in_lines_that_are_whole_however_narrow_the_terminal(
+        self, stormcone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "40")
         with Journal.open(tmp_path / "journal.db") as book:
             engine = Engine(book, App(), MACHINE)
             engine.observe(Observation(events=(event(),)), NOW)

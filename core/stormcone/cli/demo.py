@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from stormcone.cli.console import is_terminal, say
-from stormcone.cli.history import print_stories
+from stormcone.cli.render import story_text
 from stormcone.demo import NOTICE, SPEED, Beat, Stage, clouds, stage
 from stormcone.errors import StormconeError
 from stormcone.journal import Journal
@@ -83,7 +83,8 @@ def command(only: str | None) -> None:
         teller = _Teller()
         steps = [_play(cloud, book, teller) for cloud in shown]
         _heading(f"One handler, {' and '.join(shown)}. What the journal keeps of the first event (stormcone history)")
-        print_stories([(episode, timeline(book, episode)) for episode in book.episodes()[::STORIES]])
+        for episode in book.episodes()[::STORIES]:
+            say(story_text(episode, timeline(book, episode)))
     _heading("Now you, each line in a terminal of its own")
     say("\n".join(f"  {line}" for line in min(steps, key=lambda lines: sum(map(len, lines)))))
     say("\nOn a real machine: stormcone doctor. Your own handler: stormcone run --help.")

@@ -1,23 +1,16 @@
 """`stormcone history`: what the journal knows."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from stormcone.cli.console import print_json, say
 from stormcone.cli.options import journal_option, json_option
-from stormcone.cli.render import event_json
+from stormcone.cli.render import event_json, story_text
 from stormcone.errors import StormconeError
 from stormcone.journal import Episode, Journal
-from stormcone.notices import describe
-from stormcone.text import printable, stamp
 from stormcone.timeline import Entry, timeline
-
-if TYPE_CHECKING:
-    from rich.tree import Tree
-
-_STYLES = {"cloud": "yellow", "approval": "magenta"}
 
 
 @click.command("history")
@@ -56,7 +49,8 @@ def command(event_id: str | None, journal: Path, last: int, trace: Path | None, 
     if not stories:
         say("The journal has no events yet.")
         return
-    print_stories(stories)
+    for episode, story in stories:
+        say(story_text(episode, story))
 
 
 def _export(journal: Path, trace: Path, *, anonymise: bool, as_json: bool) -> None:
@@ -84,35 +78,3 @@ def _document(episode: Episode, story: list[Entry]) -> dict[str, Any]:
             for entry in story
         ],
     }
-
-
-def print_stories(stories: list[tuple[Episode, list[Entry]]]) -> None:
-    """Events' stories as trees, each line whole so that it can be copied."""
-    from rich.console import Console
-
-    console = Console(soft_wrap=True, highlight=False)
-    for episode, story in stories:
-        console.print(_tree(episode, story))
-
-
-def _tree(episode: Episode, story: list[Entry]) -> "Tree":
-    from rich.text import Text
-    from rich.tree import Tree
-
-    event = episode.event
-    again = f", episode {episode.number}" if episode.number > 1 else ""
-    state = event.outcome or event.phase
-    head = Text(f"{describe(event)} — {state}", style="bold")
-    head.append(f"  {printable(event.id)}{again}", style="dim")
-    tree = Tree(head, guide_style="dim")
-    width = max((len(entry.who) for entry in story), default=0)
-    for entry in story:
-        line = Text(f"{stamp(entry.at)}  ", style="dim")
-        line.append(f"{printable(entry.who):<{width}}  ", style=_STYLES.get(entry.who, "cyan"))
-        line.append(entry.what, style="")
-        if entry.result:
-            line.append(f": {entry.result}", style="")
-        tree.add(line)
-    if not episode.approved and episode.decision:
-        tree.add(Text(printable(f"not approved: {episode.decision}"), style="dim"))
-    return tree

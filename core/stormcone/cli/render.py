@@ -1,13 +1,15 @@
-"""Events for people and for programs; shared by the commands that show them."""
+"""Events and their stories for people and for programs; shared by the commands that show them."""
 
 from datetime import datetime
 from typing import Any
 
 import click
 
+from stormcone.journal import Episode
 from stormcone.model import Approval, Machine, MaintenanceEvent, Phase
 from stormcone.notices import describe
 from stormcone.text import printable, span, stamp
+from stormcone.timeline import Entry
 
 _IMPACT_COLOURS = {
     "terminate": "red",
@@ -16,6 +18,9 @@ _IMPACT_COLOURS = {
     "reboot": "yellow",
     "freeze": "cyan",
 }
+
+_WHO_COLOURS = {"cloud": "yellow", "approval": "magenta"}
+_HANDLER_COLOUR = "cyan"
 
 _APPROVALS = {
     Approval.NONE: "cannot be approved",
@@ -52,3 +57,27 @@ def _when(event: MaintenanceEvent, now: datetime) -> str:
         return "scheduled, at a time not known"
     left = event.not_before - now
     return f"scheduled, not before {stamp(event.not_before)} " + (f"(in {span(left)})" if left.days >= 0 else "(due)")
+
+
+def story_text(episode: Episode, story: list[Entry]) -> str:
+    """An event's story as a tree, each line whole so that it can be copied."""
+    event = episode.event
+    again = f", episode {episode.number}" if episode.number > 1 else ""
+    head = click.style(f"{describe(event)} — {event.outcome or event.phase}", bold=True)
+    width = max((len(entry.who) for entry in story), default=0)
+    lines = [_entry_text(entry, width) for entry in story]
+    if not episode.approved and episode.decision:
+        lines.append(click.style(printable(f"not approved: {episode.decision}"), dim=True))
+    guides = [*["├── "] * (len(lines) - 1), "└── "][: len(lines)]
+    return "\n".join(
+        [
+            f"{head}  {click.style(printable(event.id) + again, dim=True)}",
+            *(click.style(guide, dim=True) + line for guide, line in zip(guides, lines, strict=True)),
+        ]
+    )
+
+
+def _entry_text(entry: Entry, width: int) -> str:
+    who = click.style(f"{printable(entry.who):<{width}}", fg=_WHO_COLOURS.get(entry.who, _HANDLER_COLOUR))
+    result = f": {entry.result}" if entry.result else ""
+    return f"{click.style(stamp(entry.at), dim=True)}  {who}  {printable(entry.what + result)}"
