@@ -14,14 +14,18 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("[!_]*.md")))
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[^\n`]*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
+_FILE = re.compile(r"[Pp]ut this into `(\w+\.py)`[^`]*$")
+
+
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of a page."""
+    """A fenced block of a page; `file` is what the sentence before it tells to put it into, or ""."""
 
     page: str
     line: int
     language: str
     text: str
+    file: str
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -35,6 +39,7 @@ def blocks_of(page: Path) -> list[Block]:
             line=text.count("\n", 0, found.start()) + 1,
             language=found["language"],
             text=re.sub(rf"^{found['indent']}", "", found["text"], flags=re.MULTILINE),
+            file=told[1] if (told := _FILE.search(text, 0, found.start())) else "",
         )
         for found in _FENCE.finditer(text)
     ]
