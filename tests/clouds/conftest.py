@@ -1,0 +1,195 @@
+"""The clouds as rows of one table, and an agent that a test leads through an event's life on any of them.
+
+What is peculiar to a cloud is data here, so that no test asks on which cloud it is.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from stormcone import App, Context, Handler, Impact, MaintenanceEvent, ManualClock
+from stormcone.journal import Episode
+from stormcone.plugins import simulator_class
+from stormcone.simulator import Simulator, SimulatorOptions
+from stormcone_simulators.testing import AgentDriver
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloud:
+    """One cloud's row.
+
+    Attributes:
+        name: the plug-in's name.
+        machines: two machines; the agent is on the first.
+        approvable: the native type of a reboot that begins once it is approved; None for the usual one.
+        says_how_it_ended: whether the outcome is reported; it is inferred otherwise.
+        shows_neighbours: whether a machine sees the events of others.
+        polled: the requests of a poll, as a fault's rule.
+        approved: the requests that approve, as a fault's rule.
+        announcements: the scenarios that it plays and that give notice.
+        surprises: those that begin without notice.
+    """
+
+    name: str
+    machines: tuple[str, str]
+    approvable: str | None
+    says_how_it_ended: bool
+    shows_neighbours: bool
+    polled: Mapping[str, Any]
+    approved: Mapping[str, Any]
+    announcements: frozenset[str]
+    surprises: frozenset[str] = frozenset({"hardware-failure"})
+
+    def ended(self, outcome: str) -> str:
+        """How the journal tells the end."""
+        return outcome if self.says_how_it_ended else f"{outcome} (inferred)"
+
+
+CLOUDS = (
+    Cloud(
+        name="azure",
+        machines=("web-0", "web-1"),
+        approvable=None,
+        says_how_it_ended=False,
+        shows_neighbours=True,
+        polled={"method": "GET", "path": "/metadata/scheduledevents"},
+        approved={"method": "POST", "path": "/metadata/scheduledevents"},
+        announcements=frozenset({"redeploy", "terminate"}),
+    ),
+    Cloud(
+        name="alibaba",
+        machines=("i-aaa", "i-bbb"),
+        approvable="SystemMaintenance.Reboot:Inquiring",
+        says_how_it_ended=True,
+        shows_neighbours=False,
+        polled={"query": {"Action": "DescribeInstanceHistoryEvents"}},
+        approved={"query": {"Action": "AcceptInquiredSystemEvent"}},
+        announcements=frozenset({"redeploy"}),
+    ),
+)
+
+
+class Recorder(Handler):
+    """Writes down what it is asked to do; `script` says what a stage does beyond that."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.machines: list[str] = []
+        self.script: dict[str, Callable[[], None]] = {}
+
+    def prepare(self, event: MaintenanceEvent, context: Context) -> None:
+        self._do("prepare", event, context)
+
+    def started(self, event: MaintenanceEvent, context: Context) -> None:
+        self._do("started", event, context)
+
+    def recover(self, event: MaintenanceEvent, context: Context) -> None:
+        self._do("recover", event, context)
+
+    def stages(self, event: str) -> list[str]:
+        return [stage for stage, of in self.calls if of == event]
+
+    def _do(self, stage: str, event: MaintenanceEvent, context: Context) -> None:
+        self.calls.append((stage, event.id))
+        self.machines.append(context.machine.name)
+        self.script.get(stage, lambda: None)()
+
+
+@dataclass
+class World:
+    """A simulator and an agent on its first machine, on one clock."""
+
+    cloud: Cloud
+    simulator: Simulator
+    agent: AgentDriver
+    handler: Recorder
+
+    @property
+    def machine(self) -> str:
+        return self.cloud.machines[0]
+
+    def schedule(self, impact: Impact = Impact.REBOOT, notice: float = 15, **order: Any) -> str:
+        """An event of the agent's machine; `notice` is in minutes, and it lasts for ten."""
+        usual = {"resources": [self.machine], "started_for": timedelta(minutes=10)}
+        return self.simulator.schedule(impact, notice=timedelta(minutes=notice), **(usual | order))
+
+    def approvable(self) -> str:
+        """A reboot that begins once it is approved."""
+        return self.schedule(native_type=self.cloud.approvable)
+
+    def poll(self, times: int = 1) -> None:
+        """Poll, and let a second pass, so that what follows comes later."""
+        for _ in range(times):
+            self.agent.step()
+            self.agent.clock.advance(seconds=1)
+
+    def after(self, **span: float) -> None:
+        """Let time pass without a poll, and poll then."""
+        self.agent.clock.advance(**span)
+        self.poll()
+
+    def episode(self, event: str) -> Episode:
+        (found,) = [known for known in self.agent.journal.episodes() if known.event.id == event]
+        return found
+
+    def story(self, event: str) -> list[str]:
+        """What the journal tells of the event, line by line, without the times at which it happened."""
+        return [
+            f"{entry.who} {entry.what}" + (f": {entry.result}" if entry.result else "")
+            for entry in self.agent.timeline(event)
+        ]
+
+    def approvals(self) -> int:
+        """How many approvals the cloud was sent."""
+        wanted = dict(self.cloud.approved)
+        query = wanted.pop("query", {})
+        return sum(
+            all(request["query"].get(name) == value for name, value in query.items())
+            and all(request[name].startswith(value) for name, value in wanted.items())
+            for request in self.simulator.requests()
+        )
+
+
+@dataclass
+class Worlds:
+    """Makes worlds, and ends them with the test."""
+
+    stack: ExitStack
+    made: list[World] = field(default_factory=list)
+
+    def __call__(self, cloud: Cloud, *, handler: Recorder | None = None, **settings: Any) -> World:
+        handler = handler or Recorder()
+        options = SimulatorOptions(machines=cloud.machines, clock=ManualClock())
+        simulator = self.stack.enter_context(simulator_class(cloud.name).from_options(options))
+        app = App([handler], **settings)
+        world = World(cloud, simulator, self.stack.enter_context(AgentDriver(simulator, app)), handler)
+        self.made.append(world)
+        return world
+
+
+@pytest.fixture
+def worlds() -> Iterator[Worlds]:
+    with ExitStack() as stack:
+        yield Worlds(stack)
+
+
+@pytest.fixture(params=CLOUDS, ids=lambda cloud: cloud.name)
+def cloud(request: pytest.FixtureRequest) -> Cloud:
+    row: Cloud = request.param
+    return row
+
+
+@pytest.fixture(scope="session")
+def clouds() -> tuple[Cloud, ...]:
+    """All rows of the table."""
+    return CLOUDS
+
+
+@pytest.fixture
+def world(worlds: Worlds, cloud: Cloud) -> World:
+    """Each cloud in turn, with the usual app."""
+    return worlds(cloud)
