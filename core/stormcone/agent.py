@@ -236,6 +236,8 @@ class Agent:
         self._life, cut_off = self.journal.begin_life(self._clock.now(), machine)
         self._engine = Engine(self.journal, self.app, machine)
         self._going_on = self._engine.going_on()
+        if self._going_on and self.provider.capabilities.reports_outcome:
+            self._poller.soon()  # the first poll could not ask how these have ended
         resumed = f"; {cut_off} unfinished run(s) of the last life go on" if cut_off else ""
         self._tell(NoticeKind.IDENTIFIED, f"watching {machine.name} on {machine.provider}{resumed}")
 
