@@ -194,6 +194,9 @@ class EventBook(Generic[Event]):
     def __iter__(self) -> Iterator[Event]:
         return iter(self._events.values())
 
+    def __reversed__(self) -> Iterator[Event]:
+        return reversed(self._events.values())
+
     @property
     def live(self) -> Collection[Event]:
         """The events that have not ended, oldest first."""

@@ -66,6 +66,7 @@ class TestRefusals:
             ("DescribeInstanceHistoryEvents", {"PageSize": "x"}, 403, "InvalidParameter"),
             ("DescribeInstanceHistoryEvents", {"PageNumber": "0"}, 403, "InvalidParameter"),
             ("DescribeInstanceHistoryEvents", {"NextToken": "junk"}, 403, "InvalidParameter"),
+            ("DescribeInstanceHistoryEvents", {"NextToken": "x"}, 403, "InvalidParameter"),
             ("DescribeInstanceHistoryEvents", {"NextToken": "YmVmb3JlIHg="}, 403, "InvalidParameter"),
             (
                 "DescribeInstanceHistoryEvents",
@@ -236,6 +237,11 @@ class TestShapes:
             },
         }
         assert second["MaintenanceWindows"] == {"MaintenanceWindow": []}
+        ecs.call("ModifyInstanceMaintenanceAttributes", InstanceId=["i-aaa"], NotifyOnMaintenance="false")
+        (changed,) = ecs.call("DescribeInstanceMaintenanceAttributes", InstanceId=["i-aaa"])["MaintenanceAttributes"][
+            "MaintenanceAttribute"
+        ]
+        assert changed == {**first, "NotifyOnMaintenance": False}
 
     def test_a_request_id_is_a_guid_in_upper_case_and_never_the_same(self, ecs):
         ids = {ecs.call("DescribeInstances")["RequestId"] for _ in range(3)}

@@ -424,7 +424,7 @@ class Lives(RuleBasedStateMachine):
     @invariant()
     def each_moves_only_forward(self):
         with self.simulator._settled() as now:
-            listed = self.model.history(Query(), now)
+            listed = list(self.model.history(Query(), now))
         for event in listed:
             course = self.seen.setdefault(event.id, [])
             if not course or course[-1] is not event.status:
@@ -441,7 +441,7 @@ class Lives(RuleBasedStateMachine):
     @invariant()
     def nothing_is_listed_twice(self):
         with self.simulator._settled() as now:
-            listed = self.model.history(Query(), now)
+            listed = list(self.model.history(Query(), now))
             assert len({event.id for event in listed}) == len(listed)
             by_instance = [
                 e for name in ("i-aaa", "i-bbb") for e in self.model.history(Query(instance_ids=[name]), now)

@@ -5,7 +5,7 @@ Source, unless a line says otherwise: ECS's documentation of system events and o
 
 import itertools
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -231,15 +231,23 @@ class AlibabaModel:
             if event.native_type == "SystemMaintenance.Reboot" and event.status is Status.SCHEDULED:
                 self.book.end(event, now, Outcome.AVOIDED)
 
-    def history(self, query: Query, now: datetime) -> list[EcsEvent]:
-        """The events that are asked for, the latest first (unverified): of the ended ones those of 30 days."""
+    def history(self, query: Query, now: datetime, *, before: int | None = None) -> Iterator[EcsEvent]:
+        """The events that are asked for, the latest first (unverified): of the ended ones those of 30 days.
+
+        Args:
+            query: what is asked for.
+            now: the time.
+            before: only events whose number is below that.
+        """
         names = frozenset(self.instances.some(query.instance_ids)) if query.instance_ids else None
-        found = [
-            event
-            for event in self._candidates(query, names)
-            if _listed(event, now) and (names is None or event.instance in names) and self._fits(event, query)
-        ]
-        return sorted(found, key=lambda event: event.number, reverse=True)
+        for event in self._candidates(query, names):
+            if (
+                (before is None or event.number < before)
+                and (names is None or event.instance in names)
+                and _listed(event, now)
+                and self._fits(event, query)
+            ):
+                yield event
 
     def spot_release(self, name: str) -> EcsEvent | None:
         """The event that takes a spot instance away, None where none is announced."""
@@ -291,22 +299,28 @@ class AlibabaModel:
         self._by_instance[name] = known
         return known
 
-    def _candidates(self, query: Query, names: Collection[str] | None) -> Iterable[EcsEvent]:
+    def _candidates(self, query: Query, names: Collection[str] | None) -> Iterator[EcsEvent]:
         if query.event_ids:
-            return {event.id: event for each in query.event_ids if (event := self.book.find(each))}.values()
-        if names is not None:
-            return [event for name in names for event in self._about(name).values()]
-        return self.book
+            found = {event.number: event for each in query.event_ids if (event := self.book.find(each))}
+        elif names is not None:
+            found = {event.number: event for name in names for event in self._about(name).values()}
+        else:
+            # The book has them in the order of their numbers.
+            return reversed(self.book)
+        return (found[number] for number in sorted(found, reverse=True))
 
     def _fits(self, event: EcsEvent, query: Query) -> bool:
-        tags = self.instances.of(event.instance).tags
         return (
             (not query.statuses or event.status in query.statuses)
             and (not query.types or event.native_type in query.types)
             and _within(event.not_before, query.not_before)
             and _within(event.created_at, query.published)
-            and all(key in tags and value in {None, tags[key]} for key, value in query.tags.items())
+            and (not query.tags or self._tagged(event.instance, query.tags))
         )
+
+    def _tagged(self, name: str, wanted: Mapping[str, str | None]) -> bool:
+        tags = self.instances.of(name).tags
+        return all(key in tags and value in {None, tags[key]} for key, value in wanted.items())
 
     def _changed(self, event: EcsEvent) -> None:
         self._about(event.instance)[event.id] = event
@@ -320,8 +334,10 @@ def _listed(event: EcsEvent, now: datetime) -> bool:
 
 
 def _within(time: datetime, span: Span) -> bool:
-    shown = time.replace(microsecond=0)
     start, end = span
+    if start is None and end is None:
+        return True
+    shown = time.replace(microsecond=0)
     return (start is None or shown >= start) and (end is None or shown <= end)
 
 

@@ -5,9 +5,10 @@ Source, unless a line says otherwise: ECS's documentation of each operation, ver
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -76,7 +77,10 @@ def _history(model: AlibabaModel, given: Arguments, caller: Caller) -> Document:
     )
     # Hosts and resource groups exist on the real service only: nothing here belongs to one.
     elsewhere = given["ResourceType"] != "instance" or given["ResourceGroupId"]
-    events = [] if elsewhere else model.history(query, caller.now)
+
+    def events(before: int | None) -> Iterator[EcsEvent]:
+        return iter(()) if elsewhere else model.history(query, caller.now, before=before)
+
     paging, page = _page_or_rest(events, given)
     items = [documents.history_item(event) for event in page]
     return {**paging, "InstanceSystemEventSet": {"InstanceSystemEventType": items}}
@@ -192,13 +196,14 @@ def _page(entries: Sequence[Entry], given: Arguments) -> tuple[Document, Sequenc
     return paging, entries[(number - 1) * size : number * size]
 
 
-def _page_or_rest(events: Sequence[EcsEvent], given: Arguments) -> tuple[Document, Sequence[EcsEvent]]:
+def _page_or_rest(
+    events: Callable[[int | None], Iterator[EcsEvent]], given: Arguments
+) -> tuple[Document, Sequence[EcsEvent]]:
     if given["MaxResults"] is None and given["NextToken"] is None:
-        return _page(events, given)
+        return _page(list(events(None)), given)
     size = min(max(given["MaxResults"] or 10, 10), MOST)
     # A token names the last event that was shown, so that newer ones move no page.
-    before = _read_token(given["NextToken"])
-    rest = events if before is None else [event for event in events if event.number < before]
+    rest = list(islice(events(_read_token(given["NextToken"])), size + 1))
     # What these three say is meaningless on this way of paging; 0 shows whoever relies on them.
     paging: Document = {"PageNumber": 0, "PageSize": 0, "TotalCount": 0}
     if len(rest) > size:

@@ -40,13 +40,13 @@ class Api:
         try:
             document = self._carry_out(call, machine, now)
         except ApiError as error:
-            return self._refusal(call, error)
-        return _respond(call, 200, f"{call.action}Response", {"RequestId": _request_id(), **document})
+            return refused(call, error, self._region)
+        return answered(call, document)
 
     def failure(self, call: Call, status: int) -> Response:
         """What a call is answered when the service fails with that status."""
         code, message = FAILURES.get(status, UNKNOWN_FAILURE)
-        return self._refusal(call, ApiError(code, status=status, message=message))
+        return refused(call, ApiError(code, status=status, message=message), self._region)
 
     def _carry_out(self, call: Call, machine: str, now: datetime) -> dict[str, Any]:
         self._gate.admit(call, now)
@@ -60,16 +60,23 @@ class Api:
         except ApiError as error:
             raise operation.schema.refined(error) from error
 
-    def _refusal(self, call: Call, error: ApiError) -> Response:
-        document = {
-            "RequestId": _request_id(),
-            "HostId": f"ecs.{self._region}.aliyuncs.com",
-            "Code": error.code,
-            "Message": error.message,
-            # Unverified: the address that people are sent to.
-            "Recommend": f"https://error-center.aliyun.com/status/search?Keyword={error.code}&source=PopGw",
-        }
-        return _respond(call, error.status, "Error", document)
+
+def answered(call: Call, document: dict[str, Any]) -> Response:
+    """The answer to a call that was carried out; `document` goes without `RequestId`."""
+    return _respond(call, 200, f"{call.action}Response", {"RequestId": _request_id(), **document})
+
+
+def refused(call: Call, error: ApiError, region: str) -> Response:
+    """The answer to a call that was not carried out."""
+    document = {
+        "RequestId": _request_id(),
+        "HostId": f"ecs.{region}.aliyuncs.com",
+        "Code": error.code,
+        "Message": error.message,
+        # Unverified: the address that people are sent to.
+        "Recommend": f"https://error-center.aliyun.com/status/search?Keyword={error.code}&source=PopGw",
+    }
+    return _respond(call, error.status, "Error", document)
 
 
 def _request_id() -> str:
