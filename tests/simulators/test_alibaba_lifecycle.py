@@ -271,6 +271,13 @@ class TestNeutralWords:
         clock.advance(HOUR)
         assert ecs.statuses() == ["Scheduled"]
 
+    def test_a_change_that_is_refused_changes_nothing(self, alibaba, ecs):
+        event_id = alibaba.schedule("reboot", resources=["i-aaa"])
+        for resources in (["i-gone"], ["i-aaa", "i-bbb"]):
+            with pytest.raises(SimulationError):
+                alibaba.change(event_id, resources=resources, notice=HOUR)
+        assert [event["NotBefore"] for event in ecs.history(InstanceId="i-aaa")] == ["2026-01-03T00:00:00Z"]
+
     def test_what_executes_cannot_be_moved_but_can_be_described(self, alibaba, ecs):
         event_id = alibaba.schedule("degraded", resources=["i-aaa"])
         with pytest.raises(SimulationError, match="cannot be moved: it executes"):

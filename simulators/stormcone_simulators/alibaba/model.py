@@ -138,8 +138,9 @@ class AlibabaModel:
         if event.phase is Phase.STARTED and moved:
             raise TooLate(f"the event {event.id} cannot be moved: it executes")
         if revision.resources is not None:
+            name = self._one(revision.resources)
             self._about(event.resources[0]).pop(event.id)
-            event.resources = (self._one(revision.resources),)
+            event.resources = (name,)
         event.not_before = start_time(revision, now, event.not_before)
         if event.starts_at is not None:
             event.starts_at = max(event.not_before, now)
