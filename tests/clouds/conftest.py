@@ -161,12 +161,13 @@ class Worlds:
     stack: ExitStack
     made: list[World] = field(default_factory=list)
 
-    def __call__(self, cloud: Cloud, *, handler: Recorder | None = None, **settings: Any) -> World:
-        handler = handler or Recorder()
+    def __call__(self, cloud: Cloud, *, app: App | None = None, **settings: Any) -> World:
+        """A world of the cloud with an app of a `Recorder` with these settings, or with the app that is given."""
+        handler = Recorder()
         options = SimulatorOptions(machines=cloud.machines, clock=ManualClock())
         simulator = self.stack.enter_context(simulator_class(cloud.name).from_options(options))
-        app = App([handler], **settings)
-        world = World(cloud, simulator, self.stack.enter_context(AgentDriver(simulator, app)), handler)
+        agent = self.stack.enter_context(AgentDriver(simulator, app or App([handler], **settings)))
+        world = World(cloud, simulator, agent, handler)
         self.made.append(world)
         return world
 

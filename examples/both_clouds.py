@@ -1,0 +1,62 @@
+"""One handler file for Azure and for Alibaba Cloud.
+
+On a machine, or against a simulator:
+
+stormcone run examples/both_clouds.py
+
+Run as a program, it shows that both clouds lead it through the same story, on simulators and without an account:
+
+python examples/both_clouds.py
+"""
+
+from datetime import timedelta
+
+from stormcone import App, Context, Handler, Impact, MaintenanceEvent
+
+
+class Queue(Handler):
+    """Takes no new work before a maintenance that loses memory; stands for a call of your own service."""
+
+    impacts = {impact for impact in Impact if impact.loses_memory}
+    timeout = timedelta(minutes=10)
+
+    def prepare(self, event: MaintenanceEvent, context: Context) -> None:
+        context.log.info("%s takes no new work before the %s", context.machine.name, event.impact)
+        context.wait(60)  # what is begun is finished
+
+    def recover(self, event: MaintenanceEvent, context: Context) -> None:
+        context.log.info("%s takes work again: %s", context.machine.name, event.outcome)
+
+
+# Azure asks nobody whether an event may happen, only whether it may begin early. Some events of Alibaba Cloud wait
+# for their owner's consent without a limit: `approve_consent` gives it, once the queue is empty.
+app = App([Queue()], approve_consent=True)
+
+
+def main() -> None:
+    from stormcone import ManualClock, Phase
+    from stormcone.plugins import simulator_class
+    from stormcone.simulator import SimulatorOptions
+    from stormcone_simulators.testing import AgentDriver
+
+    # What lets a restart wait for approval is all in which the two differ here.
+    for cloud, native_type in {"azure": None, "alibaba": "SystemMaintenance.Reboot:Inquiring"}.items():
+        simulator = simulator_class(cloud).from_options(SimulatorOptions(machines=["i-0"], clock=ManualClock()))
+        with simulator, AgentDriver(simulator, app) as agent:
+            event = simulator.schedule(
+                Impact.REBOOT,
+                resources=["i-0"],
+                notice=timedelta(minutes=15),
+                started_for=timedelta(minutes=5),
+                native_type=native_type,
+            )
+            agent.run_until(event, Phase.SCHEDULED, approved=True)
+            agent.run_for(minutes=1)
+            agent.run_until(event, Phase.ENDED)
+            print(cloud)
+            for entry in agent.timeline(event):
+                print(f"  {entry.who:<10}{entry.what:<16}{entry.result}")
+
+
+if __name__ == "__main__":
+    main()
