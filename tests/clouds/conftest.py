@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stormcone import App, Context, Handler, Impact, MaintenanceEvent, ManualClock
+from stormcone import App, Approval, Context, Handler, Impact, MaintenanceEvent, ManualClock
 from stormcone.journal import Episode
 from stormcone.plugins import simulator_class
 from stormcone.simulator import Simulator, SimulatorOptions
@@ -26,6 +26,7 @@ class Cloud:
         name: the plug-in's name.
         machines: two machines; the agent is on the first.
         approvable: the native type of a reboot that begins once it is approved; None for the usual one.
+        approval: what approving a usual event would do.
         says_how_it_ended: whether the outcome is reported; it is inferred otherwise.
         shows_neighbours: whether a machine sees the events of others.
         polled: the requests of a poll, as a fault's rule.
@@ -37,6 +38,7 @@ class Cloud:
     name: str
     machines: tuple[str, str]
     approvable: str | None
+    approval: Approval
     says_how_it_ended: bool
     shows_neighbours: bool
     polled: Mapping[str, Any]
@@ -54,6 +56,7 @@ CLOUDS = (
         name="azure",
         machines=("web-0", "web-1"),
         approvable=None,
+        approval=Approval.STARTS,
         says_how_it_ended=False,
         shows_neighbours=True,
         polled={"method": "GET", "path": "/metadata/scheduledevents"},
@@ -64,6 +67,7 @@ CLOUDS = (
         name="alibaba",
         machines=("i-aaa", "i-bbb"),
         approvable="SystemMaintenance.Reboot:Inquiring",
+        approval=Approval.NONE,
         says_how_it_ended=True,
         shows_neighbours=False,
         polled={"query": {"Action": "DescribeInstanceHistoryEvents"}},

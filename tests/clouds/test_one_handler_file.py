@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stormcone import Impact
+from stormcone import Approval, Impact
 from stormcone.handlerfile import load_app
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "both_clouds.py"
@@ -43,7 +43,8 @@ def history(world, live):
     event = live(world)
     episode = world.episode(event)
     facts = episode.event.model_dump(exclude=NATIVE)
-    # How an end is told is declared in the cloud's row.
+    # What follows is declared in the cloud's row.
+    assert facts.pop("approval") in {world.cloud.approval, Approval.NONE}
     facts["outcome_origin"] = (facts["outcome_origin"] == "reported") is world.cloud.says_how_it_ended
     story = [(entry.at, entry.who, entry.what, entry.result) for entry in world.agent.timeline(event)]
     ended = [(at, who, what, "ended" if what == "ended" else result) for at, who, what, result in story]
