@@ -109,7 +109,13 @@ class TestKilled:
         again = ["prepare begins #1", "prepare begins #2", "prepare ends"]
         assert scene.calls() == [*QUICK, *again, *STARTED, *RECOVER]
         assert scene.approvals() == ["web-0"]
-        assert "Slow prepare begins (attempt 2)" in scene.home.history()
+        (story,) = scene.home.json("history")["events"]
+        begun = [entry for entry in story["timeline"] if entry["what"].startswith("prepare begins")]
+        assert [(entry["who"], entry["what"], entry["result"]) for entry in begun] == [
+            ("Quick", "prepare begins", ""),
+            ("Slow", "prepare begins (attempt 1)", "cut off"),
+            ("Slow", "prepare begins (attempt 2)", ""),
+        ]
 
     def test_while_the_approval_is_on_its_way_it_asks_again_since_the_answer_is_lost(self, scene: Scene) -> None:
         scene.simulator.faults.add(method="POST", status=503, delay_seconds=600)
