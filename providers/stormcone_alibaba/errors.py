@@ -211,7 +211,8 @@ def api_error(
     found = meaning(code, status)
     permission = PERMISSION.format(action=action)
     says, cure = found.says.format(permission=permission), found.cure.format(permission=permission)
-    if found in (_UNKNOWN_PASSING, _UNKNOWN_REFUSED):
+    # What the SDK cannot read it hands on whole, ids that are new each time and all.
+    if found in (_UNKNOWN_PASSING, _UNKNOWN_REFUSED) and not code.startswith("SDK."):
         quoted = " ".join(printable(redacted(message, secrets)).split())[:200]
         says += f": {quoted!r}" if quoted else ""
     code = redacted(printable(code), secrets)[:100]

@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 
 from stormcone.clock import Clock, SystemClock
 from stormcone.errors import ProviderError, RequestRefused, SimulationError
-from stormcone.exchange import Tap
+from stormcone.exchange import CloudTrace, Tap
 from stormcone.model import (
     Approval,
     Capabilities,
@@ -21,6 +21,7 @@ from stormcone.model import (
     Machine,
     MaintenanceEvent,
     Observation,
+    Origin,
     Outcome,
     Phase,
     Scope,
@@ -34,7 +35,8 @@ from stormcone_alibaba.notifications import read_hint
 from stormcone_alibaba.sdk import SdkEcs, require_sdk
 from stormcone_alibaba.settings import Settings, read_settings
 from stormcone_alibaba.simulation import order
-from stormcone_alibaba.transport import ApiSession
+from stormcone_alibaba.trace import AlibabaTrace
+from stormcone_alibaba.transport import ApiSession, shown_proxy
 from stormcone_alibaba.wire import (
     ACTIVE,
     INFERRED_ID,
@@ -86,6 +88,8 @@ class AlibabaProvider:
         permissions=tuple(PERMISSION.format(action=action) for action in OPERATIONS),
     )
 
+    trace: ClassVar[CloudTrace] = AlibabaTrace()
+
     def __init__(
         self, settings: Settings, *, clock: Clock | None = None, api: EcsApi | None = None, tap: Tap | None = None
     ) -> None:
@@ -127,6 +131,20 @@ class AlibabaProvider:
             self._active(machine)  # nothing else here would notice that this is another cloud
         self._machine = machine
         return machine
+
+    def facts(self) -> Mapping[str, str]:
+        """What it uses: the API's address, the proxy to it, and where the credentials come from.
+
+        Raises:
+            ProviderUnavailable: there are no credentials.
+            ProviderError: they, or the region, could not be asked for.
+        """
+        api = self._settings.api_of(self._region())
+        return {
+            "api": api,
+            "proxy": shown_proxy(api, self._settings.proxy),
+            "credentials": self.credentials.get().source,
+        }
 
     def poll(self) -> Observation:
         """The active events, and the release of a spot instance where one is announced.
@@ -310,9 +328,9 @@ class AlibabaProvider:
         for query in self._queries(machine):
             for reading in self._read(query):
                 problems += reading.problems
-                if reading.event is None:
-                    complete = False
-                else:
+                if reading.event is None or reading.event.id_origin is Origin.INFERRED:
+                    complete = False  # it may be one that is known by its id, which is then not gone
+                if reading.event is not None:
                     # Pages shift while they are read, so that an event may stand on two of them.
                     events[reading.event.key] = reading.event
         found: Sequence[MaintenanceEvent] = tuple(events.values())

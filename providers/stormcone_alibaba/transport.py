@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 
 from stormcone.clock import Clock
 from stormcone.exchange import Exchange, Tap
@@ -119,3 +119,12 @@ def proxies_for(url: str, proxy: str | None) -> Mapping[str, str]:
     if proxy is not None:
         return {"http": proxy, "https": proxy}
     return get_environ_proxies(url) or {"none": ""}
+
+
+def shown_proxy(url: str, proxy: str | None) -> str:
+    """The proxy that a URL is asked through, without the name and password that it may hold; `none` for none."""
+    chosen = select_proxy(url, dict(proxies_for(url, proxy)))
+    if chosen is None:
+        return "none"
+    scheme, separator, place = chosen.rpartition("://")
+    return f"{scheme}{separator}{place.rpartition('@')[2]}"

@@ -228,7 +228,7 @@ def read_page(document: Document) -> Page:
         ProviderError: it has no list of events, which must not be taken for an empty one.
     """
     events = document.get("InstanceSystemEventSet")
-    entries = events.get("InstanceSystemEventType", []) if isinstance(events, dict) else None
+    entries = events.get("InstanceSystemEventType") if isinstance(events, dict) else None
     if not isinstance(entries, list):
         raise ProviderError("Alibaba Cloud's DescribeInstanceHistoryEvents failed: its answer has no list of events")
     token = document.get("NextToken")

@@ -195,7 +195,7 @@ def approval(ids: Iterable[str]) -> bytes:
 def read_document(body: bytes, api_version: str = CURRENT_VERSION) -> Observation:
     """All that a document says. What type of content its header claims does not matter (seen in the field).
 
-    An entry that is no object, or whose `EventId` is there and unreadable, makes the observation incomplete.
+    An entry that is no object, or whose `EventId` is absent or unreadable, makes the observation incomplete.
 
     Raises:
         ProviderError: it is no document, so what is scheduled is unknown.
@@ -254,8 +254,8 @@ class _Reading:
             self._problem(event, f"{path} cannot be read: {why}")
         for oddity in _oddities(event):
             self._problem(event, oddity)
-        if "EventId" in unreadable:
-            self.complete = False
+        if event.id_origin is Origin.INFERRED:
+            self.complete = False  # it may be one that is known by its id, which is then not gone
         self._keep(event)
 
     def _translate(self, native: ScheduledEvent, entry: dict[str, JsonValue]) -> MaintenanceEvent:

@@ -17,6 +17,7 @@ from stormcone.errors import SimulationError
 from stormcone_simulators.messages import Request, Response
 from stormcone_simulators.reasons import reason
 from stormcone_simulators.server import Delivery, Line, plain
+from stormcone_simulators.spoilers import SPOILERS, Spoiler
 
 _JUNK = b"\x16\x03\x01\x02\x00 this is no HTTP\r\n\r\n"
 _DRIP_SECONDS = 1.0
@@ -56,12 +57,19 @@ async def _drip(line: Line, response: Response) -> None:
         await line.send(bytes((byte,)))
 
 
-async def _invalid_utf8(line: Line, response: Response) -> None:
-    await plain(line, replace(response, body=b"\xff\xfe" + response.body))
-
-
 async def _text(line: Line, response: Response) -> None:
     await plain(line, replace(response, content_type="text/plain"))
+
+
+async def _redirect(line: Line, response: Response) -> None:
+    await plain(line, replace(response, status=302, headers=(*response.headers, ("Location", "http://127.0.0.1:9/"))))
+
+
+def _spoilt(spoil: Spoiler) -> Delivery:
+    async def deliver(line: Line, response: Response) -> None:
+        await plain(line, replace(response, body=spoil(response.body)))
+
+    return deliver
 
 
 KINDS: Mapping[str, Delivery] = {
@@ -72,12 +80,13 @@ KINDS: Mapping[str, Delivery] = {
     "junk": _junk,
     "empty": _empty,
     "drip": _drip,
-    "invalid_utf8": _invalid_utf8,
     "text": _text,
+    "redirect": _redirect,
+    **{name: _spoilt(spoil) for name, spoil in SPOILERS.items()},
 }
 """How an answer is spoilt: cut by a reset; connection closed without an answer; no answer until the client leaves; a
-body that ends half way; bytes that are not HTTP; an empty body; one byte a second of the simulator's clock; a body that
-is not UTF-8; `text/plain` as the content type."""
+body that ends half way; bytes that are not HTTP; an empty body; one byte a second of the clock; `text/plain`
+as the content type; a redirect; or a body that is spoilt, see `SPOILERS`."""
 
 
 def _known_kind(kind: str) -> str:

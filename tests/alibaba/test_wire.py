@@ -232,8 +232,11 @@ class TestAnswers:
         with pytest.raises(ProviderError, match="no list of events"):
             read_page({"RequestId": "R", **events})
 
-    def test_an_empty_set_is_an_empty_list(self):
-        assert read_page({"RequestId": "R", "InstanceSystemEventSet": {}}).entries == ()
+    def test_an_empty_list_says_that_nothing_is_scheduled_and_a_missing_one_nothing_at_all(self):
+        empty = {"InstanceSystemEventType": []}
+        assert read_page({"RequestId": "R", "InstanceSystemEventSet": empty}).entries == ()
+        with pytest.raises(ProviderError, match="no list of events"):
+            read_page({"RequestId": "R", "InstanceSystemEventSet": {}})
 
     @pytest.mark.parametrize("made", [{}, {"EventIdSet": {}}, {"EventIdSet": {"EventId": []}}])
     def test_of_making_events_have_ids(self, made):

@@ -220,7 +220,7 @@ class TestAnEventId:
         assert scheduled.key == started.key != other.key
         assert scheduled.approval is Approval.NONE
         assert "has no EventId" in observation.problems[0]
-        assert observation.complete
+        assert not observation.complete
 
     @pytest.mark.parametrize("unreadable", [5, ["C7061BAC"], True])
     def test_that_cannot_be_read_proves_no_other_event_absent(self, read, unreadable):
