@@ -6,7 +6,6 @@ stormcone run examples/failover/maintenance.py
 from datetime import timedelta
 
 from database import Database, Lagging
-
 from stormcone import App, Context, Handler, Impact, MaintenanceEvent, Retry
 
 

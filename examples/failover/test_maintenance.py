@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
+
 from database import Database
 from maintenance import Failover
-
 from stormcone import App, Impact, Outcome, Phase
 
 pytestmark = pytest.mark.machines("db-0", "db-1")

@@ -17,7 +17,7 @@ from stormcone.handlers import Stage
 from stormcone.journal import Journal
 from stormcone.journal.schema import APPLICATION_ID, VERSION
 from stormcone.lifecycle import Change, ChangeKind
-from stormcone.model import Machine, Phase
+from stormcone.model import Machine
 from stormcone.runs import RUN_MOVES, Attempt, NewRun, RunState, Settled, Verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,72 +59,7 @@ def ends(journal, run, state=RunState.SUCCEEDED, due=None):
     return journal.end_attempt(run, Attempt(Verdict.SUCCEEDED, "fine"), Settled(state, due, "fine"), LATER)
 
 
-class TestWhatIsWritten:
-    def test_is_there_after_the_file_was_closed(self, path, announce, event):
-        with Journal.open(path) as journal:
-            journal.begin_life(NOW, MACHINE)
-            episode = announce(journal)
-            ends(journal, journal.begin_run(the_run(journal, episode), NOW))
-            approval = journal.ask_approval(episode.id, NOW, "prepared by lb")
-            journal.answer_approval(approval, LATER, accepted=True, final=False, note="")
-            with journal.transaction():
-                journal.save_decision(episode.id, "prepared by lb")
-        with Journal.open(path) as journal:
-            (kept,) = journal.episodes()
-            assert (kept.event, kept.boot_id, kept.first_seen) == (event(), "boot-1", NOW)
-            assert (kept.decision, kept.approved, kept.started, kept.ended) == ("prepared by lb", True, None, None)
-            run = the_run(journal, kept)
-            assert (run.state, run.attempt, run.begun, run.ended) == (RunState.SUCCEEDED, 1, NOW, LATER)
-            (attempt,) = journal.attempts(run.id)
-            assert (attempt.number, attempt.ended, attempt.verdict, attempt.note) == (1, LATER, "succeeded", "fine")
-            (approval,) = journal.approvals(kept.id)
-            assert (approval.asked, approval.answered, approval.accepted, approval.note) == (
-                NOW,
-                LATER,
-                True,
-                "prepared by lb",
-            )
-            (change,) = journal.changes(kept.id)
-            assert (change.at, change.kind, change.event) == (NOW, ChangeKind.ANNOUNCED, event())
-            (life,) = journal.lives()
-            assert (life.begun, life.ended, life.machine, life.boot_id) == (NOW, None, "web-0", "boot-1")
-
-    def test_follows_an_event_to_its_end(self, journal, announce, event):
-        episode = announce(journal)
-        for kind, phase in ((ChangeKind.STARTED, Phase.STARTED), (ChangeKind.ENDED, Phase.ENDED)):
-            change = Change(kind=kind, event=event(phase=phase), before=episode.event, episode=1)
-            with journal.transaction():
-                episode = journal.save_change(change, LATER, MACHINE)
-        assert (episode.started, episode.ended) == (LATER, LATER)
-        assert [step.kind for step in journal.changes(episode.id)] == ["announced", "started", "ended"]
-
-    def test_is_asked_for_by_a_number_that_exists(self, journal):
-        with pytest.raises(KeyError):
-            journal.episode(7)
-
-    def test_of_the_agents_lives_says_which_ended_in_good_order(self, journal):
-        first, _ = journal.begin_life(NOW, MACHINE)
-        journal.begin_life(LATER, MACHINE)
-        journal.end_life(first, LATER)
-        assert [life.ended for life in journal.lives()] == [LATER, None]
-
-
 class TestATransaction:
-    def test_that_fails_leaves_nothing(self, journal, event):
-        def half():
-            journal.save_change(Change(kind=ChangeKind.ANNOUNCED, event=event(), before=None, episode=1), NOW, MACHINE)
-            raise ZeroDivisionError
-
-        with pytest.raises(ZeroDivisionError), journal.transaction():
-            half()
-        assert journal.episodes() == []
-
-    def test_that_fails_does_not_spoil_the_next(self, journal, announce):
-        with pytest.raises(ZeroDivisionError), journal.transaction():
-            raise ZeroDivisionError
-        announce(journal)
-        assert len(journal.episodes()) == 1
-
     def test_that_was_cut_off_with_its_process_leaves_nothing(self, path, announce):
         with Journal.open(path) as journal:
             announce(journal)
@@ -160,11 +95,6 @@ class TestTheFile:
         assert path.exists()
         assert stat.S_IMODE(path.parent.stat().st_mode) & 0o077 == 0
 
-    def test_may_be_closed_twice(self, path):
-        journal = Journal.open(path)
-        journal.close()
-        journal.close()
-
     def test_is_not_needed_for_a_journal_that_keeps_nothing(self, announce):
         with Journal.open(":memory:") as journal:
             announce(journal)
@@ -179,10 +109,6 @@ class TestTheLock:
             f"the journal {path} is in use by process {os.getpid()}; "
             "stop that agent, or give this one a journal of its own"
         )
-
-    def test_is_let_go_when_the_journal_is_closed(self, path):
-        Journal.open(path).close()
-        Journal.open(path).close()
 
     def test_is_let_go_when_opening_fails(self, path):
         path.write_bytes(b"no database " * 100)
@@ -217,18 +143,6 @@ class TestTheLock:
 
 
 class TestAReader:
-    def test_sees_what_the_agent_writes_and_does_not_disturb_it(self, path, journal, announce):
-        with Journal.read(path) as reader:
-            assert reader.episodes() == []
-            announce(journal)
-            assert len(reader.episodes()) == 1
-            announce(journal, id="E-2")
-            assert len(reader.episodes()) == 2
-
-    def test_cannot_write(self, path, journal, announce):
-        with Journal.read(path) as reader, pytest.raises(JournalError, match="readonly"):
-            announce(reader)
-
     def test_needs_a_journal(self, path):
         with pytest.raises(JournalError, match="there is no journal at"):
             Journal.read(path)
@@ -309,14 +223,6 @@ class TestAFileThatCannotBeWritten:
         announce(journal, id="E-2", description="x" * 100_000)
         assert len(journal.episodes()) == 2
 
-    def test_is_an_error_after_it_was_closed(self, path, announce):
-        journal = Journal.open(path)
-        journal.close()
-        with pytest.raises(JournalError):
-            announce(journal)
-        with pytest.raises(JournalError):
-            journal.episodes()
-
     def test_is_an_error_where_another_program_holds_it(self, path, journal, announce):
         journal._connection.execute("PRAGMA busy_timeout = 0")
         other = sqlite3.connect(path, isolation_level=None)
@@ -342,90 +248,3 @@ class TestARun:
                 journal._set_run_state(run, after)
         kept = the_run(journal, journal.episode(run.episode))
         assert kept.state is (after if (before, after) in RUN_MOVES else before)
-
-    def test_moves_only_from_where_it_is(self, journal, announce):
-        run = the_run(journal, announce(journal))
-        journal.begin_run(run, NOW)
-        with pytest.raises(JournalError, match="is no longer pending"):
-            journal.begin_run(run, NOW)
-        assert len(journal.attempts(run.id)) == 1
-
-    def test_counts_its_attempts(self, journal, announce):
-        run = the_run(journal, announce(journal))
-        for attempt in (1, 2):
-            run = journal.begin_run(run, NOW)
-            assert (run.attempt, run.state, run.due) == (attempt, RunState.RUNNING, None)
-            run = ends(journal, run, RunState.PENDING, LATER)
-            assert (run.state, run.due, run.ended) == (RunState.PENDING, LATER, None)
-        assert [attempt.number for attempt in journal.attempts(run.id)] == [1, 2]
-
-    def test_that_was_dropped_can_be_scheduled_again(self, journal, announce):
-        run = the_run(journal, announce(journal))
-        with journal.transaction():
-            journal.drop_run(run, NOW, "the event has changed")
-        run = the_run(journal, journal.episode(run.episode))
-        assert (run.state, run.ended, run.note) == (RunState.DROPPED, NOW, "the event has changed")
-        with journal.transaction():
-            journal.schedule_run(run, LATER)
-        run = the_run(journal, journal.episode(run.episode))
-        assert (run.state, run.ended, run.note, run.due) == (RunState.PENDING, None, "", LATER)
-
-    def test_that_was_cut_off_is_pending_in_the_next_life(self, journal, announce):
-        run = journal.begin_run(the_run(journal, announce(journal)), NOW)
-        _, cut_off = journal.begin_life(LATER, MACHINE)
-        assert cut_off == 1
-        (run,) = journal.runs(run.episode)
-        assert (run.state, run.attempt) == (RunState.PENDING, 1)
-        (attempt,) = journal.attempts(run.id)
-        assert (attempt.ended, attempt.verdict) == (None, None)
-
-    def test_of_another_machine_is_not_this_ones(self, journal, announce):
-        journal.begin_run(the_run(journal, announce(journal)), NOW)
-        other = Machine(provider="test", id="vm-1", name="web-0")
-        _, cut_off = journal.begin_life(LATER, other)
-        assert cut_off == 0
-        assert journal.unfinished(other) == []
-        assert [run.state for run in journal.runs(1)] == [RunState.RUNNING]
-
-
-class TestWhatIsUnfinished:
-    def test_is_what_goes_on_or_has_work_left(self, journal, announce, event):
-        episode = announce(journal)
-        assert [each.id for each in journal.unfinished(MACHINE)] == [episode.id]
-        ended = Change(kind=ChangeKind.ENDED, event=event(phase="ended"), before=episode.event, episode=1)
-        with journal.transaction():
-            journal.save_change(ended, LATER, MACHINE)
-        assert [each.id for each in journal.unfinished(MACHINE)] == [episode.id]
-        ends(journal, journal.begin_run(the_run(journal, episode), NOW))
-        assert journal.unfinished(MACHINE) == []
-
-    def test_is_found_by_the_machines_id_without_regard_to_case(self, journal, announce):
-        announce(journal)
-        same = Machine(provider="test", id="VM-0", name="another name")
-        assert len(journal.unfinished(same)) == 1
-        assert journal.unfinished(Machine(provider="other", id="vm-0", name="web-0")) == []
-
-    def test_is_found_by_the_name_where_there_is_no_id(self, journal, announce):
-        nameless = Machine(provider="test", id="", name="web-0")
-        announce(journal, nameless)
-        assert len(journal.unfinished(Machine(provider="test", id="", name="WEB-0"))) == 1
-
-    def test_comes_with_the_latest_episode_of_what_has_ended(self, journal, announce, event):
-        announce(journal)
-        with journal.transaction():
-            journal.save_change(
-                Change(kind=ChangeKind.ANNOUNCED, event=event(id="e-1"), before=None, episode=2), LATER, MACHINE
-            )
-        (latest,) = journal.latest(MACHINE, [event().key, event(id="unknown").key])
-        assert latest.number == 2
-
-
-class TestAnApproval:
-    @pytest.mark.parametrize(("accepted", "approved"), [(True, True), (False, False), (None, True)])
-    def test_counts_unless_it_was_turned_down(self, journal, announce, accepted, approved):
-        episode = announce(journal)
-        approval = journal.ask_approval(episode.id, NOW, "why")
-        if accepted is not None:
-            journal.answer_approval(approval, LATER, accepted=accepted, final=False, note="")
-        assert journal.episode(episode.id).approved is approved
-        assert journal.episode(episode.id).known().approved is approved

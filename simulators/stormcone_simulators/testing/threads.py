@@ -53,7 +53,7 @@ class Mode(Protocol):
         """Let it end; the provider is closed already."""
 
 
-class _ObligingClock:
+class ObligingClock:
     """A manual clock that whoever waits for it moves on."""
 
     def __init__(self, clock: ManualClock) -> None:
@@ -106,7 +106,7 @@ class InTestsThread:
     """
 
     def __init__(self, clock: ManualClock) -> None:
-        self.clock: Clock = _ObligingClock(clock)
+        self.clock: Clock = ObligingClock(clock)
         self.executor: Executor = InlineExecutor()
         self._manual = clock
         self._agent: Agent | None = None

@@ -1,0 +1,32 @@
+"""What every provider, simulator and journal must do, as suites that whoever writes one runs over it.
+
+A test module of a few lines runs a suite; each case's docstring is the promise and its source:
+
+```python
+import pytest
+from stormcone_simulators.conformance import Cloud, ProviderSuite, SimulatorSuite
+
+@pytest.fixture
+def subject():
+    return Cloud(name="lighthouse")
+
+class TestProvider(ProviderSuite): ...
+class TestSimulator(SimulatorSuite): ...
+```
+
+stormcone's own run through the same suites.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("journals", "providers", "simulators")))
+
+from stormcone_simulators.conformance.clouds import Cloud as Cloud  # noqa: E402 - rewriting is registered first
+from stormcone_simulators.conformance.journals import JournalStore as JournalStore  # noqa: E402
+from stormcone_simulators.conformance.journals import JournalSuite as JournalSuite  # noqa: E402
+from stormcone_simulators.conformance.journals import JournalUnderTest as JournalUnderTest  # noqa: E402
+from stormcone_simulators.conformance.providers import ProviderSuite as ProviderSuite  # noqa: E402
+from stormcone_simulators.conformance.simulators import SimulatorSuite as SimulatorSuite  # noqa: E402
+
+SUITES = (ProviderSuite, SimulatorSuite, JournalSuite)
+"""All suites, for whoever lists their cases."""

@@ -1,0 +1,15 @@
+"""The journal on SQLite, through the suite that anybody's goes through."""
+
+from functools import partial
+
+import pytest
+
+from stormcone.journal import Journal
+from stormcone_simulators.conformance import JournalSuite, JournalUnderTest
+
+
+class TestSQLite(JournalSuite):
+    @pytest.fixture
+    def subject(self, tmp_path):
+        path = tmp_path / "journal.db"
+        return JournalUnderTest(open=partial(Journal.open, path), read=partial(Journal.read, path))
