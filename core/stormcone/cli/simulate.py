@@ -17,13 +17,12 @@ from stormcone.cli.options import (
     region_option,
     settings_option,
 )
-from stormcone.clock import SystemClock
 from stormcone.detect import AUTO
 from stormcone.errors import SimulationError
 from stormcone.model import Impact, Outcome
 from stormcone.plugins import provider_class
 from stormcone.provider import Simulates
-from stormcone.simulation import DEFAULT_ENDPOINT, ControlClient
+from stormcone.simulation import DEFAULT_ENDPOINT, ControlClient, clock_of
 from stormcone.text import printable, stamp
 
 _endpoint = endpoint_option("The simulator's address.", DEFAULT_ENDPOINT)
@@ -48,11 +47,12 @@ def _simulation(
     """Whoever makes the events, with its clock: the cloud's own interface where it has one, else a simulator's."""
     if provider != AUTO and provider_class(provider).capabilities.can_simulate:
         real = None if endpoint == DEFAULT_ENDPOINT and not _was_given("endpoint") else endpoint
-        source = provider_class(provider).from_options(options_for_provider(real, None, region, settings))
+        clock = clock_of(real)
+        source = provider_class(provider).from_options(options_for_provider(real, None, region, settings, clock))
         if not isinstance(source, Simulates):
             raise SimulationError(f"the provider {provider} says that it can simulate, and has no way to do so")
         try:
-            yield source, SystemClock().now
+            yield source, clock.now
         finally:
             source.close()
     else:
