@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from stormcone import notices
 from stormcone.approval import Answer as ApprovalAnswer
@@ -160,7 +161,7 @@ class Agent:
             self._finish()
 
     def stop(self) -> None:
-        """Ask `run` to end; safe in signal handlers and other threads."""
+        """Ask `run` to end, from another thread. A signal's handler may call it where `run` is not in its thread."""
         self._stopping = True
         self._wake.set()
         self._poller.stop()
@@ -185,13 +186,12 @@ class Agent:
         """Do all that there is to do now; True where something was done, so that there may be more."""
         self._complain("lost journal", self.journal.loss)
         try:
-            busy = self._take_answer()
-            while self._inbox:
-                self._inbox[0](self._clock.now())
-                self._inbox.popleft()
-                busy = True
+            try:
+                busy = self._take_in()
+            finally:  # no time-out is lost on a journal that takes no writes
+                if self._engine is not None:
+                    self._supervise(self._engine)
             if self._engine is not None and not self._stopping:
-                self._supervise(self._engine)
                 busy = self._dispatch(self._engine) or busy
                 busy = self._approve(self._engine) or busy
                 self._going_on = self._engine.going_on()
@@ -210,6 +210,15 @@ class Agent:
         if self._keep is not None and seconds >= self._forget_due:
             self.journal.forget(self._clock.now() - self._keep)
             self._forget_due = seconds + _DAY
+
+    def _take_in(self) -> bool:
+        """Take in what the other threads have posted; True where there was something."""
+        busy = self._take_answer()
+        while self._inbox:
+            self._inbox[0](self._clock.now())
+            self._inbox.popleft()
+            busy = True
+        return busy
 
     def _post_answer(self, answer: Answer) -> None:
         self._answer = answer
@@ -234,7 +243,9 @@ class Agent:
         if machine.scope is Scope.MACHINE:  # of a region, our own boots say nothing
             machine = replace(machine, boot_id=machine.boot_id or self._boot_id)
         self._life, cut_off = self.journal.begin_life(self._clock.now(), machine)
-        self._engine = Engine(self.journal, self.app, machine)
+        engine = Engine(self.journal, self.app, machine)
+        engine.resume(self._clock.now())
+        self._engine = engine
         self._going_on = self._engine.going_on()
         if self._going_on and self.provider.capabilities.reports_outcome:
             self._poller.soon()  # the first poll could not ask how these have ended
@@ -299,7 +310,11 @@ class Agent:
             if not self._dry_run:
                 self._publish(notices.run_begun_notice(run, order.episode, now))
             work = self._attempt(order, Context(engine.machine.in_event(event), run.attempt, log, control))
-            self._executor.submit(work, f"stormcone-{run.handler}-{run.stage}")
+            try:
+                self._executor.submit(work, f"stormcone-{run.handler}-{run.stage}")
+            except RuntimeError as error:  # no more threads, now
+                attempt = Attempt(Verdict.ERROR, one_line(error))
+                self._post(partial(self._attempt_ended, run.id, attempt))
             busy = True
         return busy
 
@@ -312,7 +327,7 @@ class Agent:
                 else attempt_stage(order.handler, order.run.stage, order.episode.event, context)
             )
             self._seam(Boundary.AFTER_STAGE)
-            self._post(lambda now: self._attempt_ended(order.run.id, attempt, now))
+            self._post(partial(self._attempt_ended, order.run.id, attempt))
 
         return work
 
@@ -339,7 +354,11 @@ class Agent:
             busy = True
         for request in () if self._dry_run else engine.ask_approvals(now, self._approving):
             self._approving.add(request.episode.id)
-            self._executor.submit(self._approval(request), "stormcone-approve")
+            try:
+                self._executor.submit(self._approval(request), "stormcone-approve")
+            except RuntimeError as error:
+                unsent = ProviderError(one_line(error))
+                self._post(partial(self._approval_answered, request, unsent))
             busy = True
         return busy
 
@@ -354,7 +373,7 @@ class Agent:
             except Exception as caught:  # noqa: BLE001 - whatever a provider raises, the approval may be tried again
                 error = ProviderError(one_line(caught))
             self._seam(Boundary.AFTER_APPROVAL)
-            self._post(lambda now: self._approval_answered(request, error, now))
+            self._post(partial(self._approval_answered, request, error))
 
         return work
 

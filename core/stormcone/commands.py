@@ -72,6 +72,8 @@ class CommandHandler(Handler):
             document.seek(0)
             try:
                 command = _Command(words, document, {**os.environ, **variables(stage, event, context)}, context.log)
+            except BlockingIOError as error:  # no more processes or memory, now
+                raise Retry(f"the command {words[0]!r} cannot be started: {error.strerror}") from error
             except (OSError, ValueError) as error:
                 raise GiveUp(f"the command {words[0]!r} cannot be started: {error}") from error
         context.control.on_stop(lambda: command.signal(signal.SIGTERM))

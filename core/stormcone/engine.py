@@ -11,7 +11,7 @@ from stormcone.approval import Answer, Decision, Facts, decide
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import ApprovalRecord, Episode, Journal
-from stormcone.lifecycle import Change, advance
+from stormcone.lifecycle import Change, ChangeKind, advance
 from stormcone.model import EventKey, Machine, Observation, Outcome, Phase
 from stormcone.runs import Attempt, Run, RunState, Settled, backoff, outdated, plan, settle
 from stormcone.text import one_line, printable
@@ -74,8 +74,19 @@ class Engine:
                     self._record(change, now)
         return changes
 
+    def resume(self, now: datetime) -> None:
+        """Let handlers that the app did not have in its last life take part in the events that go on."""
+        with self.journal.transaction():
+            for episode in self.unfinished():
+                if episode.ended is None:
+                    kind = ChangeKind.REVISED if episode.event.phase is Phase.SCHEDULED else ChangeKind.STARTED
+                    change = Change(kind=kind, event=episode.event, before=episode.event, episode=episode.number)
+                    self._plan(change, episode, now)
+
     def _record(self, change: Change, now: datetime) -> None:
-        episode = self.journal.save_change(change, now, self.machine)
+        self._plan(change, self.journal.save_change(change, now, self.machine), now)
+
+    def _plan(self, change: Change, episode: Episode, now: datetime) -> None:
         affected = self.machine.affected_by(change.event)
         planned = plan(change, self.app, self.journal.runs(episode.id), affected=affected)
         for run, why in planned.dropped:
@@ -143,8 +154,7 @@ class Engine:
         for episode, earlier in self._approvable(now, in_flight):
             decision = self._decide(episode, now)
             if decision.answer is Answer.YES:
-                lost = bool(earlier) and earlier[-1].answered is None
-                reason = f"{decision.reason}; repeated, since the answer was lost" if lost else decision.reason
+                reason = f"{decision.reason}{_repeated(earlier)}"
                 yield Request(self.journal.ask_approval(episode.id, now, reason), episode, reason)
 
     def answer_approval(self, request: Request, error: ProviderError | None, now: datetime) -> None:
@@ -174,6 +184,13 @@ class Engine:
             )
         except Exception as error:  # noqa: BLE001 - the app's own policy: its fault is a no
             return Decision(Answer.NO, f"the app's own policy failed: {one_line(error)}")
+
+
+def _repeated(earlier: list[ApprovalRecord]) -> str:
+    """What to add to the reason of an approval that is not the first: an earlier one may have arrived."""
+    if not earlier:
+        return ""
+    return f"; repeated, since {'the answer was lost' if earlier[-1].answered is None else 'the last one failed'}"
 
 
 def _may_ask(earlier: list[ApprovalRecord], episode: Episode, now: datetime) -> bool:

@@ -454,6 +454,9 @@ class TestApproval:
             world.step(seconds=10)
         assert world.cloud.approvals == ["E-1"] * 3
         assert [approval.accepted for approval in world.journal.approvals(1)] == [None, None, True]
+        assert [approval.note for approval in world.journal.approvals(1)][-1].endswith(
+            "repeated, since the last one failed"
+        )
         assert world.told(NoticeKind.APPROVAL_FAILED) == [
             "reboot of web-0 could not be approved: 503",
             "reboot of web-0 could not be approved: KeyError: 'x'",

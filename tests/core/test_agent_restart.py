@@ -258,3 +258,49 @@ class TestAnAgentOfARegion:
         world.cloud.forget()
         world.step(minutes=1)
         assert world.episode().event.outcome is Outcome.CANCELED
+
+
+class TestAHandlerThatIsNewInThisLife:
+    def test_prepares_for_what_was_announced_before_and_is_waited_for(self, world):
+        world.cloud.announce(resources=("web-0", "db-0"))
+        world.handler("lb", ROUND)
+        world.step()
+        world.die()
+        world.handler("db", ROUND)
+        world.app.leader = "first"
+        world.step(minutes=1)
+        assert world.calls == ["lb.prepare", "db.prepare"]
+        assert world.cloud.approvals == ["E-1"]
+
+    def test_runs_started_where_the_event_has_begun(self, world):
+        world.cloud.announce(phase="started")
+        world.handler("lb")
+        world.step()
+        world.die()
+        world.handler("db")
+        world.step(minutes=1)
+        assert world.calls == ["lb.started", "db.started"]
+
+
+class NoMoreThreads:
+    """An executor that has no thread for the first pieces of work."""
+
+    def __init__(self, refusals):
+        self.refusals = refusals
+
+    def submit(self, work, name):
+        if self.refusals:
+            self.refusals -= 1
+            raise RuntimeError("can't start new thread")
+        work()
+
+
+def test_work_for_which_there_is_no_thread_is_tried_again(world):
+    world.executor = NoMoreThreads(1)
+    world.handler("lb", ROUND)
+    world.cloud.announce()
+    world.step()
+    assert world.calls == []
+    world.step(seconds=5)
+    assert world.calls == ["lb.prepare#2"]
+    assert world.cloud.approvals == ["E-1"]

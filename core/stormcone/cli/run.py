@@ -17,7 +17,7 @@ from stormcone.cli.options import (
     options_for_provider,
     provider_options,
 )
-from stormcone.cli.signals import on_stop, until_stopped
+from stormcone.cli.signals import run_until_told, until_stopped
 from stormcone.cli.story import Story
 from stormcone.clock import Clock
 from stormcone.commands import CommandHandler, split_command
@@ -145,8 +145,7 @@ def command(
 def _watch(agent: Agent, clock: Clock) -> str:
     """Let the agent work until it is told to stop; answers "", or what was lost with a journal that broke under it."""
     try:
-        with on_stop(agent.stop):
-            agent.run()
+        run_until_told(agent.run, agent.stop)
     except JournalDamaged as error:
         return agent.journal.set_aside(clock.now(), str(error))
     return ""

@@ -1,10 +1,14 @@
 """Ending in good order: what Ctrl-C and SIGTERM do to the commands that go on until they are told to stop."""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+_LOOK = 0.5
+"""Seconds between two looks at whether the work is done; a signal's handler runs at once, whatever this is."""
 
 
 class _Told(BaseException):
@@ -20,6 +24,32 @@ def on_stop(act: Callable[[], None]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def run_until_told(work: Callable[[], None], stop: Callable[[], None]) -> None:
+    """Do the work in a thread of its own, and call `stop` for each Ctrl-C or SIGTERM.
+
+    A signal's handler runs between any two steps of the main thread: were the work there too, `stop` could wait for
+    a lock that the very step which it interrupts holds.
+
+    Raises:
+        Exception: whatever the work raises.
+    """
+    failed: list[BaseException] = []
+
+    def carry_out() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised again below, in the main thread
+            failed.append(error)
+
+    worker = threading.Thread(target=carry_out, name="stormcone-work", daemon=True)
+    with on_stop(stop):
+        worker.start()
+        while worker.is_alive():
+            worker.join(_LOOK)
+    if failed:
+        raise failed[0]
 
 
 @contextmanager
