@@ -75,18 +75,24 @@ class CloudTrace(Protocol):
         """The exchanges by which a provider would have learnt that it is on `machine`."""
 
     def poll(
-        self, going_on: Sequence[MaintenanceEvent], ended: Sequence[MaintenanceEvent], number: int, at: datetime
+        self,
+        machine: Machine,
+        going_on: Sequence[MaintenanceEvent],
+        ended: Sequence[MaintenanceEvent],
+        number: int,
+        at: datetime,
     ) -> Iterable[Exchange]:
         """The exchanges of a poll that would have shown this.
 
         Args:
+            machine: which asks.
             going_on: the events that have not ended.
             ended: those that have ended since the poll before.
             number: counts the polls that showed something new, from 1.
             at: when.
         """
 
-    def approval(self, event: MaintenanceEvent, status: int, at: datetime) -> Iterable[Exchange]:
+    def approval(self, machine: Machine, event: MaintenanceEvent, status: int, at: datetime) -> Iterable[Exchange]:
         """The exchange of an approval of the event that was answered with `status`; 0: the answer was lost."""
 
 

@@ -89,6 +89,7 @@ class AzureTrace:
 
     def poll(
         self,
+        machine: Machine,  # noqa: ARG002 - every machine is shown the same
         going_on: Sequence[MaintenanceEvent],
         ended: Sequence[MaintenanceEvent],  # noqa: ARG002 - what has ended is just not listed
         number: int,
@@ -98,7 +99,13 @@ class AzureTrace:
         document = {"DocumentIncarnation": number, "Events": [event.native for event in going_on]}
         yield _exchange("GET", f"{EVENTS_PATH}?api-version={CURRENT_VERSION}", at, body=json.dumps(document).encode())
 
-    def approval(self, event: MaintenanceEvent, status: int, at: datetime) -> Iterator[Exchange]:
+    def approval(
+        self,
+        machine: Machine,  # noqa: ARG002 - every machine asks in the same way
+        event: MaintenanceEvent,
+        status: int,
+        at: datetime,
+    ) -> Iterator[Exchange]:
         """The start request of the event."""
         asked = approval([event.id])
         yield _exchange("POST", f"{EVENTS_PATH}?api-version={CURRENT_VERSION}", at, status=status, asked=asked)

@@ -19,6 +19,8 @@ from stormcone.workers import InlineExecutor
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
+MACHINES = {"azure": ("web_18", "web_19"), "alibaba": ("i-acmeweb18", "i-acmeweb19")}
+
 
 def make_exchange(**changes: Any) -> Exchange:
     """A poll that shows nothing."""
@@ -125,9 +127,10 @@ def replay(stack: ExitStack) -> Callable[..., Replay]:
 
 @pytest.fixture
 def simulator(stack: ExitStack) -> Callable[..., Simulator]:
-    """A simulator of three machines, two of them in each other's sight."""
+    """A simulator of two machines."""
 
-    def make(cloud: str = "azure", machines: tuple[str, ...] = ("web_18", "web_19"), **settings: str) -> Simulator:
+    def make(cloud: str = "azure", machines: tuple[str, ...] | None = None, **settings: str) -> Simulator:
+        machines = machines or MACHINES[cloud]
         options = SimulatorOptions(machines=machines, clock=ManualClock(NOW), settings=settings)
         return stack.enter_context(simulator_class(cloud).from_options(options))
 

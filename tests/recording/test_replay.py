@@ -22,8 +22,8 @@ EVENTS = "/metadata/scheduledevents?api-version=2020-07-01"
 def recorded(simulator, watch, tmp_path):
     """Records an agent's half hour with what the director makes of it, and answers the trace and the agent."""
 
-    def record(director, length=HOUR / 2, **app):
-        cloud = simulator()
+    def record(director, length=HOUR / 2, cloud="azure", **app):
+        cloud = simulator(cloud)
         agent = watch(cloud, **app)
         path = tmp_path / f"trace-{cloud.url.rpartition(':')[2]}.yaml"
         agent.start(path)
@@ -52,13 +52,14 @@ def approve(replay, *event_ids):
 
 
 class TestAnAgentOnTheReplay:
+    @pytest.mark.parametrize("cloud", ["azure", "alibaba"])
     @pytest.mark.parametrize("scenario", scenario_names())
-    def test_lives_through_the_same_history(self, scenario, recorded, replay, watch):
+    def test_lives_through_the_same_history(self, scenario, cloud, recorded, replay, watch):
         try:
-            path, first = recorded(lambda cloud: cloud.play(scenario), length=HOUR)
+            path, first = recorded(lambda simulator: simulator.play(scenario), length=HOUR, cloud=cloud)
         except SimulationError as error:
             pytest.skip(f"not on this cloud: {error}")
-        again = watch(replay(path))
+        again = watch(replay(path, cloud=cloud))
         again.start()
         begun = again.clock.now()
         again.run(HOUR)
@@ -244,7 +245,7 @@ class TestDifferences:
         for entry in read_trace(tmp_path / "trace.yaml").entries:
             recorder.record(entry.exchange)
         trace = provider_class("azure").trace
-        (told,) = trace.approval(episode.event, 200, recorder._saved_at + timedelta(minutes=4))
+        (told,) = trace.approval(agent.agent.machine, episode.event, 200, recorder._saved_at + timedelta(minutes=4))
         recorder.record(told)
         recorder.close()
         again = replay(tmp_path / "late.yaml")

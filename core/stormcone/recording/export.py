@@ -86,7 +86,7 @@ def _told(cloud: CloudTrace, steps: list[_Step], machine: Machine) -> Iterator[E
                 yield from cloud.identity(machine, at)
             if step.approval is not None:
                 event, approval = step.approval
-                yield from cloud.approval(event, _status(approval), at)
+                yield from cloud.approval(machine, event, _status(approval), at)
             if step.change is not None:
                 news = True
                 if step.change.phase is Phase.ENDED:
@@ -96,7 +96,7 @@ def _told(cloud: CloudTrace, steps: list[_Step], machine: Machine) -> Iterator[E
                     going_on[step.change.key] = step.change
         if news:
             polls += 1
-            yield from cloud.poll(list(going_on.values()), ended, polls, at)
+            yield from cloud.poll(machine, list(going_on.values()), ended, polls, at)
 
 
 def _status(approval: ApprovalRecord) -> int:

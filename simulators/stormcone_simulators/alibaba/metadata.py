@@ -82,11 +82,6 @@ class Metadata:
         value = self._values(machine, now).get(path.removeprefix(ROOT).strip("/"))
         return _text(404, "Not Found") if value is None else _text(200, value)
 
-    def failure(self, status: int) -> Response:
-        """What the service says when it fails with that status."""
-        response = Response(status)
-        return _text(status, response.reason)
-
     def _new_token(self, request: Request, machine: SimulatedMachine, now: datetime) -> Response:
         if request.method != "PUT":
             return _text(405, "Method Not Allowed")
@@ -148,6 +143,11 @@ class Metadata:
                 "Code": "Success",
             }
         )
+
+
+def failure(status: int) -> Response:
+    """What the service says when it fails with that status."""
+    return _text(status, Response(status).reason)
 
 
 def _text(status: int, text: str) -> Response:

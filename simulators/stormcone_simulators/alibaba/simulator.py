@@ -10,12 +10,14 @@ from pydantic import Field, model_validator
 from stormcone.clock import Clock, ManualClock, SystemClock
 from stormcone.errors import SettingsError, SimulationError
 from stormcone.provider import ProviderOptions
+from stormcone.recording import Trace
 from stormcone.simulator import Setting, SimulatorOptions
 from stormcone_simulators.alibaba.documents import Document
 from stormcone_simulators.alibaba.gate import AccessKey, Gate
 from stormcone_simulators.alibaba.metadata import ROLE_KEY, Metadata, Where
 from stormcone_simulators.alibaba.model import AlibabaModel, Rules
 from stormcone_simulators.alibaba.notifications import Notifications, Webhook, checked_webhook
+from stormcone_simulators.alibaba.replay import AlibabaReplay
 from stormcone_simulators.alibaba.rpc import Api
 from stormcone_simulators.alibaba.wire import AlibabaWire
 from stormcone_simulators.base import BaseSimulator
@@ -153,6 +155,15 @@ class AlibabaSimulator(BaseSimulator):
             webhook=settings["webhook"] or None,
             webhook_anywhere=switch(settings, "webhook-anywhere"),
         )
+
+    @classmethod
+    def replay(cls, traces: Sequence[Trace], options: SimulatorOptions) -> AlibabaReplay:
+        """A simulator that answers what was recorded; of the options only clock, port and address count.
+
+        Raises:
+            TraceError: a trace cannot be replayed here.
+        """
+        return AlibabaReplay(*traces, clock=options.clock, port=options.port, bind=options.bind)
 
     def close(self) -> None:
         """Stop listening and pushing. Safe to call twice."""

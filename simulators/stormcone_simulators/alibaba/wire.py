@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from stormcone_simulators.alibaba.gate import Call
-from stormcone_simulators.alibaba.metadata import ROOT, Metadata
+from stormcone_simulators.alibaba.metadata import ROOT, Metadata, failure
 from stormcone_simulators.alibaba.rpc import Api
 from stormcone_simulators.machines import SimulatedMachine
 from stormcone_simulators.messages import Request, Response, problem
@@ -32,7 +32,7 @@ class AlibabaWire:
     def failure(self, status: int, request: Request, path: str) -> Response:
         """What the cloud says where it fails on this request with that status."""
         if _is_metadata(path):
-            return self._metadata.failure(status)
+            return failure(status)
         return self._api.failure(Call.of(request, path), status)
 
 

@@ -67,8 +67,11 @@ class _Protocol:
             return ()
         return approved_ids(request.body) or ()
 
-    def approval(self, event_ids: Sequence[str], unknown: str | None) -> Response:  # noqa: ARG002
+    def approval(self, request: Request, path: str, unknown: str | None) -> Response:  # noqa: ARG002
         return Response(200) if unknown is None else error(400, f"There is no event {unknown}")
+
+    def composed(self, request: Request, path: str, answers: Sequence[Exchange]) -> None:  # noqa: ARG002
+        return None
 
     def listed(self, request: Request, exchange: Exchange, operation: str) -> Listing | None:
         if operation != EVENTS_PATH or request.method != "GET" or exchange.status != 200:
@@ -86,7 +89,7 @@ class _Protocol:
         name = (document.get("compute") or document).get("name")
         return name if isinstance(name, str) else None
 
-    def failure(self, status: int) -> Response:
+    def failure(self, status: int, request: Request, path: str) -> Response:  # noqa: ARG002 - the protocol's face
         return error(status)
 
 

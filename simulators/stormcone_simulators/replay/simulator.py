@@ -5,6 +5,7 @@ it follows the simulator's clock, whatever clients do: an approval is answered a
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, NoReturn
 
@@ -160,25 +161,29 @@ class _Replay:
         operation = self._cloud.operation(request, path)
         if operation is None:
             self._differs(machine, DifferenceKind.NOT_RECORDED, f"{request.method} {path} was not recorded", now)
-            return self._cloud.failure(_NOT_FOUND)
+            return self._cloud.failure(_NOT_FOUND, request, path)
         refusal = self._cloud.refusal(request, path)
         if refusal is not None:
             return refusal
         if approved := self._cloud.approves(request, path):
-            return self._approve(approved, machine, now)
+            return self._approve(approved, request, path, machine, now)
         asked = question(operation, request)
         found = self.tracks[machine.name].find(asked, self._offset(now))
         if found is None:
             self._differs(machine, DifferenceKind.NOT_RECORDED, f"{asked.method} {operation} was not recorded", now)
-            return self._cloud.failure(_NOT_FOUND)
+            return self._cloud.failure(_NOT_FOUND, request, path)
         if found.differences:
             text = f"{asked.method} {operation} is asked otherwise: {', '.join(found.differences)}"
             self._differs(machine, DifferenceKind.ASKED_OTHERWISE, text, now)
-        return self._recorded(found.exchange, request)
+            answers = self.tracks[machine.name].answers(operation, self._offset(now))
+            composed = self._cloud.composed(request, path, answers)
+            if composed is not None:
+                return replace(composed, body=self._today(composed.body))
+        return self._recorded(found.exchange, request, path)
 
-    def failure(self, status: int, _request: Request, _path: str) -> Response:
-        """What the cloud says where it fails with that status."""
-        return self._cloud.failure(status)
+    def failure(self, status: int, request: Request, path: str) -> Response:
+        """What the cloud says where it fails on this request with that status."""
+        return self._cloud.failure(status, request, path)
 
     def story(self, now: datetime) -> list[SimulatedEvent]:
         """The events of all machines that were listed by now, and what became of them."""
@@ -215,7 +220,9 @@ class _Replay:
         """From the trace's times to today's, in whole seconds, so that an unchanged document stays unchanged."""
         return timedelta(seconds=round((self._moment(timedelta(0)) - self._begun).total_seconds()))
 
-    def _approve(self, event_ids: Sequence[str], machine: SimulatedMachine, now: datetime) -> Response:
+    def _approve(
+        self, event_ids: Sequence[str], request: Request, path: str, machine: SimulatedMachine, now: datetime
+    ) -> Response:
         answers = []
         for event_id in event_ids:
             recorded, kind, text = self._approvals[machine.name].give(event_id, self._offset(now))
@@ -224,21 +231,21 @@ class _Replay:
             if recorded is not None:
                 answers.append(recorded.exchange)
         if answers:
-            return self._recorded(answers[0], None)
+            return self._recorded(answers[0], request, path)
         listed = self._listed(machine, now)
         unknown = next((event_id for event_id in event_ids if event_id.casefold() not in listed), None)
-        return self._cloud.approval(event_ids, unknown)
+        return self._cloud.approval(request, path, unknown)
 
     def _listed(self, machine: SimulatedMachine, now: datetime) -> set[str]:
         told = story(self.tracks[machine.name].listings, self._offset(now), self._begun)
         return {event_id for event_id, event in told.items() if event.phase is not Phase.ENDED}
 
-    def _recorded(self, exchange: Exchange, request: Request | None) -> Response:
+    def _recorded(self, exchange: Exchange, request: Request, path: str) -> Response:
         if exchange.fault:
-            return self._cloud.failure(NO_ANSWER)
+            return self._cloud.failure(NO_ANSWER, request, path)
         sent = {name.lower(): value for name, value in exchange.headers.items()}
         headers = tuple((name.title(), sent[name]) for name in _HEADERS if name in sent)
-        if request is not None and sent.get("etag") and request.header("if-none-match") == sent["etag"]:
+        if sent.get("etag") and request.header("if-none-match") == sent["etag"]:
             return Response(_NOT_MODIFIED, headers=headers)
         return Response(exchange.status, self._today(exchange.body), sent.get("content-type", JSON_TYPE), headers)
 

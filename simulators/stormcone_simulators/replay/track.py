@@ -4,6 +4,7 @@ Time here is the time since the trace was begun. Between two recorded answers th
 the first, after the last the last.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from stormcone_simulators.messages import Request, Response, form_of
 
 _NOT_MODIFIED = 304
 _UNNAMED = "machine"
+_PLACE = re.compile(r"\.\d+")
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,14 @@ class CloudReplay(Protocol):
     def approves(self, request: Request, path: str) -> tuple[str, ...]:
         """The ids of the events that the request approves; empty where it approves none."""
 
-    def approval(self, event_ids: Sequence[str], unknown: str | None) -> Response:
-        """What the cloud usually answers to an approval; `unknown` is an id that it does not list, or None."""
+    def approval(self, request: Request, path: str, unknown: str | None) -> Response:
+        """What the cloud usually answers to an approval; `unknown` is an id in it that is not listed now, or None."""
+
+    def composed(self, request: Request, path: str, answers: Sequence[Exchange]) -> Response | None:
+        """An answer to a question that was recorded otherwise, put together from the operation's answers so far.
+
+        None where the answer to the most similar question is to stand in, as where only a version differs.
+        """
 
     def listed(self, request: Request, exchange: Exchange, operation: str) -> Listing | None:
         """The events that an answer lists, at the trace's times; None where it is no list of events."""
@@ -60,12 +68,12 @@ class CloudReplay(Protocol):
     def machine(self, exchange: Exchange, operation: str) -> str | None:
         """The name of the machine, where the exchange tells it."""
 
-    def failure(self, status: int) -> Response:
-        """What the cloud says where it fails with that status."""
+    def failure(self, status: int, request: Request, path: str) -> Response:
+        """What the cloud says where it fails on this request with that status."""
 
 
 class Question(NamedTuple):
-    """A request as far as it matters for the answer."""
+    """A request as far as it matters for the answer; the values of a list stand together, in no order."""
 
     operation: str
     method: str
@@ -158,12 +166,21 @@ class Track:
         place = bisect_right(moments, offset, key=lambda moment: moment.offset)
         return Found(moments[max(place - 1, 0)].exchange, asked.differences(nearest))
 
+    def answers(self, operation: str, offset: timedelta) -> list[Exchange]:
+        """All answers of an operation until then, in order."""
+        moments = [moment for known, each in self._answers.items() if known.operation == operation for moment in each]
+        return [moment.exchange for moment in sorted(moments, key=lambda one: one.offset) if moment.offset <= offset]
+
 
 def question(operation: str, request: Request) -> Question:
     """What a request asks, without what signs it and what differs with every request."""
     parameters = {**request.query, **form_of(request)}
-    kept = {name: value for name, value in parameters.items() if not is_dropped(name)}
-    return Question(operation, "GET" if request.method == "HEAD" else request.method, frozenset(kept.items()))
+    kept: dict[str, list[str]] = {}
+    for name, value in parameters.items():
+        if not is_dropped(name):
+            kept.setdefault(_PLACE.sub("", name), []).append(value)
+    asked = frozenset((name, ", ".join(sorted(values))) for name, values in kept.items())
+    return Question(operation, "GET" if request.method == "HEAD" else request.method, asked)
 
 
 def recorded_request(exchange: Exchange) -> tuple[Request, str]:
