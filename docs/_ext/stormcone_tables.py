@@ -32,6 +32,7 @@ from stormcone_azure.wire import (
 from stormcone_simulators.azure.model import EVENT_TYPES as SIMULATED_TYPES
 from stormcone_simulators.control import NewEvent
 from stormcone_simulators.faults import FaultRule
+from stormcone_simulators.fidelity import sheet
 from stormcone_simulators.scenario import Step, load_scenario, scenario_names
 
 HELP_WIDTH = 100
@@ -153,6 +154,16 @@ def _scenarios() -> Table:
     return Table(("scenario", "what happens"), ((code(name), load_scenario(name).title) for name in scenario_names()))
 
 
+def _suite(name: str) -> Callable[[], Table]:
+    def table() -> Table:
+        # pytest is imported with the suites, and no other table needs it.
+        from stormcone_simulators import conformance
+
+        return Table(("case", "promise", "source"), conformance.cases(getattr(conformance, name)))
+
+    return table
+
+
 _ASKED = {
     "names": "it names",
     "approving": "approving",
@@ -219,6 +230,14 @@ def _exit_statuses() -> Table:
     return Table(("exit status", "error", "means"), sorted((*own, *raised), key=lambda row: int(row[0])))
 
 
+def _fidelity(simulator: str) -> Callable[[], Table]:
+    def table() -> Table:
+        rows = ((f"**{feature.verdict}**", feature.what, feature.source) for feature in sheet(simulator))
+        return Table(("the simulator", "what", "how it is known"), rows)
+
+    return table
+
+
 TABLES: Mapping[str, Callable[[], Table]] = {
     "impacts": _impacts,
     "event-fields": _fields(MaintenanceEvent),
@@ -238,6 +257,11 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "step-fields": _fields(Step),
     "scenarios": _scenarios,
     "command-variables": _command_variables,
+    "alibaba-fidelity": _fidelity("alibaba"),
+    "azure-fidelity": _fidelity("azure"),
+    "provider-suite": _suite("ProviderSuite"),
+    "simulator-suite": _suite("SimulatorSuite"),
+    "journal-suite": _suite("JournalSuite"),
     "exit-statuses": _exit_statuses,
 }
 """Every table by its name."""

@@ -11,21 +11,20 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("[!_]*.md")))
 
+GUIDES = frozenset({"docs/tutorial.md", "docs/writing-a-provider.md"})
+"""Pages that tests/guides follows step by step, so that their blocks are not run one by one."""
+
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[^\n`]*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
-
-
-_FILE = re.compile(r"[Pp]ut this into `(\w+\.py)`[^`]*$")
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of a page; `file` is what the sentence before it tells to put it into, or ""."""
+    """A fenced block of a page."""
 
     page: str
     line: int
     language: str
     text: str
-    file: str
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -39,7 +38,6 @@ def blocks_of(page: Path) -> list[Block]:
             line=text.count("\n", 0, found.start()) + 1,
             language=found["language"],
             text=re.sub(rf"^{found['indent']}", "", found["text"], flags=re.MULTILINE),
-            file=told[1] if (told := _FILE.search(text, 0, found.start())) else "",
         )
         for found in _FENCE.finditer(text)
     ]
@@ -62,7 +60,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("command_line", [line for _, line in COMMANDS], ids=[place for place, _ in COMMANDS])
     for language in ("python", "toml"):
         if f"{language}_block" in metafunc.fixturenames:
-            chosen = [block for block in BLOCKS if block.language == language]
+            chosen = [block for block in BLOCKS if block.language == language and block.page not in GUIDES]
             metafunc.parametrize(f"{language}_block", chosen, ids=str)
 
 
