@@ -21,7 +21,8 @@ import pytest
 
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("journals", "providers", "simulators")))
 
-from stormcone_simulators.conformance.clouds import Cloud as Cloud  # noqa: E402 - rewriting is registered first
+from stormcone_simulators.conformance.cases import cases as cases  # noqa: E402 - rewriting is registered first
+from stormcone_simulators.conformance.clouds import Cloud as Cloud  # noqa: E402
 from stormcone_simulators.conformance.journals import JournalStore as JournalStore  # noqa: E402
 from stormcone_simulators.conformance.journals import JournalSuite as JournalSuite  # noqa: E402
 from stormcone_simulators.conformance.journals import JournalUnderTest as JournalUnderTest  # noqa: E402

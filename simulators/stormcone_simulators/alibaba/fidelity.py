@@ -1,0 +1,152 @@
+"""How true the Alibaba Cloud simulator is to ECS system events."""
+
+from stormcone_simulators.fidelity import Feature, Sheet, Verdict
+
+SHEET: Sheet = (
+    Feature(
+        Verdict.DOES,
+        "The calls of simulated events, their parameters, refusals and codes",
+        "Alibaba Cloud's documentation",
+        (
+            "test_alibaba_api.py::TestRefusals::test_a_bad_call_is_refused_with_the_documented_status_and_code",
+            "test_alibaba_sdk.py::TestOldSdk::test_every_operation_is_called",
+        ),
+    ),
+    Feature(
+        Verdict.DOES,
+        "A simulated maintenance is Scheduled, Executing at its time, then Executed; a failure is Executing at once",
+        "Alibaba Cloud's documentation",
+        (
+            "test_alibaba_lifecycle.py::TestSimulatedEvents::test_maintenance_is_scheduled_executes_at_its_time_and_soon_has_executed",
+            "test_alibaba_lifecycle.py::TestSimulatedEvents::test_a_failure_executes_at_once_and_has_executed_at_its_time",
+        ),
+    ),
+    Feature(
+        Verdict.DOES,
+        "A simulated event is called off while it is Scheduled or Executing",
+        "Alibaba Cloud's documentation",
+        (
+            "test_alibaba_lifecycle.py::TestSimulatedEvents::test_it_is_called_off_as_long_as_it_has_not_ended",
+            "test_alibaba_lifecycle.py::TestSimulatedEvents::test_it_is_called_off_while_it_executes",
+        ),
+    ),
+    Feature(
+        Verdict.DOES,
+        "RebootInstance avoids a scheduled SystemMaintenance.Reboot",
+        "Alibaba Cloud's documentation",
+        ("test_alibaba_lifecycle.py::TestReboot::test_it_avoids_a_restart_that_is_scheduled_and_nothing_else",),
+    ),
+    Feature(
+        Verdict.DOES,
+        "An event that inquires waits for AcceptInquiredSystemEvent",
+        "Alibaba Cloud's documentation",
+        (
+            "test_alibaba_lifecycle.py::TestTheCloudsOwnEvents::test_one_that_inquires_waits_for_its_owners_word_for_ever",
+            "test_alibaba_lifecycle.py::TestTheCloudsOwnEvents::test_only_what_inquires_is_accepted",
+        ),
+    ),
+    Feature(
+        Verdict.DOES,
+        "The history and the full status with their filters, defaults, pages and tokens",
+        "Alibaba Cloud's documentation",
+        (
+            "test_alibaba_api.py::TestFilters::test_the_history_shows_what_is_asked_for",
+            "test_alibaba_api.py::TestFilters::test_the_full_status_shows_what_is_scheduled_or_asks_and_nothing_else",
+            "test_alibaba_api.py::TestPages::test_tokens_lead_through_all_events_once",
+        ),
+    ),
+    Feature(
+        Verdict.DOES,
+        "What has ended is listed for 30 days",
+        "Alibaba Cloud's documentation",
+        ("test_alibaba_api.py::TestFilters::test_what_has_ended_is_shown_for_30_days_and_what_has_not_for_ever",),
+    ),
+    Feature(
+        Verdict.DOES,
+        "Signatures of version 1 and 3, nonces, 15 minutes of skew, temporary keys",
+        "Alibaba Cloud's documentation",
+        (
+            "test_alibaba_signatures.py::TestPublishedExamples::test_version_1_of_the_documentation",
+            "test_alibaba_signatures.py::TestPublishedExamples::test_version_3_of_the_documentation",
+            "test_alibaba_signatures.py::TestRefusals::test_a_signature_counts_once",
+            "test_alibaba_signatures.py::TestTemporaryKeys::test_the_token_has_to_be_there_and_right",
+        ),
+    ),
+    Feature(
+        Verdict.DOES,
+        "Answers in XML or JSON as the real SDK of the vendor reads them",
+        "run with the SDK",
+        (
+            "test_alibaba_api.py::TestShapes::test_an_answer_is_xml_unless_json_is_asked_for",
+            "test_alibaba_sdk.py::TestOldSdk::test_the_flow_of_the_vendors_sample",
+        ),
+    ),
+    Feature(
+        Verdict.DOES,
+        "A throttled operation is refused until the next minute",
+        "Alibaba Cloud's documentation",
+        (
+            "test_alibaba_api.py::TestThrottling::test_an_operation_is_refused_until_the_next_minute_and_the_others_are_not",
+        ),
+    ),
+    Feature(
+        Verdict.DOES,
+        "Metadata with and without a token, and the credentials of an instance role",
+        "Alibaba Cloud's documentation",
+        (
+            "test_alibaba_metadata.py::TestTokens::test_a_token_is_good_for_its_machine_until_it_expires",
+            "test_alibaba_metadata.py::TestRole::test_its_credentials_are_good_for_the_api",
+        ),
+    ),
+    Feature(
+        Verdict.DOES,
+        "The release of a spot instance, in the metadata of that instance and as a lock",
+        "Alibaba Cloud's documentation",
+        (
+            "test_alibaba_metadata.py::TestSpotRelease::test_its_time_stands_in_the_metadata_of_that_instance_alone",
+            "test_alibaba_metadata.py::TestSpotRelease::test_the_api_lists_no_event_for_it_but_a_lock",
+        ),
+    ),
+    Feature(
+        Verdict.DOES,
+        "A notification for each status, as CloudMonitor sends it",
+        "Alibaba Cloud's documentation",
+        ("test_alibaba_notifications.py::TestContent::test_it_has_the_documented_fields",),
+    ),
+    Feature(
+        Verdict.DOES_NOT,
+        "Anything of the instance itself: no event really stops or restarts it",
+        "by design",
+    ),
+    Feature(
+        Verdict.DOES_NOT,
+        "Disk events, which cannot be simulated on the real service either",
+        "Alibaba Cloud's documentation",
+    ),
+    Feature(
+        Verdict.DOES_NOT,
+        "RAM policies: a key that is known may do everything",
+        "by design",
+    ),
+    Feature(
+        Verdict.UNVERIFIED,
+        "Maintenance stays Executing for 60 s; a setting changes that",
+        "no source",
+    ),
+    Feature(
+        Verdict.UNVERIFIED,
+        "1,000 simulated events may be active at once; a setting changes that",
+        "the number is not published",
+    ),
+    Feature(
+        Verdict.UNVERIFIED,
+        "The numeric codes of types and statuses, but for the few that are public",
+        "no source",
+    ),
+    Feature(
+        Verdict.UNVERIFIED,
+        "Of a batch with one bad id nothing is done",
+        "no source",
+    ),
+)
+"""See `stormcone_simulators.fidelity`."""

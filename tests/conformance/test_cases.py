@@ -1,0 +1,29 @@
+"""The kit itself: every case states its promise and its source, and a suite without a subject says what it needs."""
+
+import pytest
+
+from stormcone.journal import Journal
+from stormcone_simulators.conformance import SUITES, JournalStore, cases
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.__name__)
+def test_every_case_states_a_promise_and_its_source(suite):
+    found = cases(suite)
+    assert len(found) > 10
+    assert [case.name for case in found if not (case.promise.endswith(".") and case.source.endswith("."))] == []
+
+
+def test_a_suite_without_a_subject_says_what_it_lacks(pytester):
+    pytester.makepyfile("""
+        from stormcone_simulators.conformance import JournalSuite
+
+        class TestMine(JournalSuite):
+            pass
+    """)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-k", "approval")
+    result.stdout.fnmatch_lines(["*fixture 'subject' not found*"])
+
+
+def test_the_journal_has_every_method_that_the_kit_demands():
+    demanded = {name for name in vars(JournalStore) if not name.startswith("_")}
+    assert demanded <= set(dir(Journal))
