@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types bench docs clean venv-runtime venv-test venv-dev
+.PHONY: help demo test check lint types bench docs audit clean venv-runtime venv-test venv-dev
 
 help:
 	@echo "make demo    see the whole story in a minute"
@@ -13,6 +13,7 @@ help:
 	@echo "make check   style, types, layers, docs and tests: all that must hold"
 	@echo "make bench   measure"
 	@echo "make docs    build the documentation into docs/_build/html"
+	@echo "make audit   look the installed versions up in the public advisories"
 	@echo "make clean   remove .venv and whatever was built"
 
 demo: venv-runtime
@@ -28,6 +29,7 @@ lint: venv-dev
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python .ci/licences.py
 
 types: venv-dev
 	@$(BIN)/mypy
@@ -39,8 +41,11 @@ docs: venv-dev
 bench: venv-runtime
 	@for file in benchmarks/bench_*.py; do echo "== $$file" && $(BIN)/python "$$file" || exit 1; done
 
+audit: venv-runtime
+	@.ci/audit
+
 clean:
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist docs/_build
+	@rm -rf .venv .venv-audit .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist docs/_build
 
 venv-runtime venv-test venv-dev:
 	@PYTHON="$(PYTHON)" .ci/venv $(@:venv-%=%)

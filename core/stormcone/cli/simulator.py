@@ -131,6 +131,8 @@ def _text(value: str | bool) -> str:
 
 
 def _say_ready(simulator: Simulator, bind: str, *, as_json: bool) -> None:
+    if not bind.startswith(LOOPBACK):
+        warn(f"it listens on {bind}: whoever reaches that address can read and change its events")
     document: dict[str, Any] = {
         "ready": True,
         "simulator": simulator.name,
@@ -146,5 +148,3 @@ def _say_ready(simulator: Simulator, bind: str, *, as_json: bool) -> None:
         f"The {simulator.name} simulator is ready at {simulator.url} "
         f"(machines: {', '.join(simulator.urls())}{facts}). Ctrl-C ends it."
     )
-    if not bind.startswith(LOOPBACK):
-        warn(f"it listens on {bind}: whoever reaches that address can read and change its events")
