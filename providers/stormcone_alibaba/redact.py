@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 HIDDEN = "***"
 
+_log = logging.getLogger("stormcone.alibaba")
+
 _NAMES = ("AccessKeyId", "AccessKeySecret", "SecurityToken", "SignatureNonce", "Signature")
 # A value ends where the next parameter begins, which in a string to sign is an encoded "&".
 _NAMED = re.compile(
@@ -37,7 +39,7 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 class _Redacting(logging.Filter):
-    """Rewrites a record in place, before any handler sees it."""
+    """Rewrites a record in place, before any handler sees it; keeps the SDK's to those who want details."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         try:
@@ -47,7 +49,8 @@ class _Redacting(logging.Filter):
         clean = redacted(said)
         if clean != said:
             record.msg, record.args = clean, ()
-        return True
+        # Of a fault the provider's error tells; what the SDK says of it besides is a detail.
+        return not record.name.startswith("aliyunsdkcore.") or _log.isEnabledFor(logging.DEBUG)
 
 
 _FILTER = _Redacting()

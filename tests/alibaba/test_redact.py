@@ -51,3 +51,15 @@ def test_a_log_message_that_does_not_fit_its_arguments_is_left_to_logging():
     redact_logs()
     record = logging.LogRecord("urllib3.connectionpool", logging.DEBUG, "", 1, "%d", ("x",), None)
     assert logging.getLogger("urllib3.connectionpool").filter(record)
+
+
+def test_what_the_sdk_says_of_a_fault_is_a_detail(caplog):
+    """The provider's error tells of it, in one sentence."""
+    redact_logs()
+    sdk = logging.getLogger("aliyunsdkcore.client")
+    with caplog.at_level(logging.INFO, logger="stormcone.alibaba"):
+        sdk.error("ServerException occurred")
+        assert caplog.messages == []
+    with caplog.at_level(logging.DEBUG, logger="stormcone.alibaba"):
+        sdk.error("ServerException occurred")
+        assert caplog.messages == ["ServerException occurred"]
