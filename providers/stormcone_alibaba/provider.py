@@ -133,18 +133,16 @@ class AlibabaProvider:
         return machine
 
     def facts(self) -> Mapping[str, str]:
-        """What it uses: the API's address, the proxy to it, and where the credentials come from.
+        """The API's address, the proxy to it, and where the credentials come from, where there are any.
 
-        Raises:
-            ProviderUnavailable: there are no credentials.
-            ProviderError: they, or the region, could not be asked for.
+        Call it after `identify`, which knows the region.
         """
-        api = self._settings.api_of(self._region())
-        return {
-            "api": api,
-            "proxy": shown_proxy(api, self._settings.proxy),
-            "credentials": self.credentials.get().source,
-        }
+        api = self._settings.api_of(self._place)
+        known = {"api": api, "proxy": shown_proxy(api, self._settings.proxy)}
+        try:
+            return {**known, "credentials": self.credentials.get().source}
+        except ProviderError:
+            return known  # a poll tells why there are none
 
     def poll(self) -> Observation:
         """The active events, and the release of a spot instance where one is announced.
