@@ -63,3 +63,7 @@ def test_what_the_sdk_says_of_a_fault_is_a_detail(caplog):
     with caplog.at_level(logging.DEBUG, logger="stormcone.alibaba"):
         sdk.error("ServerException occurred")
         assert caplog.messages == ["ServerException occurred"]
+
+
+def test_a_value_that_begins_with_b_is_hidden_whole():
+    assert redacted("Signature=bAd%3D&SignatureNonce=beef") == "Signature=***&SignatureNonce=***"
