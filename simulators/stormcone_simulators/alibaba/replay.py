@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from stormcone.clock import ManualClock, SystemClock
 from stormcone.exchange import Exchange
 from stormcone.model import Cause, Impact, Phase
 from stormcone.provider import ProviderOptions
@@ -20,7 +19,7 @@ from stormcone_simulators.alibaba.rpc import answered, refused
 from stormcone_simulators.alibaba.types import EVENT_TYPES, STATUS_OF, Status
 from stormcone_simulators.events import SimulatedEvent
 from stormcone_simulators.messages import Request, Response
-from stormcone_simulators.replay import ReplaySimulator
+from stormcone_simulators.replay import CloudReplay, ReplaySimulator
 from stormcone_simulators.replay.track import Listing, recorded_request
 
 HISTORY = "DescribeInstanceHistoryEvents"
@@ -33,30 +32,14 @@ _UNUSED_KEY = {"access-key-id": "replay", "access-key-secret": "replay"}
 
 
 class AlibabaReplay(ReplaySimulator):
-    """Alibaba Cloud's API and metadata service as they were recorded.
-
-    Args:
-        traces: each of another machine.
-        clock: manual, or the system's at any speed.
-        port: 0 takes a free one.
-        bind: the address to listen on.
-
-    Raises:
-        TraceError: a trace cannot be replayed here.
-    """
+    """Alibaba Cloud's API and metadata service as they were recorded; see `ReplaySimulator`."""
 
     name: ClassVar[str] = "alibaba"
 
-    def __init__(
-        self,
-        *traces: Trace,
-        clock: ManualClock | SystemClock | None = None,
-        port: int = 0,
-        bind: str = "127.0.0.1",
-    ) -> None:
+    def protocol(self, traces: Sequence[Trace]) -> CloudReplay:
+        """Alibaba Cloud's, in the region that the traces are of."""
         self._region = next((region for trace in traces if (region := _region(trace))), "")
-        protocol = _Protocol(self._region)
-        super().__init__(traces, protocol, clock=clock or SystemClock(), port=port, bind=bind)
+        return _Protocol(self._region)
 
     def facts(self) -> Mapping[str, str]:
         """What a person needs in order to use it."""

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
-from stormcone.clock import ManualClock, SystemClock
 from stormcone.exchange import Exchange
 from stormcone.model import Cause, Impact, Phase
 from stormcone.recording import Trace
@@ -15,35 +14,20 @@ from stormcone_simulators.azure.model import EVENT_TYPES
 from stormcone_simulators.azure.wire import CURRENT_VERSION, EVENTS_PATH, INSTANCE_PATH, approved_ids, has_header
 from stormcone_simulators.events import SimulatedEvent
 from stormcone_simulators.messages import Request, Response
-from stormcone_simulators.replay import ReplaySimulator
+from stormcone_simulators.replay import CloudReplay, ReplaySimulator
 from stormcone_simulators.replay.track import Listing
 
 _ROOT = "/metadata/"
 
 
 class AzureReplay(ReplaySimulator):
-    """Azure's metadata service as it was recorded.
-
-    Args:
-        traces: each of another machine.
-        clock: manual, or the system's at any speed.
-        port: 0 takes a free one.
-        bind: the address to listen on.
-
-    Raises:
-        TraceError: a trace cannot be replayed here.
-    """
+    """Azure's metadata service as it was recorded; see `ReplaySimulator`."""
 
     name: ClassVar[str] = "azure"
 
-    def __init__(
-        self,
-        *traces: Trace,
-        clock: ManualClock | SystemClock | None = None,
-        port: int = 0,
-        bind: str = "127.0.0.1",
-    ) -> None:
-        super().__init__(traces, _Protocol(), clock=clock or SystemClock(), port=port, bind=bind)
+    def protocol(self, traces: Sequence[Trace]) -> CloudReplay:  # noqa: ARG002 - it is the same for all
+        """Azure's."""
+        return _Protocol()
 
     def facts(self) -> Mapping[str, str]:
         """What a person needs in order to use it."""

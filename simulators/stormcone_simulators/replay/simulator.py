@@ -7,7 +7,7 @@ it follows the simulator's clock, whatever clients do: an approval is answered a
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, Self
 
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.errors import SimulationError, TraceError
@@ -16,6 +16,7 @@ from stormcone.model import Phase
 from stormcone.recording import Trace
 from stormcone.recording.times import shifted
 from stormcone.recording.trace import NO_ANSWER
+from stormcone.simulator import SimulatorOptions
 from stormcone.text import span, stamp
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Route
@@ -29,6 +30,7 @@ from stormcone_simulators.replay.track import CloudReplay, Track, question
 _NOT_MODIFIED = 304
 _NOT_FOUND = 404
 _HEADERS = ("etag", "retry-after")
+_NO_TRACE = "a replay needs a trace; name one"
 _FIXED = "a replay shows what was recorded, so its events cannot be made or moved; use a simulator without a trace"
 
 
@@ -60,7 +62,6 @@ class ReplaySimulator(BaseSimulator):
 
     Args:
         traces: of this cloud, each of another machine; they keep their distance in time.
-        cloud: the cloud's protocol.
         clock: manual, or the system's at any speed.
         port: 0 takes a free one.
         bind: the address to listen on.
@@ -73,15 +74,13 @@ class ReplaySimulator(BaseSimulator):
 
     def __init__(
         self,
-        traces: Sequence[Trace],
-        cloud: CloudReplay,
-        *,
-        clock: ManualClock | SystemClock,
-        port: int,
-        bind: str,
+        *traces: Trace,
+        clock: ManualClock | SystemClock | None = None,
+        port: int = 0,
+        bind: str = "127.0.0.1",
     ) -> None:
         if not traces:
-            raise TraceError("a replay needs a trace; name one")
+            raise TraceError(_NO_TRACE)
         for trace in traces:
             if trace.header.provider != self.name:
                 raise TraceError(
@@ -90,13 +89,27 @@ class ReplaySimulator(BaseSimulator):
                 )
             if not trace.entries:
                 raise TraceError("the trace holds no exchange, so there is nothing to replay; record another")
+        cloud = self.protocol(traces)
         self._begun = min(trace.header.begun for trace in traces)
         tracks = [Track(trace, cloud, self._begun) for trace in traces]
         names = [track.machine for track in tracks]
         if len({name.casefold() for name in names}) < len(names):
             raise TraceError(f"two of the traces are of one machine ({', '.join(names)}); replay one of them")
         self._replay = _Replay(tracks, cloud, self._begun)
-        super().__init__(Machines(names), _Fixed(), self._replay, clock=clock, port=port, bind=bind)
+        super().__init__(Machines(names), _Fixed(), self._replay, clock=clock or SystemClock(), port=port, bind=bind)
+
+    @classmethod
+    def from_settings(cls, options: SimulatorOptions) -> Self:  # noqa: ARG003 - the simulators' face
+        """Not without a trace.
+
+        Raises:
+            TraceError: always.
+        """
+        raise TraceError(_NO_TRACE)
+
+    def protocol(self, traces: Sequence[Trace]) -> CloudReplay:
+        """The cloud's protocol, as these traces speak it; each cloud's own."""
+        raise NotImplementedError
 
     @property
     def length(self) -> timedelta:
