@@ -7,29 +7,25 @@ of several threads run side by side, each over a session of its own, so that a p
 """
 
 import contextlib
-import http.client
-import socket
-import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
+from http.client import responses
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import requests
-import urllib3.exceptions
-from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
-import stormcone
 from stormcone.clock import Clock, SystemClock
 from stormcone.errors import ProviderError, RequestRefused, Unreachable
 from stormcone.exchange import Exchange, Tap
+from stormcone.http_faults import FAULTS, UNREACHED, chain, reason
+from stormcone.http_faults import Timeouts as Timeouts
+from stormcone.http_faults import fault_reason as fault_reason
+from stormcone.http_line import Line
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a body, after decoding, above which an answer is refused."""
@@ -75,45 +71,8 @@ STATUS_CLASSES: Mapping[int, StatusMeaning] = MappingProxyType(
 UNEXPECTED = StatusMeaning("a status that is not expected here", passing=True)
 """What every status in neither table means."""
 
-_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    ((ConnectionRefusedError,), "connection refused"),
-    ((socket.gaierror,), "the host's name does not resolve"),
-    ((requests.ConnectTimeout,), "no connection within {connect:g} s"),
-    ((urllib3.exceptions.ReadTimeoutError, TimeoutError), "no answer within {read:g} s"),
-    ((http.client.RemoteDisconnected,), "it hung up without an answer"),
-    ((ConnectionError,), "the connection was reset"),
-    ((urllib3.exceptions.InvalidChunkLength,), "the chunks of its answer are malformed"),
-    ((http.client.IncompleteRead,), "its answer broke off halfway"),
-    ((urllib3.exceptions.DecodeError,), "its answer cannot be decoded"),
-    ((http.client.HTTPException, urllib3.exceptions.InvalidHeader), "what came back is not HTTP"),
-    ((ssl.SSLError, urllib3.exceptions.SSLError), "the TLS handshake failed"),
-)
-"""Faults of the transport in plain words; of all the exceptions in a chain the first row that has one speaks."""
-
-_FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
-_UNREACHED = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 _CUT_AGAIN = 0.05
 _CLOSED = "the client was closed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timeouts:
-    """How long one exchange may take, in seconds of real time.
-
-    Attributes:
-        connect: until the connection stands, for each of the host's addresses.
-        read: without a single byte from the other side.
-        slack: how much longer than `connect` and `read` together the whole exchange may take.
-    """
-
-    connect: float = 2.0
-    read: float = 10.0
-    slack: float = 5.0
-
-    @property
-    def whole(self) -> float:
-        """Seconds after which the exchange is cut, however many bytes have come."""
-        return self.connect + self.read + self.slack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +114,7 @@ class MetadataClient:
         self._tap = tap
         self._lock = threading.Lock()
         self._closed = False
-        self._idle: list[_Line] = []
+        self._idle: list[Line] = []
         self._running: set[_Exchange] = set()
 
     def request(
@@ -213,7 +172,7 @@ class MetadataClient:
                     content = _read(what, response) if _expected(response.status_code, accept) else b""
             except ProviderError:
                 raise
-            except _FAULTS as error:
+            except FAULTS as error:
                 raise exchange.fault(what, error, timeouts) from error
             if exchange.ended:
                 # What was cut from here may look like a whole body that ends with its connection.
@@ -236,7 +195,7 @@ class MetadataClient:
         with self._lock:
             if self._closed:
                 raise ProviderError(f"{what}: {_CLOSED}", passing=False)
-            exchange = _Exchange(self._idle.pop() if self._idle else _Line(), timeouts.whole)
+            exchange = _Exchange(self._idle.pop() if self._idle else Line(), timeouts.whole)
             self._running.add(exchange)
         try:
             with exchange:
@@ -264,8 +223,8 @@ class MetadataClient:
             fault=came if isinstance(came, str) else "",
         )
         if isinstance(came, Answer):
-            reason = http.client.responses.get(came.status, "")
-            exchange = replace(exchange, status=came.status, reason=reason, headers=came.headers, body=came.body)
+            words = responses.get(came.status, "")
+            exchange = replace(exchange, status=came.status, reason=words, headers=came.headers, body=came.body)
         self._tap(exchange)
 
     def _check(self, what: str, answer: Answer, accept: frozenset[int]) -> None:
@@ -298,83 +257,10 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
 
 
-class _Session(requests.Session):
-    """A session that nothing but the caller steers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False
-        self.headers = CaseInsensitiveDict(
-            # Whoever compresses although asked not to is understood all the same, within the limit.
-            {"User-Agent": f"stormcone/{stormcone.__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
-        )
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
-        # Even where redirects are not followed requests reads the whole body of one, however long.
-        return None
-
-
-class _Pool(HTTPConnectionPool):
-    """Remembers its connection, so that another thread can cut it."""
-
-    connection: Any = None
-
-    def _new_conn(self) -> Any:
-        self.connection = super()._new_conn()
-        return self.connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    """As `_Pool`."""
-
-    connection: Any = None
-
-    def _new_conn(self) -> Any:
-        self.connection = super()._new_conn()
-        return self.connection
-
-
-class _Adapter(HTTPAdapter):
-    """Knows the connection in use; a line has one exchange at a time, so there is only one."""
-
-    pool: Any = None
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        self.pool = super().get_connection_with_tls_context(*args, **kwargs)
-        return self.pool
-
-
-@dataclass(eq=False)
-class _Line:
-    """A session and its connection, for one exchange at a time."""
-
-    session: _Session = field(default_factory=_Session)
-    adapter: _Adapter = field(default_factory=_Adapter)
-    answer: Any = None
-
-    def __post_init__(self) -> None:
-        for scheme in ("http://", "https://"):
-            self.session.mount(scheme, self.adapter)
-
-    def cut(self) -> None:
-        """Make whoever waits for this connection see its end."""
-        with contextlib.suppress(OSError, ValueError, RuntimeError):
-            # An answer without a length takes the socket from its connection; before the answer only that has it.
-            if self.answer is not None:
-                self.answer.shutdown()
-            elif sock := getattr(getattr(self.adapter.pool, "connection", None), "sock", None):
-                sock.shutdown(socket.SHUT_RDWR)
-
-
 class _Exchange:
     """One request and its answer, which a thread ends at the deadline, or `end` before it."""
 
-    def __init__(self, line: _Line, seconds: float) -> None:
+    def __init__(self, line: Line, seconds: float) -> None:
         self.line = line
         self.ended = ""
         self._seconds = seconds
@@ -400,9 +286,9 @@ class _Exchange:
         """The error that says why there is no answer."""
         if self.ended or error is None:
             return ProviderError(f"{what}: {self.ended}", passing=self.ended != _CLOSED)
-        chain = tuple(_chain(error))
-        kind = Unreachable if any(isinstance(link, _UNREACHED) for link in chain) else ProviderError
-        return kind(f"{what}: {_reason(chain, timeouts)}")
+        links = tuple(chain(error))
+        kind = Unreachable if any(isinstance(link, UNREACHED) for link in links) else ProviderError
+        return kind(f"{what}: {reason(links, timeouts)}")
 
     def _watch(self) -> None:
         if not self._ring.wait(self._seconds) and not self._over.is_set():
@@ -411,16 +297,6 @@ class _Exchange:
         while not self._over.is_set():
             self.line.cut()
             self._over.wait(_CUT_AGAIN)
-
-
-def fault_reason(error: BaseException, timeouts: Timeouts) -> str:
-    """Why an exchange over requests got no answer, in plain words that hold no URL.
-
-    Args:
-        error: what requests or urllib3 raised.
-        timeouts: those of the exchange, for the words about them.
-    """
-    return _reason(tuple(_chain(error)), timeouts)
 
 
 def _expected(status: int, accept: frozenset[int]) -> bool:
@@ -440,23 +316,3 @@ def _read(what: str, response: requests.Response) -> bytes:
         if len(content) > BODY_LIMIT:
             raise ProviderError(f"{what}: its answer is larger than {BODY_LIMIT // 1024} KiB")
     return bytes(content)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was made of; not `__context__`, which may be the caller's own."""
-    seen: list[BaseException] = []
-    queue: list[object] = [error]
-    while queue:
-        link = queue.pop(0)
-        if isinstance(link, BaseException) and not any(link is known for known in seen):
-            seen.append(link)
-            yield link
-            queue += [link.__cause__, getattr(link, "reason", None), *link.args]
-
-
-def _reason(chain: tuple[BaseException, ...], timeouts: Timeouts) -> str:
-    for kinds, words in _REASONS:
-        if any(isinstance(link, kinds) for link in chain):
-            return words.format(connect=timeouts.connect, read=timeouts.read)
-    system = [link.strerror for link in chain if isinstance(link, OSError) and link.errno and link.strerror]
-    return system[-1].lower() if system else f"of a fault of the transport ({type(chain[-1]).__name__})"
