@@ -55,7 +55,8 @@ def suite(pytester):
 
     def run(lines, *arguments, service=SERVICE, in_process=True):
         pytester.makepyfile(textwrap.dedent(service) + textwrap.dedent(lines))
-        options = ("-p", "no:cacheprovider", "-p", "no:randomly", *arguments)
+        # hypothesis would be imported anew for every suite, only to say nothing at its end.
+        options = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest", *arguments)
         return pytester.runpytest_inprocess(*options) if in_process else pytester.runpytest_subprocess(*options)
 
     return run

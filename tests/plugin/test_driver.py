@@ -122,15 +122,21 @@ class TestARestart:
         assert [life.boot_id for life in driver.journal.lives()] == ["boot-1", "boot-1"]
 
     def test_cuts_off_what_still_works_and_does_it_again(self, azure):
-        handler = Recorder(lambda context: context.wait(3600) and None)
+        release = threading.Event()
+
+        def hang_once(context):
+            if context.attempt == 1:
+                context.wait(3600)
+                release.wait(10)
+
+        handler = Recorder(hang_once)
         with AgentDriver(azure, App([handler]), thread=True) as driver:
             event = reboot(azure, notice=timedelta(hours=3))
             driver.step()
-            assert handler.calls == ["prepare#1"]
-            handler.work = lambda context: None
             driver.restart()
             driver.run_until(event, Phase.SCHEDULED, prepared=True)
-        assert handler.calls[0] == "prepare#1"
+            release.set()
+        assert handler.calls[:2] == ["prepare#1", "prepare#2"]
 
 
 class TestFaults:

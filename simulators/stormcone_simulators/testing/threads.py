@@ -62,9 +62,11 @@ class ObligingClock:
         self.monotonic = clock.monotonic
 
     def sleep(self, seconds: float) -> None:
+        """Move the clock on by so much."""
         self._clock.advance(max(0.0, seconds))
 
     def wait(self, wake: threading.Event, seconds: float | None) -> None:
+        """Move the clock on by so much, unless `wake` is set."""
         if seconds is None:
             wake.wait()
         elif not wake.is_set():
