@@ -20,6 +20,10 @@ from stormcone.handlers import Stage
 from stormcone.lifecycle import INFERENCES, MOVES
 from stormcone.model import CONSEQUENCES, Cause, Impact, Machine, MaintenanceEvent, Phase
 from stormcone.plugins import simulator_class
+from stormcone_alibaba import errors as alibaba_errors
+from stormcone_alibaba import settings as alibaba_settings
+from stormcone_alibaba import wire as alibaba
+from stormcone_alibaba.simulation import SIMULATED_TYPES as ALIBABA_SIMULATES
 from stormcone_azure.provider import AZURE_STATUSES, SETTINGS
 from stormcone_azure.wire import (
     API_VERSIONS,
@@ -29,6 +33,7 @@ from stormcone_azure.wire import (
     UNKNOWN_STATUS,
     UNKNOWN_TYPE,
 )
+from stormcone_simulators.alibaba import types as simulated_alibaba
 from stormcone_simulators.azure.model import EVENT_TYPES as SIMULATED_TYPES
 from stormcone_simulators.control import NewEvent
 from stormcone_simulators.faults import FaultRule
@@ -116,6 +121,57 @@ def _azure_http() -> Table:
         for status, meaning in sorted(AZURE_STATUSES.items())
     )
     return Table(("status", "means", "then"), rows)
+
+
+def _alibaba_types() -> Table:
+    rows = [
+        (
+            code(name),
+            code(kind.impact.value),
+            code(kind.cause.value),
+            _yes_no(name in ALIBABA_SIMULATES),
+        )
+        for name, kind in alibaba.EVENT_TYPES.items()
+    ]
+    rows.append(("any other", code(alibaba.UNKNOWN_TYPE.impact.value), code(alibaba.UNKNOWN_TYPE.cause.value), "no"))
+    return Table(("`EventType`", "impact", "cause", "can be simulated"), rows)
+
+
+def _alibaba_statuses() -> Table:
+    named = [(code(name), meaning) for name, meaning in alibaba.STATUSES.items()]
+    named += [("any other, not finished", alibaba.UNKNOWN_STATUS), ("any other, finished", alibaba.UNKNOWN_END)]
+    rows = ((name, it.phase, code(it.outcome and it.outcome.value), code(it.approval.value)) for name, it in named)
+    return Table(("`EventCycleStatus`", "phase", "outcome", "approval"), rows)
+
+
+_KINDS = {
+    alibaba_errors.Kind.PASSING: "asked again",
+    alibaba_errors.Kind.THROTTLED: "asked again in the next minute",
+    alibaba_errors.Kind.SETUP: "until it is cured, what is scheduled is unknown",
+    alibaba_errors.Kind.REFUSED: "refused: not asked again in the same way",
+}
+
+
+def _alibaba_errors() -> Table:
+    permission = code(alibaba_errors.PERMISSION.format(action="..."))
+    rows = (
+        (code(pattern), meaning.says, meaning.cure.format(permission=permission), _KINDS[meaning.kind])
+        for pattern, meaning in alibaba_errors.CODES
+    )
+    return Table(("the first of these that fits", "means", "what to do", "then"), rows)
+
+
+def _alibaba_simulated_types() -> Table:
+    rows = (
+        (code(name), code(kind.impact.value), code(kind.cause.value), kind.first, _long_span(kind.notice))
+        for name, kind in simulated_alibaba.EVENT_TYPES.items()
+    )
+    return Table(("type", "impact", "cause", "begins as", "notice"), rows)
+
+
+def _long_span(length: timedelta) -> str:
+    hours = length // timedelta(hours=1)
+    return f"{hours} h" if hours else _span(length)
 
 
 def _settings(settings: Mapping[str, str]) -> Callable[[], Table]:
@@ -257,6 +313,12 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "step-fields": _fields(Step),
     "scenarios": _scenarios,
     "command-variables": _command_variables,
+    "alibaba-types": _alibaba_types,
+    "alibaba-statuses": _alibaba_statuses,
+    "alibaba-errors": _alibaba_errors,
+    "alibaba-settings": _settings(alibaba_settings.SETTINGS),
+    "alibaba-simulator-settings": _simulator_settings("alibaba"),
+    "alibaba-simulated-types": _alibaba_simulated_types,
     "alibaba-fidelity": _fidelity("alibaba"),
     "azure-fidelity": _fidelity("azure"),
     "provider-suite": _suite("ProviderSuite"),

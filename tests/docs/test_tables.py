@@ -1,5 +1,6 @@
 """The tables of the pages have what the code has, and every table is on a page."""
 
+import json
 import re
 import tomllib
 
@@ -10,6 +11,9 @@ from stormcone.cli import COMMANDS
 from stormcone.errors import StormconeError
 from stormcone.lifecycle import INFERENCES, MOVES
 from stormcone.model import CONSEQUENCES, MaintenanceEvent
+from stormcone_alibaba.errors import CODES
+from stormcone_alibaba.provider import AlibabaProvider
+from stormcone_alibaba.wire import EVENT_TYPES, STATUSES
 from stormcone_simulators.azure import AzureSimulator
 from stormcone_simulators.faults import KINDS
 
@@ -102,3 +106,16 @@ class TestTheControlApi:
         page = (root / "docs" / "simulators.md").read_text()
         listed = page[page.index("| `kind` |") : page.index("## Scenarios")]
         assert [kind for kind in KINDS if f"`{kind}`" not in listed] == []
+
+
+class TestAlibabaCloud:
+    def test_every_type_status_and_code_is_there(self, tables):
+        for name, known in {"types": EVENT_TYPES, "statuses": STATUSES}.items():
+            drawn = "\n".join(rows(tables, f"alibaba-{name}"))
+            assert [word for word in known if f"| `{word}` |" not in drawn] == []
+        assert len(rows(tables, "alibaba-errors")) == len(CODES)
+
+    def test_the_policy_allows_what_the_provider_needs_and_no_more(self, blocks):
+        (policy,) = blocks("docs/alibaba.md", "json")
+        (statement,) = json.loads(policy.text)["Statement"]
+        assert tuple(statement["Action"]) == AlibabaProvider.capabilities.permissions
