@@ -18,7 +18,7 @@ from stormcone.journal import Journal
 from stormcone.journal.schema import APPLICATION_ID, VERSION
 from stormcone.lifecycle import Change, ChangeKind
 from stormcone.model import Machine
-from stormcone.runs import RUN_MOVES, Attempt, NewRun, RunState, Settled, Verdict
+from stormcone.runs import RUN_MOVES, NewRun, RunState
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1, microseconds=7)
@@ -53,10 +53,6 @@ def announce(event):
 def the_run(journal, episode):
     (run,) = journal.runs(episode.id)
     return run
-
-
-def ends(journal, run, state=RunState.SUCCEEDED, due=None):
-    return journal.end_attempt(run, Attempt(Verdict.SUCCEEDED, "fine"), Settled(state, due, "fine"), LATER)
 
 
 class TestATransaction:
