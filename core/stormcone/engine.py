@@ -28,11 +28,24 @@ class Order:
 
 @dataclass(frozen=True)
 class Request:
-    """An approval that is to be sent now."""
+    """An approval that is to be sent now.
+
+    Attributes:
+        approval: the journal's number for it.
+        episode: of which event.
+        decision: why.
+        repeated: why it is sent once more, as a clause that follows; "" for the first.
+    """
 
     approval: int
     episode: Episode
-    reason: str
+    decision: str
+    repeated: str
+
+    @property
+    def reason(self) -> str:
+        """Why it is sent, and sent again."""
+        return f"{self.decision}{self.repeated}"
 
 
 class Engine:
@@ -154,8 +167,9 @@ class Engine:
         for episode, earlier in self._approvable(now, in_flight):
             decision = self._decide(episode, now)
             if decision.answer is Answer.YES:
-                reason = f"{decision.reason}{_repeated(earlier)}"
-                yield Request(self.journal.ask_approval(episode.id, now, reason), episode, reason)
+                repeated = _repeated(earlier)
+                approval = self.journal.ask_approval(episode.id, now, f"{decision.reason}{repeated}")
+                yield Request(approval, episode, decision.reason, repeated)
 
     def answer_approval(self, request: Request, error: ProviderError | None, now: datetime) -> None:
         """Record the answer to an approval; an error that says no is final, after any other it may have arrived."""
@@ -165,7 +179,7 @@ class Engine:
             now,
             accepted=False if refused else True if error is None else None,
             final=refused,
-            note=printable(str(error)) if error else "",
+            note=printable(f"{error}{request.repeated}") if error else "",
         )
 
     def _approvable(self, now: datetime, in_flight: Collection[int]) -> Iterator[tuple[Episode, list[ApprovalRecord]]]:

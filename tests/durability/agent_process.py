@@ -1,0 +1,179 @@
+"""Agents in processes of their own, that kill themselves with SIGKILL at the boundary that they are told.
+
+Started once as a program, it imports everything and then forks a process for each life of an agent, which is far
+quicker than a start of Python. It is told what to do by lines of JSON, one at a time, and answers each with one:
+
+    {"do": "start", ...}             a process begins a life of the agent      {"did": "start"}
+    {"do": "step", "now": TIME}      it polls and does what is due             {"did": "step"}
+    {"do": "end"}                    it ends in good order                     {"did": "end", "boundaries": [...]}
+
+Where the process dies instead, or after its end, the answer is {"ended": STATUS}, as `waitpid` has it.
+"""
+
+import gc
+import json
+import os
+import signal
+import sys
+from datetime import datetime, timedelta
+from typing import Any
+
+from stormcone import Agent, App, Context, GiveUp, Handler, Journal, MaintenanceEvent
+from stormcone.clock import ManualClock
+from stormcone.plugins import PROVIDERS, load_plugins
+from stormcone.provider import Provider, ProviderOptions
+from stormcone.workers import InlineExecutor
+
+WITHIN_STAGE = "within_stage"
+"""A boundary of our own: the handler is in the middle of its work."""
+
+
+class Cut:
+    """The seam: counts the boundaries and ends the process, without a word, at the one that it is given."""
+
+    def __init__(self, at: int | None) -> None:
+        self.seen: list[str] = []
+        self._at = at
+
+    def __call__(self, boundary: str) -> None:
+        self.seen.append(str(boundary))
+        if len(self.seen) == self._at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Effects:
+    """What handlers really did, on the disk line by line: the truth, whatever the journal says."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def add(self, **effect: Any) -> None:
+        os.write(self._file, json.dumps(effect).encode() + b"\n")
+        os.fsync(self._file)
+
+
+class Worker(Handler):
+    """Writes down that each stage begins and ends."""
+
+    def __init__(self, name: str, effects: Effects, cut: Cut, clock: ManualClock, **settings: Any) -> None:
+        self._effects, self._cut, self._clock = effects, cut, clock
+        self._gives_up = settings.pop("gives_up", False)
+        vars(self).update({"name": name, **settings})
+
+    def prepare(self, event: MaintenanceEvent, context: Context) -> None:
+        self._work("prepare", event, context)
+        if self._gives_up:
+            raise GiveUp("it cannot be prepared for")
+
+    def started(self, event: MaintenanceEvent, context: Context) -> None:
+        self._work("started", event, context)
+
+    def recover(self, event: MaintenanceEvent, context: Context) -> None:
+        self._work("recover", event, context)
+
+    def _work(self, stage: str, event: MaintenanceEvent, context: Context) -> None:
+        at = self._clock.now().isoformat()
+        what = {"event": event.id, "handler": self.name, "stage": stage, "attempt": context.attempt, "at": at}
+        self._effects.add(**what, does="begins")
+        self._cut(WITHIN_STAGE)
+        self._effects.add(**what, does="ends")
+
+
+def open_provider(provider: type[Provider], order: dict[str, Any], clock: ManualClock) -> Provider:
+    """The provider, as the simulator says that it is reached."""
+    return provider.from_options(
+        ProviderOptions(endpoint=order["endpoint"], region=order["region"], settings=order["settings"], clock=clock)
+    )
+
+
+class Life:
+    """One life of an agent."""
+
+    def __init__(self, order: dict[str, Any], provider: type[Provider]) -> None:
+        self.cut = Cut(order["kill_at"])
+        self.clock = ManualClock(datetime.fromisoformat(order["now"]))
+        effects = Effects(order["effects"])
+        lead = None if order["lead"] is None else timedelta(seconds=order["lead"])
+        app = App(
+            [
+                Worker("first", effects, self.cut, self.clock, lead=lead),
+                Worker("second", effects, self.cut, self.clock, lead=lead, gives_up=order["gives_up"]),
+            ],
+            approve_consent=True,
+        )
+        self.journal = Journal.open(order["journal"], seam=self.cut)
+        self.agent = Agent(
+            open_provider(provider, order, self.clock),
+            app,
+            self.journal,
+            clock=self.clock,
+            boot_id=order["boot_id"],
+            executor=InlineExecutor(),
+            seam=self.cut,
+        )
+
+    def step(self, now: datetime) -> None:
+        self.clock.advance(now - self.clock.now())
+        self.agent.step()
+
+    def end(self) -> None:
+        self.agent.stop()
+        self.agent.run()
+        self.journal.close()
+
+
+def ask() -> dict[str, Any] | None:
+    """The next line, read byte by byte: what follows it may be for another process."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(0, 1)
+        if not byte:
+            return None
+        line += byte
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def answer(**values: Any) -> None:
+    os.write(1, json.dumps(values).encode() + b"\n")
+
+
+def live(order: dict[str, Any], provider: type[Provider]) -> None:
+    """A life, from its start to its end or its death."""
+    life = Life(order, provider)
+    answer(did="start")
+    while (told := ask()) is not None:
+        if told["do"] == "end":
+            life.end()
+            answer(did="end", boundaries=life.cut.seen)
+            return
+        life.step(datetime.fromisoformat(told["now"]))
+        answer(did="step")
+
+
+def main() -> None:
+    plugins = load_plugins(PROVIDERS)
+    warm: dict[str, type[Provider]] = {}
+    while (order := ask()) is not None:
+        name = order["provider"]
+        if name not in warm:  # opened once here, it has imported what it needs, and no process does so again
+            warm[name] = plugins.get(name)
+            open_provider(warm[name], order, ManualClock()).close()
+            gc.freeze()  # a process that is forked copies no memory merely to look for garbage
+        process = os.fork()
+        if process == 0:
+            status = 1
+            gc.disable()
+            try:
+                live(order, warm[name])
+                status = 0
+            except BaseException:  # noqa: BLE001 - whatever it is, it must not go on as the process that forks
+                sys.excepthook(*sys.exc_info())
+            finally:
+                os._exit(status)
+        _, status = os.waitpid(process, 0)
+        answer(ended=os.waitstatus_to_exitcode(status))
+
+
+if __name__ == "__main__":
+    main()

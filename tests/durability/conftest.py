@@ -1,0 +1,98 @@
+"""Agents that die, in processes of their own, and the story that goes on around them."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("agent_process.py")
+
+
+class Agents:
+    """The program that forks agents; see `agent_process.py`."""
+
+    def __init__(self) -> None:
+        self._program = subprocess.Popen(
+            [sys.executable, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+
+    def tell(self, **order: Any) -> dict[str, Any]:
+        """Tell the program, or the agent that it has running, what to do; answers its answer."""
+        assert self._program.stdin is not None
+        assert self._program.stdout is not None
+        self._program.stdin.write(json.dumps(order) + "\n")
+        return self._answer()
+
+    def ended(self) -> int:
+        """How the process ended that has just said its last word."""
+        status: int = self._answer()["ended"]
+        return status
+
+    def close(self) -> None:
+        with self._program as program:
+            assert program.stdin is not None
+            program.stdin.close()
+            program.wait(10)
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._program.stdout is not None
+        line = self._program.stdout.readline()
+        assert line, "the program that forks agents has ended"
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+Walk = TypeVar("Walk")
+
+
+class Walkers:
+    """As many programs that fork agents as there are processors, each with a thread that tells it what to do."""
+
+    def __init__(self) -> None:
+        self._programs = [Agents() for _ in range(os.cpu_count() or 1)]
+        self._free = SimpleQueue[Agents]()
+        for program in self._programs:
+            self._free.put(program)
+        self._threads = ThreadPoolExecutor(len(self._programs))
+
+    def walk(self, walks: Iterable[Callable[[Agents], Walk]]) -> Iterator[Walk]:
+        """Do all of them, side by side; answers what they answer, in their order."""
+        return self._threads.map(self._one, walks)
+
+    def close(self) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        for program in self._programs:
+            program.close()
+
+    def _one(self, walk: Callable[[Agents], Walk]) -> Walk:
+        program = self._free.get()
+        try:
+            return walk(program)
+        finally:
+            self._free.put(program)
+
+
+@pytest.fixture(scope="session")
+def walkers() -> Iterator[Walkers]:
+    walkers = Walkers()
+    yield walkers
+    walkers.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: what a SIGKILL leaves of a file is the same there, and much sooner."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own within
+    if not memory.is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as name:
+        yield Path(name)

@@ -1,0 +1,508 @@
+"""The agent is killed at every boundary of its work, in every scenario, on every cloud, and comes up again.
+
+A dry walk counts the boundaries of a story. Then each is walked: a new cloud, a new journal, an agent in a process of
+its own that dies there by SIGKILL, a new one on the same journal, and the story goes on to its end. What must hold is
+asked of the journal, of the cloud's own log, and of the file in which handlers have written what they really did.
+"""
+
+import json
+import signal
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stormcone import Impact, Journal, ManualClock, Outcome
+from stormcone.handlers import Stage
+from stormcone.journal import Episode
+from stormcone.lifecycle import MOVES
+from stormcone.model import Cause, Phase
+from stormcone.plugins import simulator_class
+from stormcone.runs import Run, RunState
+from stormcone.simulator import Simulator, SimulatorOptions
+
+HANDLERS = ("first", "second")
+MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event of a story: what the simulator is asked for, by the names of `Simulator.schedule`."""
+
+    impact: Impact
+    order: dict[str, Any]
+    outcome: Outcome = Outcome.COMPLETED
+    approved: bool = True
+
+
+@dataclass(frozen=True)
+class Story:
+    """One scenario on one cloud.
+
+    Attributes:
+        events: what is announced at its beginning.
+        moments: the seconds, from its beginning, at which the agent polls; one second is the pause before an approval
+            whose answer was lost is repeated.
+        acts: what happens in the cloud, by the second.
+        settings: the simulator's.
+        fault: what the cloud does to requests; see `Faults.add`.
+        lead: how long before its time an event is prepared for, in seconds.
+        gives_up: whether the second handler's prepare gives up.
+        skips: the stages that nobody comes to.
+    """
+
+    events: tuple[Event, ...]
+    moments: tuple[int, ...]
+    acts: dict[int, Callable[[Simulator, Sequence[str]], None]] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    fault: dict[str, Any] | None = None
+    lead: float | None = None
+    gives_up: bool = False
+    skips: frozenset[Stage] = frozenset()
+
+
+def azure(impact: Impact = Impact.REBOOT, **more: Any) -> Event:
+    """An event of web-0 alone with the usual notice; `also` names a neighbour, so that it may not be approved."""
+    outcome, also = more.pop("outcome", Outcome.COMPLETED), more.pop("also", False)
+    approved = more.pop("approved", not also)
+    return Event(impact, {"resources": ["web-0", *(["web-1"] if also else [])], **more}, outcome, approved)
+
+
+def alibaba(native: str, impact: Impact = Impact.REBOOT, **more: Any) -> Event:
+    """An event of i-0; what begins as Inquiring waits for consent."""
+    outcome, approved = more.pop("outcome", Outcome.COMPLETED), more.pop("approved", native.endswith("Inquiring"))
+    return Event(impact, {"resources": ["i-0"], "native_type": native, **more}, outcome, approved)
+
+
+INQUIRING = "SystemMaintenance.Reboot:Inquiring"
+SCHEDULED = "SystemMaintenance.Reboot:Scheduled"
+DISK = "SystemMaintenance.IsolateErrorDisk:Inquiring"
+QUARTER = timedelta(minutes=15)
+NO_PREPARE = frozenset({Stage.PREPARE})
+NO_STARTED = frozenset({Stage.STARTED})
+
+
+def cancel(simulator: Simulator, ids: Sequence[str]) -> None:
+    simulator.cancel(ids[0])
+
+
+def move(simulator: Simulator, ids: Sequence[str]) -> None:
+    simulator.change(ids[0], notice=timedelta(minutes=60))  # type: ignore[attr-defined]
+
+
+def begin(simulator: Simulator, ids: Sequence[str]) -> None:
+    for each in ids:
+        simulator.start(each)
+
+
+STORIES: dict[str, dict[str, Story]] = {
+    "azure": {
+        "reboot": Story((azure(),), (0, 1, 11 * MINUTE)),
+        "freeze": Story((azure(Impact.FREEZE),), (0, 1, 6 * MINUTE)),
+        "user-caused": Story((azure(cause=Cause.USER),), (0, 1, 11 * MINUTE)),
+        "canceled": Story(
+            (azure(also=True, outcome=Outcome.CANCELED),), (0, MINUTE), acts={MINUTE: cancel}, skips=NO_STARTED
+        ),
+        "unannounced": Story(
+            (azure(notice=timedelta(0), cause=Cause.HARDWARE_FAILURE, approved=False),),
+            (0, 1, 11 * MINUTE),
+            skips=NO_PREPARE,
+        ),
+        "moved": Story(
+            (azure(),), (0, 1, 10 * MINUTE, 52 * MINUTE, 52 * MINUTE + 1, 63 * MINUTE), acts={1: move}, lead=10 * MINUTE
+        ),
+        "two at once": Story((azure(), azure(Impact.FREEZE)), (0, 1, 6 * MINUTE, 11 * MINUTE)),
+        "unprepared": Story((azure(approved=False),), (0, 1, 16 * MINUTE, 26 * MINUTE), gives_up=True),
+        "shared hardware": Story((azure(),), (0, 1, 16 * MINUTE, 26 * MINUTE), settings={"shared-hardware": "true"}),
+        "approval without an answer": Story(
+            (azure(),),
+            (0, 1, 16 * MINUTE, 26 * MINUTE),
+            settings={"shared-hardware": "true"},
+            fault={"method": "POST", "kind": "close", "times": 1},
+        ),
+    },
+    "alibaba": {
+        "reboot": Story((alibaba(INQUIRING),), (0, 1, 2 * MINUTE)),
+        # The mildest that this cloud has: it announces no freeze.
+        "freeze": Story((alibaba(DISK, Impact.DEGRADED),), (0, 1, 2 * MINUTE)),
+        # Made by the user through the API: CreateSimulatedSystemEvents.
+        "user-caused": Story(
+            (alibaba("SystemMaintenance.Redeploy", Impact.REDEPLOY, notice=QUARTER),), (0, 15 * MINUTE, 17 * MINUTE)
+        ),
+        "canceled": Story(
+            (alibaba(SCHEDULED, notice=QUARTER, outcome=Outcome.CANCELED),),
+            (0, MINUTE),
+            acts={MINUTE: cancel},
+            skips=NO_STARTED,
+        ),
+        "unannounced": Story((alibaba("SystemFailure.Reboot"),), (0, 1, 11 * MINUTE), skips=NO_PREPARE),
+        "moved": Story(
+            (alibaba(SCHEDULED, notice=QUARTER),),
+            (0, 1, 10 * MINUTE, 52 * MINUTE, 61 * MINUTE, 63 * MINUTE),
+            acts={1: move},
+            lead=10 * MINUTE,
+        ),
+        "two at once": Story((alibaba(INQUIRING), alibaba(DISK, Impact.DEGRADED)), (0, 1, 2 * MINUTE)),
+        "unprepared": Story(
+            (alibaba(INQUIRING, approved=False),), (0, 5 * MINUTE, 8 * MINUTE), acts={5 * MINUTE: begin}, gives_up=True
+        ),
+    },
+}
+
+REBOOTS: dict[str, dict[str, Story]] = {
+    "azure": {
+        "in its time": STORIES["azure"]["shared hardware"],
+        # Gone before its time and never approved: that it took place is known by the boot id alone.
+        "before its time": Story((azure(also=True),), (0, 2 * MINUTE, 13 * MINUTE), acts={2 * MINUTE: begin}),
+    },
+    "alibaba": {
+        "in its time": Story((alibaba(SCHEDULED, notice=QUARTER),), (0, 15 * MINUTE, 17 * MINUTE)),
+    },
+}
+"""Stories of a reboot that takes place whatever the agent does."""
+
+MACHINES = {"azure": ("web-0", "web-1"), "alibaba": ("i-0",)}
+
+
+@dataclass
+class Walk:
+    """One walk through a story: a cloud, a journal, and the agent's lives on it.
+
+    Attributes:
+        kills: at which boundary each life dies, the last ones live on.
+        reborn: whether the machine dies with the agent and comes back when all is over, with another boot id and
+            nothing left but the journal's file.
+    """
+
+    cloud: str
+    story: Story
+    folder: Path
+    agents: Any
+    kills: tuple[int, ...] = ()
+    reborn: bool = False
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir()
+        self.clock = ManualClock()
+        self.begun = self.clock.now()
+        self.journal = self.folder / "journal.db"
+        self.lives: list[tuple[int, set[tuple[str, str, str]]]] = []
+        self.boot_id = "boot-1"
+        self.boundaries: list[str] = []
+        self._alive = False
+
+    def go(self) -> "Walk":
+        """Walk the story to its end."""
+        options = SimulatorOptions(machines=MACHINES[self.cloud], clock=self.clock, settings=self.story.settings)
+        with simulator_class(self.cloud).from_options(options) as self.simulator:
+            self.ids = [self.simulator.schedule(event.impact, **event.order) for event in self.story.events]
+            if self.story.fault is not None:
+                self.simulator.faults.add(**self.story.fault)
+            # A new life may ask only at its second poll how an event ended: hence one poll more.
+            for second in (*self.story.moments, self.story.moments[-1] + 1):
+                self.clock.advance(self.begun + timedelta(seconds=second) - self.clock.now())
+                if act := self.story.acts.get(second):
+                    act(self.simulator, self.ids)
+                self._poll(last=second >= self.story.moments[-1])
+            self._end()
+            self.asked = self.simulator.requests()
+            self.events = {event["id"]: event for event in self.simulator.events()}
+        self.effects = self._effects()
+        return self
+
+    def _poll(self, *, last: bool = True) -> None:
+        """Let the agent poll, or the one after it where it dies; where the machine dies with it, once all is over."""
+        while last or not (self.reborn and self.lives):
+            if self._reached(**self._order()) and self._reached(do="step", now=self.clock.now().isoformat()):
+                return
+
+    def _end(self) -> None:
+        while not self._reached(do="end"):
+            self._poll()
+        assert self.agents.ended() == 0
+
+    def _reached(self, **order: Any) -> bool:
+        """Whether the agent has done it, or has been started already; False where it has died of it."""
+        if order["do"] == "start" and self._alive:
+            return True
+        answer = self.agents.tell(**order)
+        self._alive = "ended" not in answer
+        self.boundaries = answer.get("boundaries", [])
+        if not self._alive:
+            assert answer["ended"] == -signal.SIGKILL
+            self._died()
+        return self._alive
+
+    def _order(self) -> dict[str, Any]:
+        options = self.simulator.provider_options(MACHINES[self.cloud][0])
+        return {
+            "do": "start",
+            "provider": self.cloud,
+            "endpoint": options.endpoint,
+            "region": options.region,
+            "settings": dict(options.settings),
+            "journal": str(self.journal),
+            "effects": str(self.folder / "effects"),
+            "now": self.clock.now().isoformat(),
+            "boot_id": self.boot_id,
+            "lead": self.story.lead,
+            "gives_up": self.story.gives_up,
+            "kill_at": self.kills[len(self.lives)] if len(self.lives) < len(self.kills) else None,
+        }
+
+    def _died(self) -> None:
+        """Note what the journal knows to have succeeded, and how much had been done by then."""
+        known = set()
+        if self.journal.exists():
+            survivor = self.folder / f"survivor-{len(self.lives)}" / "journal.db"
+            survivor.parent.mkdir()
+            survivor.write_bytes(self.journal.read_bytes())
+            if self.reborn:
+                self.journal, self.boot_id = survivor, "boot-2"
+            with closing(sqlite3.connect(survivor)) as book:
+                known = set(
+                    book.execute(
+                        "SELECT key, handler, stage FROM runs JOIN episodes ON episodes.id = runs.episode"
+                        " WHERE state IN ('succeeded', 'failed', 'vetoed')"
+                    )
+                )
+        self.lives.append((len(self._effects()), known))
+
+    def _effects(self) -> list[dict[str, Any]]:
+        path = self.folder / "effects"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def did(self, event: str, handler: str, stage: str, does: str) -> list[dict[str, Any]]:
+        """What a handler really did at a stage of an event."""
+        wanted = {"event": event, "handler": handler, "stage": stage, "does": does}
+        return [effect for effect in self.effects if wanted.items() <= effect.items()]
+
+    def posts(self, event: str) -> list[dict[str, Any]]:
+        """The approvals of an event that have come to the cloud."""
+        approving = {"azure": "StartRequests", "alibaba": "AcceptInquiredSystemEvent"}[self.cloud]
+        return [
+            request
+            for request in self.asked
+            if approving in f"{request['query']} {request['body']}" and event in f"{request['query']} {request['body']}"
+        ]
+
+
+def the_journal_is_sound(walk: Walk) -> None:
+    with closing(sqlite3.connect(walk.journal)) as book:
+        assert book.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert book.execute("PRAGMA foreign_key_check").fetchall() == []
+    with Journal.read(walk.journal) as journal:
+        episodes = journal.episodes()
+        # Who was away from before the first sight until after the end knows of nothing.
+        unseen = walk.reborn and not episodes and not walk.effects
+        assert unseen or sorted(episode.event.id for episode in episodes) == sorted(walk.ids)
+        for episode in episodes:
+            the_episode_is_sound(walk, journal, episode)
+        assert len(journal.lives()) <= len(walk.lives) + 1
+        assert journal.lives()[-1].ended is not None
+
+
+def the_episode_is_sound(walk: Walk, journal: Journal, episode: Episode) -> None:
+    planned = walk.story.events[walk.ids.index(episode.event.id)]
+    assert (episode.number, episode.event.phase) == (1, Phase.ENDED)
+    assert episode.event.outcome is planned.outcome
+    changes = journal.changes(episode.id)
+    phases = [None, *(change.event.phase for change in changes)]
+    moves = {(move.before, move.after, move.kind) for move in MOVES}
+    assert all(
+        (before, change.event.phase, change.kind) in moves for before, change in zip(phases, changes, strict=False)
+    )
+    assert changes[-1].at == episode.ended
+    runs = journal.runs(episode.id)
+    assert len({(run.handler, run.stage) for run in runs}) == len(runs)
+    for run in runs:
+        the_run_is_sound(walk, journal, episode, run)
+
+
+def the_run_is_sound(walk: Walk, journal: Journal, episode: Episode, run: Run) -> None:
+    """It is over, each attempt was recorded before it began, and it succeeded only if it really came to its end."""
+    assert run.state.over
+    attempts = journal.attempts(run.id)
+    assert [attempt.number for attempt in attempts] == list(range(1, run.attempt + 1))
+    began = [effect["attempt"] for effect in walk.did(episode.event.id, run.handler, run.stage, "begins")]
+    assert began == sorted(set(began))
+    assert set(began) <= {attempt.number for attempt in attempts}
+    assert len(attempts) <= 1 + len(walk.lives)
+    if run.state is RunState.SUCCEEDED:
+        ended = [effect["attempt"] for effect in walk.did(episode.event.id, run.handler, run.stage, "ends")]
+        assert run.attempt in ended
+
+
+def what_the_journal_knew_was_not_repeated(walk: Walk) -> None:
+    for done, known in walk.lives:
+        later = {(effect["event"].casefold(), effect["handler"], effect["stage"]) for effect in walk.effects[done:]}
+        assert not later & known
+
+
+def whatever_was_begun_was_recovered_after_the_end(walk: Walk) -> None:
+    for event, handler in [(event, handler) for event in walk.ids for handler in HANDLERS]:
+        began = any(walk.did(event, handler, stage, "begins") for stage in ("prepare", "started"))
+        recovered = walk.did(event, handler, "recover", "ends")
+        assert bool(recovered) or not began
+        assert all(effect["at"] >= walk.events[event]["ended_at"][:19] for effect in recovered)
+        # Once; and once more for each time that it was done and the journal could not be told.
+        repeats = [attempt for attempt in recovered if attempt is not recovered[-1]]
+        assert len(repeats) <= len(walk.lives)
+        if not walk.kills:
+            assert (began, len(recovered)) == (True, 1)
+
+
+def an_event_is_approved_if_and_only_if_all_prepared(walk: Walk) -> None:
+    for event, planned in zip(walk.ids, walk.story.events, strict=True):
+        posts = walk.posts(event)
+        prepared = {
+            handler: [effect["at"] for effect in walk.did(event, handler, "prepare", "ends")] for handler in HANDLERS
+        }
+        if posts:
+            assert planned.approved
+            assert all(prepared.values())
+            assert (
+                min(posts, key=lambda post: post["at"])["at"][:19]
+                >= max(min(times) for times in prepared.values())[:19]
+            )
+        elif not walk.reborn and len(walk.kills) <= 1:  # who dies again and again comes to it too late
+            assert not planned.approved
+
+
+def nothing_is_approved_twice_but_where_the_answer_was_lost(walk: Walk) -> None:
+    with Journal.read(walk.journal) as journal:
+        for episode in journal.episodes():
+            asked = journal.approvals(episode.id)
+            assert len(walk.posts(episode.event.id)) <= len(asked)
+            for earlier, later in pairwise(asked):
+                assert earlier.accepted is None
+                assert "repeated" in later.note
+            assert [approval.accepted for approval in asked[:-1]].count(True) == 0
+
+
+INVARIANTS = (
+    the_journal_is_sound,
+    what_the_journal_knew_was_not_repeated,
+    whatever_was_begun_was_recovered_after_the_end,
+    an_event_is_approved_if_and_only_if_all_prepared,
+    nothing_is_approved_twice_but_where_the_answer_was_lost,
+)
+
+
+def must_hold(walk: Walk, boundaries: Sequence[str] = ()) -> None:
+    """Every invariant; where one does not hold, it is said where the agent was killed and what was done."""
+    for invariant in INVARIANTS:
+        try:
+            invariant(walk)
+        except AssertionError as error:
+            where = ", ".join(f"{kill} ({boundaries[kill - 1]})" if boundaries else str(kill) for kill in walk.kills)
+            done = "\n".join(str(effect) for effect in walk.effects)
+            error.add_note(f"killed at boundary {where or 'none'}; {invariant.__name__}; what handlers did:\n{done}")
+            raise
+
+
+class Walked(Counter[str]):
+    """How many points were walked in which scenario."""
+
+
+@pytest.fixture(scope="module")
+def walked(request: pytest.FixtureRequest) -> Any:
+    """Counts what was walked, and prints it when all is done."""
+    count = Walked()
+    begun = time.perf_counter()
+    yield count
+    seconds = time.perf_counter() - begun
+    line = f"killed at {count.total()} crash points in {len(count)} walks of scenarios, in {seconds:.0f} s"
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(f"\n{line}")
+
+
+@dataclass
+class Scene:
+    """All walks through one story.
+
+    Attributes:
+        cloud: on which cloud.
+        story: which one.
+    """
+
+    cloud: str
+    story: Story
+    folder: Path
+    walkers: Any
+
+    def walk(self, *kills: tuple[int, ...], reborn: bool = False) -> list[Walk]:
+        """Walk it once for each tuple of boundaries at which its lives die."""
+
+        def one(number: int, dies: tuple[int, ...]) -> Callable[[Any], Walk]:
+            folder = self.folder / str(number)
+            return lambda agents: Walk(self.cloud, self.story, folder, agents, kills=dies, reborn=reborn).go()
+
+        done = list(self.walkers.walk(one(number, dies) for number, dies in enumerate(kills)))
+        self.folder = self.folder / "more"
+        self.folder.mkdir()
+        return done
+
+    def dry(self) -> Walk:
+        """Walk it without a death."""
+        (walk,) = self.walk(())
+        must_hold(walk)
+        return walk
+
+
+def every(boundaries: Sequence[str]) -> Iterator[tuple[int, ...]]:
+    """A single death at each of the boundaries."""
+    return ((number,) for number in range(1, len(boundaries) + 1))
+
+
+@pytest.fixture
+def scene(cloud: str, name: str, folder: Path, walkers: Any) -> Scene:
+    return Scene(cloud, {**REBOOTS[cloud], **STORIES[cloud]}[name], folder, walkers)
+
+
+def cases(stories: Mapping[str, Mapping[str, Story]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        ("cloud", "name"),
+        [pytest.param(cloud, name, id=f"{cloud}-{name}") for cloud in stories for name in stories[cloud]],
+    )
+
+
+@pytest.mark.timeout(120)
+@cases(STORIES)
+def test_killed_at_every_boundary_it_goes_on_where_it_was(cloud: str, name: str, scene: Scene, walked: Walked) -> None:
+    dry = scene.dry()
+    assert {Stage(effect["stage"]) for effect in dry.effects} == set(Stage) - scene.story.skips
+    for walk in scene.walk(*every(dry.boundaries)):
+        assert len(walk.lives) == 1
+        must_hold(walk, dry.boundaries)
+        walked[f"{cloud} {name}"] += 1
+
+
+@pytest.mark.timeout(120)
+@cases(REBOOTS)
+def test_killed_with_its_machine_at_every_boundary_it_recovers_when_the_event_is_gone(
+    cloud: str, name: str, scene: Scene, walked: Walked
+) -> None:
+    dry = scene.dry()
+    for walk in scene.walk(*every(dry.boundaries), reborn=True):
+        assert len(walk.lives) == 1
+        must_hold(walk, dry.boundaries)
+        walked[f"{cloud} machine dies {name}"] += 1
+
+
+@pytest.mark.timeout(120)
+@cases({cloud: {"in its time": stories["in its time"]} for cloud, stories in REBOOTS.items()})
+def test_killed_again_and_again_it_comes_to_the_end_all_the_same(
+    cloud: str, name: str, scene: Scene, walked: Walked
+) -> None:
+    for walk in scene.walk(*((kill,) * 4 for kill in range(1, 25))):
+        must_hold(walk)
+        walked[f"{cloud} four deaths in a row"] += len(walk.lives)
