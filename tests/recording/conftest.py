@@ -72,7 +72,7 @@ class Watch:
             provider, self._app, self.journal, clock=self.clock, boot_id="boot-1", executor=InlineExecutor()
         )
 
-    def run(self, length: timedelta, pace: float = 20.0) -> None:
+    def run(self, length: timedelta, pace: float = 30.0) -> None:
         """Step from now on, every `pace` seconds, for `length`."""
         end = self.clock.now() + length
         while self.clock.now() <= end:

@@ -95,7 +95,7 @@ class TestAnAgentOnTheReplay:
         provider = provider_class("azure").from_options(cloud.provider_options())
         with pytest.raises(ProviderError, match="503"):
             provider.poll()
-        cloud.clock.advance(120)
+        cloud.clock.advance(300)
         assert provider.poll().events == ()
         provider.close()
 
