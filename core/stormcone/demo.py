@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from stormcone.agent import Agent
 from stormcone.clock import SystemClock
 from stormcone.context import Context
-from stormcone.errors import StormconeError
+from stormcone.errors import ProviderUnavailable, StormconeError
 from stormcone.handlers import App, Handler
 from stormcone.journal import Journal
 from stormcone.model import Impact, MaintenanceEvent
@@ -75,6 +75,15 @@ class Pool(Handler):
 def clouds() -> list[str]:
     """The clouds that the demo can show: those with both a provider and a simulator installed."""
     return sorted(set(load_plugins(PROVIDERS).found) & set(load_plugins(SIMULATORS).found))
+
+
+def lacking(cloud: str) -> str:
+    """What has to be installed before the cloud can be shown, in one sentence; "" where it can be."""
+    try:
+        with closing(provider_class(cloud).from_options(ProviderOptions(endpoint="http://127.0.0.1"))):
+            return ""
+    except ProviderUnavailable as error:
+        return str(error)
 
 
 @contextmanager

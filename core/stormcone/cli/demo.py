@@ -10,8 +10,8 @@ import click
 
 from stormcone.cli.console import is_terminal, say
 from stormcone.cli.render import story_text
-from stormcone.demo import NOTICE, SPEED, Beat, Stage, clouds, stage
-from stormcone.errors import StormconeError
+from stormcone.demo import NOTICE, SPEED, Beat, Stage, clouds, lacking, stage
+from stormcone.errors import ProviderUnavailable, StormconeError
 from stormcone.journal import Journal
 from stormcone.notices import NoticeKind
 from stormcone.simulator import DEFAULT_PORT
@@ -75,7 +75,11 @@ def command(only: str | None) -> None:
         raise click.UsageError(f"there is no simulated cloud {only!r}; there are: {', '.join(known) or 'none'}")
     if not known:
         raise StormconeError("there is no cloud to show: none has both a provider and a simulator installed")
-    shown = [only] if only else known
+    wanted = [only] if only else known
+    lacks = {cloud: why for cloud in wanted if (why := lacking(cloud))}
+    shown = [cloud for cloud in wanted if cloud not in lacks]
+    if not shown:
+        raise ProviderUnavailable("; ".join(lacks.values()))
     with (
         tempfile.TemporaryDirectory(prefix="stormcone-demo-") as folder,
         Journal.open(Path(folder, "journal.db")) as book,
@@ -87,6 +91,8 @@ def command(only: str | None) -> None:
             say(story_text(episode, timeline(book, episode)))
     _heading("Now you, each line in a terminal of its own")
     say("\n".join(f"  {line}" for line in min(steps, key=lambda lines: sum(map(len, lines)))))
+    for cloud, why in lacks.items():
+        say(f"\nNot shown is {cloud}: {why}.")
     say("\nOn a real machine: stormcone doctor. Your own handler: stormcone run --help.")
 
 

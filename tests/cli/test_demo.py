@@ -1,0 +1,44 @@
+"""Which clouds the demo shows."""
+
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def no_sdk(monkeypatch):
+    """As where stormcone was installed without the extra `alibaba`."""
+    monkeypatch.setitem(sys.modules, "aliyunsdkcore.client", None)
+
+
+@pytest.fixture
+def played(monkeypatch):
+    """The clouds that are shown, without the shows."""
+    shown = []
+
+    def play(cloud, _journal, _teller):
+        shown.append(cloud)
+        return [f"stormcone simulator {cloud}"]
+
+    monkeypatch.setattr("stormcone.cli.demo._play", play)
+    return shown
+
+
+def test_both_clouds_are_shown(stormcone, played):
+    said = stormcone("demo")
+    assert (said.status, said.err, played) == (0, "", ["alibaba", "azure"])
+    assert "Not shown" not in said.out
+
+
+def test_without_the_sdk_azure_is_shown_and_one_line_says_how_to_see_the_other(stormcone, played, no_sdk):
+    said = stormcone("demo")
+    assert (said.status, said.err, played) == (0, "", ["azure"])
+    (line,) = [line for line in said.out.splitlines() if "Not shown" in line]
+    assert line.startswith("Not shown is alibaba: ")
+    assert line.endswith("run pip install stormcone[alibaba].")
+
+
+def test_a_cloud_that_was_asked_for_and_cannot_be_shown_is_an_error(stormcone, played, no_sdk):
+    said = stormcone("demo", "--cloud", "alibaba")
+    assert (said.status, played) == (69, [])
+    assert said.err.endswith("run pip install stormcone[alibaba]\n")
