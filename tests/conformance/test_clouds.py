@@ -42,6 +42,7 @@ CLOUDS = [
         machines=("i-aaa", "i-bbb"),
         lacks=Impact.FREEZE,
         client_path="/latest/meta-data/instance-id",
+        approvable={"native_type": "SystemMaintenance.Reboot:Inquiring", "notice": None},
         unknown={
             "query": {"Action": "DescribeInstanceHistoryEvents"},
             "body": json.dumps(_EVACUATION_ON_ALIBABA),

@@ -27,6 +27,7 @@ class Cloud:
         scenario: one that its simulator can play.
         client_path: something that its clients ask for, with the answer 200.
         client_headers: the headers that go with it.
+        approvable: what `schedule` takes beside the impact for an event that can be approved, where a usual one cannot.
         unknown: a rule of faults (`Faults.add`) that makes the cloud list one event of a type that nobody knows, called
             `Evacuate`, and on whichever machine asks first; None: it cannot be made to.
     """
@@ -38,6 +39,7 @@ class Cloud:
     scenario: str = "redeploy"
     client_path: str = "/"
     client_headers: Mapping[str, str] = field(default_factory=dict)
+    approvable: Mapping[str, Any] = field(default_factory=dict)
     unknown: Mapping[str, Any] | None = None
 
 

@@ -1,6 +1,7 @@
 """What the agent relies on in every provider."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -279,33 +280,34 @@ class ProviderSuite(CloudSuite):
     def test_an_approved_event_may_begin(
         self, provider: Provider, simulator: Simulator, subject: Cloud, announce: Callable[..., str]
     ) -> None:
-        """An approval reaches the cloud in this machine's name, and repeating it does no harm.
+        """An approval reaches the cloud in this machine's name; repeating it does no harm, though it may be refused.
 
         Source: `Provider.approve`; runs and approvals are at-least-once.
         """
-        event = self._approvable(provider, announce)
+        event = self._approvable(provider, subject, announce)
         provider.approve(event)
-        provider.approve(event)
+        with suppress(RequestRefused):
+            provider.approve(event)
         (known,) = simulator.events()
         assert known["approved_by"] == [subject.machines[0]]
 
     @pytest.mark.parametrize("fault", ["unavailable", "reset", "hung up"])
     def test_an_approval_without_an_answer_may_be_repeated(
-        self, provider: Provider, simulator: Simulator, announce: Callable[..., str], fault: str
+        self, provider: Provider, simulator: Simulator, subject: Cloud, announce: Callable[..., str], fault: str
     ) -> None:
         """Where it is not known whether an approval arrived, it is `ProviderError` and not `RequestRefused`.
 
         Source: `Provider.approve`.
         """
-        event = self._approvable(provider, announce)
+        event = self._approvable(provider, subject, announce)
         simulator.faults.add(**FAULTS[fault])
         with pytest.raises(ProviderError) as caught:
             provider.approve(event)
         assert not isinstance(caught.value, RequestRefused)
 
-    def _approvable(self, provider: Provider, announce: Callable[..., str]) -> MaintenanceEvent:
+    def _approvable(self, provider: Provider, subject: Cloud, announce: Callable[..., str]) -> MaintenanceEvent:
         provider.identify()
-        announce()
+        announce(**subject.approvable)
         event = self._only(provider)
         if not provider.capabilities.can_approve or event.approval is Approval.NONE:
             pytest.skip(f"{provider.name} takes no approval of such an event")
