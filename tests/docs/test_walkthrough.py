@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -140,3 +141,28 @@ def test_the_calls_of_the_simulators_page_are_taken(blocks):
         (event,) = simulator.events()
     assert len(calls) > 5
     assert (event["impact"], event["cause"], event["resources"]) == (Impact.REBOOT, "user", ["web-0", "web-1"])
+
+
+def test_the_how_to_of_simulated_events_works_without_an_account(blocks, terminal, run, environment, port):
+    lines = [line for block in blocks("docs/howto-simulated-events.md", "sh") for line in block.text.splitlines()]
+    exports = [line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export ")]
+    environment.update({name: value.replace(DEFAULT_PORT, port) for name, value in exports if value != "..."})
+    (simulator,) = (line for line in lines if line.startswith("stormcone simulator"))
+    (doctor,) = (line for line in lines if line.startswith("stormcone doctor"))
+    (agent,) = (line for line in lines if line.startswith("stormcone run"))
+    announce, cancel, advance, history = lines[lines.index(agent) + 1 :]
+
+    terminal(f"{simulator} --port {port} --executing 0").wait_for("is ready at")
+    assert "credentials: environment" in run(doctor)
+    watching = terminal(agent.replace("handlers.py", "examples/both_clouds.py") + " --interval 0.2s")
+    watching.wait_for("watching i-web0 on alibaba")
+    first = re.search(r"cancel (e-\w+)", run(announce))[1]
+    watching.wait_for("Queue.prepare begins")
+    run(cancel.replace("ID", first))
+    watching.wait_for("has ended: canceled")
+    run(announce)
+    run(advance)
+    watching.wait_for("has ended: completed")
+    watching.wait_for("Queue.recover done")
+    story = run(history)
+    assert all(words in story for words in ("ended: canceled", "ended: completed", "recover ends: succeeded"))
