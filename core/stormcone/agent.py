@@ -18,19 +18,19 @@ from stormcone.clock import Clock, SystemClock
 from stormcone.context import Context, RunControl
 from stormcone.engine import Engine, Order, Request
 from stormcone.errors import JournalDamaged, JournalError, ProviderError
-from stormcone.handlers import App, Stage
+from stormcone.handlers import App
+from stormcone.herald import Herald, log
 from stormcone.journal import Journal
+from stormcone.live import GIVEN_UP, LiveAttempt
 from stormcone.machine import read_boot_id
 from stormcone.model import EventKey, Machine, Observation, Outcome, Scope
 from stormcone.notices import Notice, NoticeKind
 from stormcone.poller import Answer, Poller
 from stormcone.provider import Provider
-from stormcone.runs import STOP_GRACE, Attempt, Verdict, deadline, stop_at
+from stormcone.runs import Attempt, Verdict, deadline
 from stormcone.seam import Boundary, Seam, no_seam
 from stormcone.text import one_line, span
 from stormcone.workers import Executor, ThreadExecutor, attempt_stage
-
-_log = logging.getLogger("stormcone")
 
 DRY_RUN = "dry run: not carried out"
 
@@ -56,16 +56,6 @@ class Status:
     last_success: datetime | None = None
     error: str | None = None
     polls: int = 0
-
-
-@dataclass
-class _Live:
-    """An attempt that is going on."""
-
-    order: Order
-    control: RunControl
-    stop_asked: float | None = None
-    overran: bool = False
 
 
 class Agent:
@@ -112,7 +102,7 @@ class Agent:
         self._clock = clock or SystemClock()
         self._boot_id = read_boot_id() if boot_id is None else boot_id
         self._executor = executor or ThreadExecutor()
-        self._listener = listener
+        self._herald = Herald(self._clock, listener)
         self._grace = grace
         self._dry_run = dry_run
         self._keep = keep
@@ -126,9 +116,8 @@ class Agent:
         self._stopping = False
         self._confirmed = False
         self._going_on: frozenset[EventKey] = frozenset()
-        self._live: dict[int, _Live] = {}
+        self._live: dict[int, LiveAttempt] = {}
         self._approving: set[int] = set()
-        self._troubles: dict[str, str] = {}
         pace = provider.capabilities.poll_interval if interval is None else interval
         self._poller = Poller(provider, self._clock, pace, machine, lambda: self._going_on)
 
@@ -184,7 +173,7 @@ class Agent:
 
     def _turn(self) -> bool:
         """Do all that there is to do now; True where something was done, so that there may be more."""
-        self._complain("lost journal", self.journal.loss)
+        self._herald.complain("lost journal", self.journal.loss)
         try:
             try:
                 busy = self._take_in()
@@ -199,9 +188,11 @@ class Agent:
         except JournalDamaged:
             raise
         except JournalError as error:
-            self._complain("journal", f"{error}; until it can be written no handler starts and nothing is approved")
+            self._herald.complain(
+                "journal", f"{error}; until it can be written no handler starts and nothing is approved"
+            )
             return False
-        self._complain("journal", "")
+        self._herald.complain("journal", "")
         return busy
 
     def _forget(self) -> None:
@@ -219,6 +210,10 @@ class Agent:
             self._inbox.popleft()
             busy = True
         return busy
+
+    def _post(self, message: Callable[[datetime], None]) -> None:
+        self._inbox.append(message)
+        self._wake.set()
 
     def _post_answer(self, answer: Answer) -> None:
         self._answer = answer
@@ -250,7 +245,7 @@ class Agent:
         if self._going_on and self.provider.capabilities.reports_outcome:
             self._poller.soon()  # the first poll could not ask how these have ended
         resumed = f"; {cut_off} unfinished run(s) of the last life go on" if cut_off else ""
-        self._tell(NoticeKind.IDENTIFIED, f"watching {machine.name} on {machine.provider}{resumed}")
+        self._herald.tell(NoticeKind.IDENTIFIED, f"watching {machine.name} on {machine.provider}{resumed}")
 
     def _observed(
         self, engine: Engine, observation: Observation, verdicts: Mapping[EventKey, Outcome | None] | None
@@ -260,12 +255,12 @@ class Agent:
         if self.status.error is not None:
             since = self.status.last_success
             gap = f" after {span(now - since)}" if since else ""
-            self._tell(NoticeKind.ANSWERED, f"{self.provider.name} answers again{gap}")
+            self._herald.tell(NoticeKind.ANSWERED, f"{self.provider.name} answers again{gap}")
         self.status = replace(self.status, last_success=now, error=None)
         self._confirmed = True
-        self._complain("answer", "; ".join(observation.problems))
+        self._herald.complain("answer", "; ".join(observation.problems))
         for change in changes:
-            self._publish(notices.change_notice(change, engine.machine, now))
+            self._herald.publish(notices.change_notice(change, engine.machine, now))
 
     def _could_not_ask(self, error: ProviderError) -> None:
         text = str(error)
@@ -276,28 +271,16 @@ class Agent:
                 if since
                 else "never asked with success"
             )
-            self._tell(NoticeKind.UNKNOWN, f"what is scheduled is unknown ({age}): {text}")
+            self._herald.tell(NoticeKind.UNKNOWN, f"what is scheduled is unknown ({age}): {text}")
         self.status = replace(self.status, error=text)
 
     def _supervise(self, engine: Engine) -> None:
         """Tell the attempts that go on what has changed, and end those whose time is up."""
         now, seconds = self._clock.now(), self._clock.monotonic()
         for live in list(self._live.values()):
-            run, handler = live.order.run, live.order.handler
-            episode = engine.journal.episode(run.episode)
-            event = episode.event
-            live.control.deadline = deadline(run, handler, event, started=episode.started)
-            if run.stage is not Stage.RECOVER and event.outcome is not None and event.outcome.called_off:
-                live.control.cancel()
-            limit = stop_at(run, handler, event, started=episode.started, ended=episode.ended)
-            if limit is not None and now >= limit:
-                live.overran = True
-                live.control.stop()
-            if live.control.stopped and live.stop_asked is None:
-                live.stop_asked = seconds
-            if live.stop_asked is not None and seconds - live.stop_asked >= STOP_GRACE.total_seconds():
-                live.control.kill()
-                self._attempt_ended(run.id, Attempt(Verdict.OVERRAN, "it did not end when its time was up"), now)
+            if live.supervise(engine.journal.episode(live.order.run.episode), now, seconds):
+                live.end()
+                self._attempt_ended(live.order.run.id, GIVEN_UP, now)
 
     def _dispatch(self, engine: Engine) -> bool:
         now = self._clock.now()
@@ -305,11 +288,11 @@ class Agent:
         for order in engine.begin_due(now, confirmed=self._confirmed):
             run, event = order.run, order.episode.event
             control = RunControl(self._clock, deadline(run, order.handler, event, started=order.episode.started))
-            log = logging.LoggerAdapter(_log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
-            self._live[run.id] = _Live(order, control)
+            lines = logging.LoggerAdapter(log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
+            self._live[run.id] = LiveAttempt(order, control)
             if not self._dry_run:
-                self._publish(notices.run_begun_notice(run, order.episode, now))
-            work = self._attempt(order, Context(engine.machine.in_event(event), run.attempt, log, control))
+                self._herald.publish(notices.run_begun_notice(run, order.episode, now))
+            work = self._attempt(order, Context(engine.machine.in_event(event), run.attempt, lines, control))
             try:
                 self._executor.submit(work, f"stormcone-{run.handler}-{run.stage}")
             except RuntimeError as error:  # no more threads, now
@@ -335,12 +318,11 @@ class Agent:
         live = self._live.get(run)
         if live is None or self._engine is None:
             return  # its time was up and it has been settled without waiting for it
-        if live.overran and attempt.verdict is not Verdict.OVERRAN:
-            attempt = Attempt(Verdict.OVERRAN, "it overran its deadline")
+        attempt = live.judge(attempt)
         settled = self._engine.end_attempt(live.order, attempt, now)
         del self._live[run]
         notice = notices.run_ended_notice(live.order.run, settled, live.order.episode, now)
-        self._publish(replace(notice, error=attempt.error))
+        self._herald.publish(replace(notice, error=attempt.error))
 
     def _approve(self, engine: Engine) -> bool:
         if not self._confirmed or not self.provider.capabilities.can_approve:
@@ -350,7 +332,7 @@ class Agent:
         for episode, decision in engine.decide_approvals(now, self._approving):
             # A yes is followed by the answer, but in a dry run, and a wait by one or the other.
             if decision.answer is ApprovalAnswer.NO or (self._dry_run and decision.answer is ApprovalAnswer.YES):
-                self._publish(notices.decision_notice(episode, decision, now))
+                self._herald.publish(notices.decision_notice(episode, decision, now))
             busy = True
         for request in () if self._dry_run else engine.ask_approvals(now, self._approving):
             self._approving.add(request.episode.id)
@@ -381,7 +363,7 @@ class Agent:
         if self._engine is not None:
             self._engine.answer_approval(request, error, now)
         self._approving.discard(request.episode.id)
-        self._publish(notices.approval_notice(request.episode, request.reason, error, now))
+        self._herald.publish(notices.approval_notice(request.episode, request.reason, error, now))
 
     # the end
 
@@ -391,7 +373,9 @@ class Agent:
         for live in self._live.values():
             live.control.tell_stopping()
         if self._live:
-            self._tell(NoticeKind.STOPPING, f"stopping; waiting up to {self._grace:g} s for {len(self._live)} run(s)")
+            self._herald.tell(
+                NoticeKind.STOPPING, f"stopping; waiting up to {self._grace:g} s for {len(self._live)} run(s)"
+            )
         end = self._clock.monotonic() + self._grace
         try:
             while (self._live or self._approving) and (left := end - self._clock.monotonic()) > 0:
@@ -402,32 +386,7 @@ class Agent:
             if self._life is not None:
                 self.journal.end_life(self._life, self._clock.now())
         except JournalError as error:
-            self._complain("journal", str(error))
+            self._herald.complain("journal", str(error))
         finally:
             for live in self._live.values():
-                live.control.stop()
-                live.control.kill()
-
-    # telling
-
-    def _post(self, message: Callable[[datetime], None]) -> None:
-        self._inbox.append(message)
-        self._wake.set()
-
-    def _complain(self, source: str, trouble: str) -> None:
-        """Say what is wrong once, not at every poll; "" where nothing is."""
-        if trouble and trouble != self._troubles.get(source):
-            self._tell(NoticeKind.PROBLEM, trouble)
-        self._troubles[source] = trouble
-
-    def _tell(self, kind: NoticeKind, text: str) -> None:
-        self._publish(Notice(self._clock.now(), kind, text))
-
-    def _publish(self, notice: Notice) -> None:
-        level = logging.WARNING if notice.kind in notices.WARNINGS else logging.INFO
-        _log.log(level, "%s", notice.text, extra={"notice": notice})
-        if self._listener is not None:
-            try:
-                self._listener(notice)
-            except Exception:  # noqa: BLE001 - who only listens must not end the agent
-                _log.exception("the listener failed at a notice")
+                live.end()

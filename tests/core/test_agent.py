@@ -592,7 +592,7 @@ class TestAListenerThatFails:
             raise BrokenPipeError
 
         world.handler("lb")
-        world.agent._listener = listener
+        world.agent._herald._listener = listener
         world.cloud.announce()
         world.step()
         assert (world.calls, world.cloud.approvals) == (["lb.prepare"], ["E-1"])
