@@ -1,6 +1,7 @@
 """The program on both clouds: one handler file, simulated events, credentials, proxies."""
 
 import json
+import shlex
 import signal
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -97,6 +98,12 @@ class TestSimulatedEvents:
         assert actions(alibaba) == ["CreateSimulatedSystemEvents", "CancelSimulatedSystemEvents"]
         shown = {event["id"]: (event["resources"], event["outcome"]) for event in alibaba.events()}
         assert shown == {first: (["i-aaa"], Outcome.CANCELED), second: (["i-bbb"], None)}
+
+    def test_are_called_off_by_the_line_that_is_printed(self, home, alibaba, reach):
+        said = home.run("simulate", "reboot", "--machine", "i-aaa", *reach, env={**home.env}).stdout.splitlines()
+        program, *words = shlex.split(said[1].removeprefix("Call it off: "))
+        assert (program, home.run(*words).returncode) == ("stormcone", 0)
+        assert actions(alibaba) == ["CreateSimulatedSystemEvents", "CancelSimulatedSystemEvents"]
 
     def test_are_timed_by_the_simulators_clock(self, home, clouds, reach):
         fast = clouds("alibaba")

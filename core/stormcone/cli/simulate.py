@@ -1,5 +1,6 @@
 """`stormcone simulate`: simulated events, on a simulator or on a real cloud that has them."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -65,6 +66,16 @@ def _was_given(name: str) -> bool:
     return source not in {click.core.ParameterSource.DEFAULT, None}
 
 
+def _reach(provider: str, endpoint: str, region: str | None) -> list[str]:
+    """The options that lead another command to the same place; settings are left out, as they may hold secrets."""
+    options = {
+        "--provider": provider if provider != AUTO else None,
+        "--endpoint": endpoint if _was_given("endpoint") else None,
+        "--region": region,
+    }
+    return [word for name, value in options.items() if value for word in (name, value)]
+
+
 def _cloud_options(command: Command) -> Command:
     """Where the event is made: a simulator, or a cloud that can."""
     provider = click.option(
@@ -114,7 +125,8 @@ def _announce(impact: Impact) -> click.Command:
             "not_before": not_before.isoformat(),
         }
         said = [f"Announced: {impact} of {', '.join(machines)}, not before {stamp(not_before)}."]
-        said += [f"Call it off: stormcone simulate cancel {identifier}" for identifier in ids]
+        reach = _reach(provider, endpoint, region)
+        said += [f"Call it off: {shlex.join(['stormcone', 'simulate', 'cancel', one, *reach])}" for one in ids]
         _report(document, "\n".join(said), as_json=as_json)
 
     announce.help = f"Announce a simulated {impact} of the machines."
