@@ -174,3 +174,25 @@ def dead_url() -> str:
     """An address where nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuses connections and look-ups that lead beyond this machine, so that no test asks a real cloud."""
+    usual, look_up = socket.socket.connect, socket.getaddrinfo
+
+    def check(host: object) -> None:
+        if host not in {"127.0.0.1", "localhost", "::1"}:
+            raise OSError(f"a test asked for {host!r}, which is not this machine")
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX:
+            check(address[0])
+        usual(self, address)
+
+    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        check(host)
+        return look_up(host, *arguments, **options)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)

@@ -151,8 +151,8 @@ def _signature(asked, secret):
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch, tmp_path):
-    """No credential, profile or proxy of whoever runs the tests."""
+def clean_environment(monkeypatch, tmp_path, only_this_machine):
+    """No credential, profile or proxy of whoever runs the tests, and no way to the real cloud."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "DEBUG", "ALIBABA_CLOUD_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)

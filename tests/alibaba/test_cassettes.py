@@ -167,6 +167,12 @@ class TestWhatIsNotRecorded:
             connection.connect(("127.0.0.1", 9))
 
 
+@pytest.mark.parametrize("address", ["http://100.100.100.200/", f"https://{SERVICE}/"])
+def test_no_test_here_reaches_another_machine(address):
+    with pytest.raises(requests.ConnectionError, match="not this machine"):
+        requests.get(address, timeout=1)
+
+
 @pytest.mark.skipif(RECORDING, reason="they are being recorded")
 class TestTheCassettes:
     @pytest.fixture

@@ -25,13 +25,6 @@ PATIENCE = 20.0
 """Real seconds after which something counts as never happening."""
 
 
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch):
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "ALIYUN_ACCESS_KEY_ID", "ALIYUN_ACCESS_KEY_SECRET"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
 class Watched(Handler):
     """Remembers what it was called for, and on which machine."""
 
