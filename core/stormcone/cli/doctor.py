@@ -13,6 +13,7 @@ from stormcone.cli.options import journal_option, json_option, options_for_provi
 from stormcone.detect import AUTO, survey
 from stormcone.errors import ProviderError, ProviderUnavailable, StormconeError
 from stormcone.journal import Journal
+from stormcone.journal.damage import damaged
 from stormcone.machine import read_boot_id
 from stormcone.model import Machine
 from stormcone.notices import misnamed
@@ -67,6 +68,8 @@ def _checks(only: str, options: ProviderOptions, journal: Path) -> Iterator[Chec
     if only != AUTO:
         provider_class(only)  # so that a wrong name is said at once
     yield _journal(journal)
+    for kept in damaged(journal):
+        yield Check("damaged journal", False, f"{kept} was set aside: see what it leaves to be done, and move it away")
     boot_id = read_boot_id()
     yield Check("boot id", True, boot_id or "none: this system has none, so reboots are told by their events alone")
     for finding in survey(options, only):

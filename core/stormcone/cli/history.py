@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
-from stormcone.cli.console import print_json, say
+from stormcone.cli.console import print_json, say, warn
 from stormcone.cli.options import journal_option, json_option
 from stormcone.cli.render import event_json, story_text
 from stormcone.errors import StormconeError
 from stormcone.journal import Episode, Journal
+from stormcone.journal.damage import damaged
 from stormcone.timeline import Entry, timeline
 
 
@@ -36,6 +37,8 @@ def command(event_id: str | None, journal: Path, last: int, trace: Path | None, 
             raise click.UsageError("--export writes the whole journal; leave the ID out")
         _export(journal, trace, anonymise=anonymise, as_json=as_json)
         return
+    for kept in damaged(journal):
+        warn(f"an earlier journal was damaged and is kept as {kept}; what it knew is not shown")
     with Journal.read(journal) as book:
         episodes = book.episodes()
         if event_id is not None:
