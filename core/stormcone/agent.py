@@ -330,7 +330,7 @@ class Agent:
         now = self._clock.now()
         busy = False
         for episode, decision in engine.decide_approvals(now, self._approving):
-            # A yes is followed by the answer, but in a dry run, and a wait by one or the other.
+            # A yes is followed by the answer, but in a dry run.
             if decision.answer is ApprovalAnswer.NO or (self._dry_run and decision.answer is ApprovalAnswer.YES):
                 self._herald.publish(notices.decision_notice(episode, decision, now))
             busy = True

@@ -146,13 +146,15 @@ class Engine:
     def decide_approvals(self, now: datetime, in_flight: Collection[int]) -> Iterator[tuple[Episode, Decision]]:
         """Decide on each event that may be approved, and record the decisions that are new; answers those.
 
+        To wait is no decision.
+
         Args:
             now: the wall-clock time.
             in_flight: the episodes whose approval is on its way.
         """
         for episode, _ in self._approvable(now, in_flight):
             decision = self._decide(episode, now)
-            if decision.reason != episode.decision:
+            if decision.answer is not Answer.WAIT and decision.reason != episode.decision:
                 with self.journal.transaction():
                     self.journal.save_decision(episode.id, decision.reason)
                 yield episode, decision

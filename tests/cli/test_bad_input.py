@@ -242,10 +242,13 @@ def stop_at_the_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """End `run` as soon as its agent has told something."""
     from stormcone.agent import Agent
 
-    usual = Agent._publish
+    usual = Agent.__init__
 
-    def publish(agent: Agent, notice: Any) -> None:
-        usual(agent, notice)
-        agent.stop()
+    def construct(agent: Agent, *arguments: Any, listener: Any, **options: Any) -> None:
+        def hear(notice: Any) -> None:
+            listener(notice)
+            agent.stop()
 
-    monkeypatch.setattr(Agent, "_publish", publish)
+        usual(agent, *arguments, listener=hear, **options)
+
+    monkeypatch.setattr(Agent, "__init__", construct)
