@@ -352,7 +352,8 @@ class Journal:
         number = self._delete("episodes", _ENDED_AND_DONE, before)
         if number + self._delete("lives", _LIVES_BUT_THE_LAST, before):
             with errors(self.path):
-                self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+                # As a script: `execute` takes a single step, and each step gives back a single page.
+                self._connection.executescript("PRAGMA incremental_vacuum")
         return number
 
     def _delete(self, table: str, which: str, before: datetime) -> int:
