@@ -75,9 +75,9 @@ def handler():
 def start(stack, handler):
     """Starts a simulator of i-aaa and i-bbb, and an agent with the handler: on i-aaa, or of the region."""
 
-    def start(*, kind=AlibabaSimulator, options=None, **app):
+    def start(*, kind=AlibabaSimulator, options=None, thread=False, **app):
         simulator = stack.enter_context(kind(["i-aaa", "i-bbb"], clock=ManualClock(), **(options or {})))
-        return simulator, stack.enter_context(AgentDriver(simulator, App([handler], **app)))
+        return simulator, stack.enter_context(AgentDriver(simulator, App([handler], **app), thread=thread))
 
     return start
 
@@ -152,6 +152,16 @@ class TestAnAgentOfARegion:
         }
         assert handler.stages(events["i-aaa"]) == ["prepare"]
         assert handler.stages(events["i-bbb"]) == ["prepare", "started"]
+
+    def test_keeps_no_instance_waiting_for_another_ones_handler(self, start, handler):
+        simulator, agent = start(kind=RegionSimulator, thread=True)
+        both = threading.Barrier(2)
+        handler.script["prepare"] = lambda: both.wait(PATIENCE)
+        for name in ("i-aaa", "i-bbb"):
+            simulator.schedule("reboot", resources=[name])
+        agent.step()
+        assert not both.broken
+        assert {machine for *_, machine in handler.calls} == {"i-aaa", "i-bbb"}
 
     def test_gives_consent_for_each_instance_by_itself(self, start, handler):
         simulator, agent = start(kind=RegionSimulator, approve_consent=True)
@@ -241,6 +251,26 @@ class TestTheReleaseOfASpotInstance:
         assert handler.stages(known.event.id) == ["prepare"]
         after(agent, minutes=1)
         assert handler.stages(known.event.id) == ["prepare"]
+
+    @pytest.mark.parametrize(
+        ("happen", "outcome"),
+        [
+            (lambda simulator, event: simulator.cancel(event), Outcome.CANCELED),
+            (lambda simulator, event: simulator.clock.advance(minutes=6), Outcome.COMPLETED),
+        ],
+        ids=["called off", "carried out"],
+    )
+    def test_is_over_once_the_metadata_says_no_more_of_it(self, start, handler, happen, outcome):
+        simulator, agent = start()
+        event = simulator.schedule(
+            Impact.TERMINATE, resources=["i-aaa"], cause="preemption", notice=timedelta(minutes=5)
+        )
+        agent.step()
+        happen(simulator, event)
+        agent.step()
+        (known,) = agent.journal.episodes()
+        assert (known.event.outcome, known.event.outcome_origin) == (outcome, Origin.INFERRED)
+        assert [stage for stage, *_ in handler.calls] == ["prepare", "recover"]
 
     def test_is_seen_while_the_api_does_not_answer(self, start, handler):
         simulator, agent = start()
