@@ -70,6 +70,23 @@ class SimulatorOptions:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """One scenario, as a simulator sees it.
+
+    Attributes:
+        name: what `Simulator.play` takes.
+        title: what happens, in one line.
+        text: its file.
+        refusal: why this cloud cannot play it, in one sentence; None: it can.
+    """
+
+    name: str
+    title: str
+    text: str
+    refusal: str | None
+
+
 @runtime_checkable
 class Simulator(Protocol):
     """The Python face of every simulator; also the type of the pytest fixtures.
@@ -187,8 +204,10 @@ class Simulator(Protocol):
             SimulationError: there is no such event, or it has ended already.
         """
 
-    def play(self, scenario: str) -> None:
-        """Begin a scenario, by name; its steps happen as the clock reaches them.
+    def play(self, scenario: Any) -> None:
+        """Begin a scenario: by its name, by the path of its file, or as a value of `stormcone_simulators.scenario`.
+
+        Its steps happen as the clock reaches them.
 
         Raises:
             SimulationError: there is no such scenario, or this cloud cannot play it.
@@ -202,6 +221,23 @@ class Simulator(Protocol):
 
     def requests(self) -> list[dict[str, Any]]:
         """What clients asked, approvals included, oldest first, as the control API lists it."""
+
+
+@runtime_checkable
+class PlaysScenarios(Protocol):
+    """A simulator's class that knows which scenarios it can play, and can make some up."""
+
+    @classmethod
+    def repertoire(cls) -> Sequence[Piece]:
+        """Every scenario that there is, with the reason where this cloud cannot play it."""
+
+    @classmethod
+    def random_scenario(cls, seed: int, steps: int) -> str:
+        """A scenario of this cloud by chance, as the text of a file: the same one for the same seed.
+
+        Raises:
+            SimulationError: that many steps cannot be.
+        """
 
 
 @runtime_checkable

@@ -19,7 +19,8 @@ from stormcone.errors import StormconeError
 from stormcone.handlers import Stage
 from stormcone.lifecycle import INFERENCES, MOVES
 from stormcone.model import CONSEQUENCES, Cause, Impact, Machine, MaintenanceEvent, Phase
-from stormcone.plugins import simulator_class
+from stormcone.plugins import SIMULATORS, load_plugins, simulator_class
+from stormcone.simulator import PlaysScenarios
 from stormcone_alibaba import errors as alibaba_errors
 from stormcone_alibaba import settings as alibaba_settings
 from stormcone_alibaba import wire as alibaba
@@ -38,7 +39,7 @@ from stormcone_simulators.azure.model import EVENT_TYPES as SIMULATED_TYPES
 from stormcone_simulators.control import NewEvent
 from stormcone_simulators.faults import FaultRule
 from stormcone_simulators.fidelity import sheet
-from stormcone_simulators.scenario import Step, load_scenario, scenario_names
+from stormcone_simulators.scenario import STEPS
 
 HELP_WIDTH = 100
 _DECISIONS = Path(__file__).parents[1] / "data" / "approval-decisions.toml"
@@ -207,7 +208,32 @@ def _simulated_types() -> Table:
 
 
 def _scenarios() -> Table:
-    return Table(("scenario", "what happens"), ((code(name), load_scenario(name).title) for name in scenario_names()))
+    played = {
+        name: kind.repertoire()
+        for name, kind in sorted(load_plugins(SIMULATORS).found.items())
+        if issubclass(kind, PlaysScenarios)
+    }
+    rows = (
+        (code(pieces[0].name), pieces[0].title, *(piece.refusal or "plays" for piece in pieces))
+        for pieces in zip(*played.values(), strict=True)
+    )
+    return Table(("scenario", "what happens", *played), rows)
+
+
+def _step_fields() -> Table:
+    fields: dict[str, tuple[str, list[str]]] = {}
+    for do, kind in STEPS.items():
+        for name, field in kind.model_fields.items():
+            fields.setdefault(name, (field.description or "What happens.", []))[1].append(do)
+    rows = (
+        (code(name), "every step" if len(kinds) == len(STEPS) else ", ".join(map(code, kinds)), words)
+        for name, (words, kinds) in fields.items()
+    )
+    return Table(("key", "in steps that do", "means"), rows)
+
+
+def _steps() -> Table:
+    return Table(("`do`", "what happens"), ((code(do), inspect.getdoc(kind) or "") for do, kind in STEPS.items()))
 
 
 def _suite(name: str) -> Callable[[], Table]:
@@ -310,7 +336,8 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "azure-simulated-types": _simulated_types,
     "new-event-fields": _fields(NewEvent),
     "fault-fields": _fields(FaultRule),
-    "step-fields": _fields(Step),
+    "step-fields": _step_fields,
+    "steps": _steps,
     "scenarios": _scenarios,
     "command-variables": _command_variables,
     "alibaba-types": _alibaba_types,

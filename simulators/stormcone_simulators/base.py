@@ -10,23 +10,27 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.errors import SettingsError, SimulationError
 from stormcone.model import Cause, Impact, Outcome
 from stormcone.provider import ProviderOptions
-from stormcone.simulator import Setting, SimulatorOptions
+from stormcone.simulator import Piece, Setting, SimulatorOptions
 from stormcone_simulators.control import CONTROL_PREFIX, ControlApi, Route
 from stormcone_simulators.events import EventBook, Plan, Revision, SimulatedEvent, iso
 from stormcone_simulators.faults import FaultPlan, FaultRule
 from stormcone_simulators.machines import Machines, SimulatedMachine, machine_path
 from stormcone_simulators.messages import Later, Request, Response, problem
-from stormcone_simulators.scenario import Agenda, load_scenario, scenario_names, stage
+from stormcone_simulators.play import Agenda, Order, Stage, perform, rehearse, settle
+from stormcone_simulators.scenario import Scenario, Script, scenario_file, scenario_names, scenario_text, script_of
+from stormcone_simulators.scenario_random import random_scenario
 from stormcone_simulators.server import Reply, Server, plain
 from stormcone_simulators.waiting import LoopClock
 
 _LOGGED = 10_000
+_CAST = ("machine-0", "machine-1")
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call, not what to listen on
 
 
@@ -106,6 +110,10 @@ class BaseSimulator:
 
     name: ClassVar[str]
     settings: ClassVar[tuple[Setting, ...]] = ()
+    one_each: ClassVar[bool] = False
+    """Whether an event is about one machine, so that a scenario's step about several makes one for each."""
+    orders: ClassVar[Sequence[Order]] = ()
+    """What events the cloud has, for scenarios by chance."""
 
     def __init__(
         self,
@@ -189,6 +197,10 @@ class BaseSimulator:
     def control_routes(self) -> Sequence[Route]:
         """The cloud's own calls of the control API."""
         return ()
+
+    def rehearsal(self, machines: Machines) -> Model:
+        """A model of its own for those machines, by the same rules, on which scenarios are tried before they begin."""
+        raise NotImplementedError
 
     def start_server(self) -> None:
         """Listen; returns when requests are answered.
@@ -298,17 +310,41 @@ class BaseSimulator:
         with self._settled() as now:
             self._model.book.end(self._model.book.get(event_id), now, outcome)
 
-    def play(self, scenario: str) -> None:
-        """Begin a scenario, by name; its steps happen as the clock reaches them.
+    def play(self, scenario: str | Path | Scenario | Script) -> None:
+        """Begin a scenario, by name, from a file or as it is; its steps happen as the clock reaches them.
 
         Raises:
             SimulationError: there is no such scenario, or this cloud or these machines cannot play it.
         """
-        script = load_scenario(scenario)
+        script = script_of(scenario)
         with self._settled() as now:
-            cast = [machine.name for machine in self._machines.group(self._machines.first.group)]
-            self._agenda.extend(stage(script, self._model, cast, now))
+            rehearse(script, self.rehearsal_stage(now), now)
+            stage = Stage(self._model, self._machines, self.one_each, self.faults, self.clock)
+            perform(script, stage, self._agenda, now)
             self._settle()
+
+    def rehearsal_stage(self, now: datetime) -> Stage:
+        """Where a scenario is tried before it begins: the cloud's rules with no events and nobody who looks."""
+        return Stage(self.rehearsal(self._machines), self._machines, self.one_each, FaultPlan(), ManualClock(now))
+
+    @classmethod
+    def repertoire(cls) -> tuple[Piece, ...]:
+        """Every scenario that there is, with the reason why this cloud cannot play it where it cannot."""
+        clock = ManualClock()
+        simulator = cls.from_options(SimulatorOptions(machines=_CAST, clock=clock))
+        try:
+            return tuple(_piece(name, simulator.rehearsal_stage(clock.now()), clock.now()) for name in scenario_names())
+        finally:
+            simulator.close()
+
+    @classmethod
+    def random_scenario(cls, seed: int, steps: int) -> str:
+        """A scenario by chance, as the text of a file: the same one for the same seed.
+
+        Raises:
+            SimulationError: that many steps cannot be.
+        """
+        return scenario_text(random_scenario(cls, seed, steps))
 
     def scenarios(self) -> tuple[str, ...]:
         """The names that `play` takes."""
@@ -331,21 +367,16 @@ class BaseSimulator:
             yield self._settle()
 
     def _settle(self) -> datetime:
-        now, book = self.clock.now(), self._model.book
-        while True:
-            scripted, move = self._agenda.next_step, book.next_move
-            # At the same moment the script goes first, so that it can end an event that would end by itself.
-            if scripted is not None and scripted <= now and (move is None or scripted <= move):
-                self._agenda.step()
-            elif move is not None and move <= now:
-                book.step()
-            else:
-                return now
+        now = self.clock.now()
+        settle(self._agenda, self._model.book, now)
+        return now
 
     async def _reply(self, request: Request, clock: LoopClock) -> Reply:
+        # A scenario's faults and pace are due before the request is looked at.
+        with self._settled() as at:
+            since = clock.monotonic()
         if f"{request.path}/".startswith(CONTROL_PREFIX):
             return Reply(self._control.answer(request))
-        at, since = self.clock.now(), clock.monotonic()
         machine, path = self._machines.route(request.path, request.peer)
         rule = self.faults.take(request, path, machine.name) if machine else None
         if rule is not None:
@@ -366,6 +397,15 @@ class BaseSimulator:
             if isinstance(answer, Response):
                 return answer
             await clock.until(since + answer.seconds)
+
+
+def _piece(name: str, stage: Stage, now: datetime) -> Piece:
+    script, refusal = script_of(name), None
+    try:
+        rehearse(script, stage, now)
+    except SimulationError as error:
+        refusal = str(error.__cause__ or error)
+    return Piece(name=name, title=script.scenario.title, text=scenario_file(name), refusal=refusal)
 
 
 def _names(resources: Collection[str]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from stormcone_simulators.events import TooLate, UnknownEvent, iso
 from stormcone_simulators.faults import FaultPlan, FaultRule
 from stormcone_simulators.messages import Request, Response, json_response, problem
 from stormcone_simulators.reasons import reason
-from stormcone_simulators.scenario import UnknownScenario
+from stormcone_simulators.scenario import UnknownScenario, read_script
 
 CONTROL_PREFIX = "/_simulator/"
 
@@ -147,6 +147,7 @@ class ControlApi:
             Route("PUT", "faults", self._set_fault),
             Route("DELETE", "faults", self._clear_faults),
             Route("GET", "scenarios", self._scenarios),
+            Route("POST", "scenarios", self._play_file),
             Route("POST", "scenarios/(?P<scenario>[^/]+)", self._play),
             *extra,
         )
@@ -266,6 +267,15 @@ class ControlApi:
 
     def _scenarios(self, _request: Request) -> Response:
         return json_response(200, {"scenarios": self._simulator.scenarios()})
+
+    def _play_file(self, request: Request) -> Response:
+        try:
+            text = request.body.decode()
+        except UnicodeDecodeError as error:
+            raise SimulationError("the body is not UTF-8; send a scenario's TOML or JSON") from error
+        script = read_script(text, request.query.get("name", "the scenario"))
+        self._simulator.play(script)
+        return json_response(200, {"scenario": script.scenario.title})
 
     def _play(self, _request: Request, scenario: str) -> Response:
         self._simulator.play(scenario)

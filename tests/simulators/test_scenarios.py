@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from stormcone.errors import SimulationError
-from stormcone_simulators.scenario import parse_scenario, scenario_names
+from stormcone_simulators.scenario import MAX_TEXT, parse_scenario, scenario_names
 
 S, D, F = "Scheduled", "Started", "Freeze"
 
@@ -47,16 +47,17 @@ COURSES = {
         (50, []),
     ],
 }
+REFUSED = {"host-stop": "stop", "performance-impact": "degraded", "subscription-expiry": "stop"}
 
 
 @pytest.fixture
-def play(azure, monkeypatch):
+def play(azure, tmp_path):
     """Plays the text of a scenario."""
 
     def play_text(text):
-        script = parse_scenario(text, "x.toml")
-        monkeypatch.setattr("stormcone_simulators.base.load_scenario", lambda _name: script)
-        azure.play("x")
+        path = tmp_path / "x.toml"
+        path.write_text(text)
+        azure.play(path)
 
     return play_text
 
@@ -75,7 +76,7 @@ def seen(machine):
 
 class TestCourses:
     def test_every_scenario_has_its_course_here(self):
-        assert set(COURSES) == set(scenario_names())
+        assert set(COURSES) | set(REFUSED) == set(scenario_names())
 
     @pytest.mark.parametrize("name", COURSES)
     def test_a_scenario_takes_its_course(self, azure, machine, clock, name):
@@ -104,6 +105,13 @@ class TestCourses:
     def test_users_events_say_so(self, azure, machine, name, source):
         azure.play(name)
         assert machine.event["EventSource"] == source
+
+    @pytest.mark.parametrize(("name", "impact"), REFUSED.items())
+    def test_what_azure_does_not_have_is_refused_before_it_begins(self, azure, clock, name, impact):
+        with pytest.raises(SimulationError, match=f"{name}.toml, line 3: step 1: Azure has no event .* {impact};"):
+            azure.play(name)
+        clock.advance(timedelta(days=30))
+        assert azure.events() == []
 
     def test_a_cancelled_event_is_cancelled(self, azure, clock):
         azure.play("canceled-maintenance")
@@ -156,7 +164,7 @@ class TestCourses:
             event = "second"
             impact = "stop"
             """
-        with pytest.raises(SimulationError, match="Azure has no event with the impact stop"):
+        with pytest.raises(SimulationError, match=r"x.toml, line 7: step 2: Azure has no event with the impact stop"):
             play(script)
         assert azure.events() == []
 
@@ -217,32 +225,63 @@ class TestFormat:
     @pytest.mark.parametrize(
         ("text", "why"),
         [
-            ("", "cannot be used: title: field required"),
-            ("title = ", "is not TOML: "),
-            ('title = "x"\nstep = []', "cannot be used: step: "),
-            (STEP + 'colour = "red"', "cannot be used: step.0.colour: extra inputs"),
-            (STEP.replace("reboot", "boom"), "cannot be used: step.0.impact: input should be 'none'"),
-            (STEP.replace("0s", "soon"), 'cannot be used: step.0.at: a span of time is written like "90s", "15m"'),
-            (STEP.replace('"0s"', "0"), "cannot be used: step.0.at: a span of time is written like"),
-            (STEP.replace("schedule", "explode"), "cannot be used: step.0.do: input should be 'schedule', 'change'"),
+            ("", ": title: field required"),
+            ("title = ", ", line 1: this is not TOML: Invalid value"),
+            ('title = "x"\ntitle = "y"\n[[step]]', ", line 2: this is not TOML: Cannot overwrite a value"),
+            ('title = "x"\nnumber = ' + "1" * 5000, ", line 2: this is not TOML: Exceeds the limit"),
+            ("title = " + "[" * 5000, ": it is nested too deep for a scenario"),
+            ('title = "x"\n' + "#" * MAX_TEXT, ": a scenario has at most 262144 bytes; split it"),
+            ('{"title": "x",\n "step": [}', ", line 2: this is not JSON: "),
+            ('{"title": "x",\n "step": [7]}', ": step 1: input should be a valid dictionary"),
+            ('title = "x"\n\nstep = []', ", line 3: step: "),
+            ('colour = "red"\n' + STEP, ", line 1: colour: extra inputs"),
             (
-                STEP.replace('impact = "reboot"', ""),
-                "cannot be used: step.0: a step that does 'schedule' needs an impact",
+                STEP + 'colour = "red"',
+                ", line 6: step 1: colour: a step that does 'schedule' has no such key; it has at, ",
             ),
-            (STEP + 'outcome = "failed"', "cannot be used: step.0: a step that does 'schedule' has no outcome"),
-            (STEP + 'resources = "some"', "cannot be used: step.0.resources"),
-            (STEP + "resources = [-1]", "cannot be used: step.0.resources"),
-            (STEP + "resources = []", "cannot be used: step.0.resources"),
-            (STEP + STEP.replace('title = "x"', ""), "cannot be used: the event 'event' is scheduled twice"),
+            (STEP.replace("reboot", "boom"), ", line 5: step 1: impact: input should be 'none'"),
+            (STEP.replace("0s", "soon"), ', line 3: step 1: at: a span of time is written like "90s", "15m"'),
+            (STEP.replace('"0s"', "0"), ", line 3: step 1: at: a span of time is written like"),
             (
-                STEP + '[[step]]\nat = "1s"\ndo = "cancel"\nevent = "b"',
-                "the event 'b' is not scheduled before the step",
+                STEP.replace("0s", "999999999d"),
+                ", line 3: step 1: at: a span of time is whole seconds, from none to ten",
             ),
-            (STEP.replace("0s", "9s") + '[[step]]\nat = "1s"\ndo = "cancel"', "the steps are not in order of time"),
+            (
+                STEP.replace("schedule", "explode"),
+                ", line 4: step 1: do: a step cannot do 'explode'; it can do schedule, ",
+            ),
+            (STEP.replace('do = "schedule"', ""), ", line 2: step 1: it does not say what to do; write do = one of "),
+            (STEP.replace('impact = "reboot"', ""), ", line 2: step 1: impact: field required"),
+            (STEP + 'outcome = "failed"', ", line 6: step 1: outcome: a step that does 'schedule' has no such key"),
+            (STEP + 'resources = "some"', ', line 6: step 1: resources: machines are "first", "all", names such as'),
+            (STEP + "resources = [-1]", ", line 6: step 1: resources: machines are"),
+            (STEP + 'resources = [1, "web-0"]', ", line 6: step 1: resources: machines are"),
+            (STEP + "resources = []", ", line 6: step 1: resources: machines are"),
+            (STEP + "resources = { domain = 0 }", ", line 6: step 1: resources: machines are"),
+            (STEP + STEP.replace('title = "x"', ""), ", line 7: step 2: event: the event 'event' is scheduled twice"),
+            (
+                STEP + '[[step]]\nat = "1s"\ndo = "cancel"\nevent = "{b}"',
+                ", line 9: step 2: event: the event '{b}' is not scheduled before",
+            ),
+            (
+                STEP.replace("0s", "9s") + '[[step]]\nat = "1s"\ndo = "cancel"',
+                ", line 7: step 2: at: the steps are not in order of time",
+            ),
+            (
+                STEP + '[[step]]\nat = "1s"\ndo = "fault"\n[step.fault]\ntimes = 1\nstatus = 5',
+                ", line 11: step 2: fault: status: input should be greater than or equal to 200",
+            ),
+            (
+                STEP + '[[step]]\nat = "1s"\ndo = "fault"\nfault = {}',
+                ", line 9: step 2: fault: it says nothing to do; give status, body, delay_seconds or kind",
+            ),
+            (
+                STEP + '[[step]]\nat = "1s"\ndo = "clock"\nspeed = 0',
+                ", line 9: step 2: speed: input should be greater than 0",
+            ),
         ],
     )
-    def test_a_bad_file_is_refused_with_its_name_and_the_key(self, text, why):
+    def test_a_bad_file_is_refused_with_its_name_the_line_the_step_and_the_key(self, text, why):
         with pytest.raises(SimulationError) as caught:
             parse_scenario(text, "bad.toml")
-        assert str(caught.value).startswith("the scenario bad.toml ")
-        assert why in str(caught.value)
+        assert str(caught.value).startswith(f"bad.toml{why}")

@@ -112,7 +112,7 @@ class AlibabaModel:
     def __init__(self, machines: Machines, rules: Rules, changed: Callable[[EcsEvent], None]) -> None:
         self.instances = Instances(machines)
         self.book = EventBook[EcsEvent](self._changed)
-        self._rules = rules
+        self.rules = rules
         self._tell = changed
         self._numbers = itertools.count(1)
         self._by_instance: dict[str, dict[str, EcsEvent]] = {}
@@ -172,7 +172,7 @@ class AlibabaModel:
         if not_before < now.replace(microsecond=0):
             raise ApiError("InvalidNotBefore.Passed")
         names = [self.instances.named(instance_id) for instance_id in instance_ids]
-        if sum(event.simulated for event in self.book.live) + len(names) > self._rules.quota:
+        if sum(event.simulated for event in self.book.live) + len(names) > self.rules.quota:
             raise ApiError("SimulatedEventLimitExceeded")
         usual = EVENT_TYPES[event_type]
         kind = Kind(name=event_type, first=usual.first, simulated=True)
@@ -258,7 +258,7 @@ class AlibabaModel:
     def _make(self, kind: Kind, plan: Plan, now: datetime) -> EcsEvent:
         usual = EVENT_TYPES[kind.name]
         not_before = start_time(plan, now, now + usual.notice)
-        started_for = self._rules.executing if plan.started_for is None else plan.started_for
+        started_for = self.rules.executing if plan.started_for is None else plan.started_for
         begun: dict[str, Any] = {"starts_at": None if kind.first is Status.INQUIRING else max(not_before, now)}
         if kind.first is Status.EXECUTING:
             # Of a failure `NotBefore` is when it becomes Executed; it executes from the first.

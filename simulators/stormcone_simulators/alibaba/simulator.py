@@ -19,11 +19,13 @@ from stormcone_simulators.alibaba.model import AlibabaModel, Rules
 from stormcone_simulators.alibaba.notifications import Notifications, Webhook, checked_webhook
 from stormcone_simulators.alibaba.replay import AlibabaReplay
 from stormcone_simulators.alibaba.rpc import Api
+from stormcone_simulators.alibaba.types import ORDERS
 from stormcone_simulators.alibaba.wire import AlibabaWire
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Body, Route, read
 from stormcone_simulators.machines import Machines
 from stormcone_simulators.messages import Request, Response, json_response
+from stormcone_simulators.play import Order
 from stormcone_simulators.settings import count, seconds, switch
 
 DEFAULT_MACHINE = "i-stormcone0"
@@ -83,6 +85,8 @@ class AlibabaSimulator(BaseSimulator):
     """
 
     name: ClassVar[str] = "alibaba"
+    one_each: ClassVar[bool] = True
+    orders: ClassVar[Sequence[Order]] = ORDERS
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(name="region", help="The region that is served.", default=DEFAULT_REGION),
         Setting(name="access-key", help="Who may call: ID:SECRET or ID:SECRET:TOKEN.", default=DEFAULT_KEY),
@@ -176,6 +180,10 @@ class AlibabaSimulator(BaseSimulator):
         key = self._key
         token = {"security_token": key.token} if key.token else {}
         return {"region": self._region, "access_key_id": key.id, "access_key_secret": key.secret, **token}
+
+    def rehearsal(self, machines: Machines) -> AlibabaModel:
+        """A model of its own for those instances, by the same rules, that notifies nobody."""
+        return AlibabaModel(machines, self._alibaba.rules, lambda _event: None)
 
     def provider_options(self, machine: str | None = None) -> ProviderOptions:
         """How a provider reaches API and metadata, as `machine` or the first one, with the simulator's key and clock.

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome
 from stormcone_simulators.events import Plan
+from stormcone_simulators.play import Order
 
 
 class Status(StrEnum):
@@ -192,6 +193,31 @@ NEUTRAL: Mapping[tuple[Impact, Cause], str] = MappingProxyType(
 """What neutral words mean here; of one impact the first is the usual one."""
 
 
+ORDERS = (
+    *(Order(impact, cause) for impact, cause in NEUTRAL),
+    *(
+        Order(kind.impact, kind.cause, name)
+        for name, kind in EVENT_TYPES.items()
+        if name
+        not in {neutral.partition(":")[0] if neutral != SPOT_RELEASE else neutral for neutral in NEUTRAL.values()}
+    ),
+)
+"""The kinds of events, for scenarios by chance: by neutral words, or else by the type."""
+
+SILENT: Mapping[tuple[Impact, Cause | None], str] = MappingProxyType(
+    {
+        (Impact.FREEZE, None): "a live migration is silent there",
+        (Impact.REBOOT, Cause.USER): "a restart by a user answers an event and is none",
+        (Impact.REDEPLOY, Cause.USER): "a redeployment by a user answers an event and is none",
+        (
+            Impact.TERMINATE,
+            Cause.SCALE_IN,
+        ): "only a release after a failure, for the bill or of a spot instance is announced",
+    }
+)
+"""Why this cloud has no event for what others announce; no cause: for any."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """What an event is to be.
@@ -223,15 +249,21 @@ def _neutral(plan: Plan) -> str:
     fitting = {cause: name for (impact, cause), name in NEUTRAL.items() if impact is plan.impact}
     if not fitting:
         impacts = _listed(impact for impact, _ in NEUTRAL)
-        raise SimulationError(f"Alibaba Cloud has no event with the impact {plan.impact}; it has {impacts}")
+        raise SimulationError(
+            f"Alibaba Cloud has no event with the impact {plan.impact}{_why(plan.impact, None)}; it has {impacts}"
+        )
     if plan.cause is None:
         return next(iter(fitting.values()))
     if plan.cause not in fitting:
         raise SimulationError(
-            f"Alibaba Cloud has no event with the impact {plan.impact} and the cause {plan.cause}; "
-            f"with that impact it has {_listed(fitting)}"
+            f"Alibaba Cloud has no event with the impact {plan.impact} and the cause {plan.cause}"
+            f"{_why(plan.impact, plan.cause)}; with that impact it has {_listed(fitting)}"
         )
     return fitting[plan.cause]
+
+
+def _why(impact: Impact, cause: Cause | None) -> str:
+    return f", as {SILENT[impact, cause]}" if (impact, cause) in SILENT else ""
 
 
 def _named(text: str, impact: Impact) -> Kind:

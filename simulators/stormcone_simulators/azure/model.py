@@ -13,6 +13,7 @@ from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome, Phase
 from stormcone_simulators.events import EventBook, Plan, Revision, SimulatedEvent, TooLate, start_time
 from stormcone_simulators.machines import Machines, SimulatedMachine
+from stormcone_simulators.play import Order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,16 @@ _DESCRIPTIONS = {
     ("Reboot", Cause.HARDWARE_FAILURE): _REPAIR,
     ("Redeploy", Cause.HARDWARE_FAILURE): _REPAIR,
 }
+
+ORDERS = tuple(
+    dict.fromkeys(
+        [
+            *(Order(event_type.impact, event_type.cause) for event_type in EVENT_TYPES.values()),
+            *(Order(EVENT_TYPES[name].impact, cause) for name, cause in _DESCRIPTIONS),
+        ]
+    )
+)
+"""The kinds of events, for scenarios by chance."""
 
 SWITCHED_OFF_AFTER = timedelta(hours=24)
 """Without a request for so long, the service is switched off for the machine, and its incarnation starts over."""

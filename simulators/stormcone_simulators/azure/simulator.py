@@ -10,13 +10,14 @@ from stormcone.clock import ManualClock, SystemClock
 from stormcone.errors import SettingsError
 from stormcone.recording import Trace
 from stormcone.simulator import Setting, SimulatorOptions
-from stormcone_simulators.azure.model import AzureModel, Rules
+from stormcone_simulators.azure.model import ORDERS, AzureModel, Rules
 from stormcone_simulators.azure.replay import AzureReplay
 from stormcone_simulators.azure.wire import CURRENT_VERSION, EVENTS_PATH, AzureWire
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Body, Route, read
 from stormcone_simulators.machines import Machines
 from stormcone_simulators.messages import Request, Response
+from stormcone_simulators.play import Order
 from stormcone_simulators.settings import names, seconds, switch
 
 DEFAULT_MACHINE = "web-0"
@@ -46,6 +47,7 @@ class AzureSimulator(BaseSimulator):
     """
 
     name: ClassVar[str] = "azure"
+    orders: ClassVar[Sequence[Order]] = ORDERS
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(name="shared-hardware", help="An approval is only noted; the event starts at its time.", default=None),
         Setting(name="first-call-delay", help="Seconds that the first answer to a machine takes.", default="0"),
@@ -121,6 +123,10 @@ class AzureSimulator(BaseSimulator):
             "scheduled_events": f"{self.url}{EVENTS_PATH}?api-version={CURRENT_VERSION}",
             "header": "Metadata: true",
         }
+
+    def rehearsal(self, machines: Machines) -> AzureModel:
+        """A model of its own for those machines, by the same rules."""
+        return AzureModel(machines, self._azure.rules)
 
     def control_routes(self) -> Sequence[Route]:
         """`POST /_simulator/incarnations`: `{"skip": 2}` or `{"restart": true}`."""

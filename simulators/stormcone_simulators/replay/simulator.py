@@ -128,7 +128,7 @@ class ReplaySimulator(BaseSimulator):
         """None: what happens is in the trace."""
         return ()
 
-    def play(self, scenario: str) -> None:  # noqa: ARG002 - the simulators' face
+    def play(self, scenario: Any) -> None:  # noqa: ARG002 - the simulators' face
         """Not on a replay.
 
         Raises:
