@@ -81,8 +81,7 @@ class Recorder(Handler):
     """Writes down what it is asked to do; `script` says what a stage does beyond that."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[str, str]] = []
-        self.machines: list[str] = []
+        self.calls: list[tuple[str, str, str]] = []
         self.script: dict[str, Callable[[], None]] = {}
 
     def prepare(self, event: MaintenanceEvent, context: Context) -> None:
@@ -95,11 +94,13 @@ class Recorder(Handler):
         self._do("recover", event, context)
 
     def stages(self, event: str) -> list[str]:
-        return [stage for stage, of in self.calls if of == event]
+        return [stage for stage, of, _ in self.calls if of == event]
+
+    def machines(self, event: str) -> set[str]:
+        return {machine for _, of, machine in self.calls if of == event}
 
     def _do(self, stage: str, event: MaintenanceEvent, context: Context) -> None:
-        self.calls.append((stage, event.id))
-        self.machines.append(context.machine.name)
+        self.calls.append((stage, event.id, context.machine.name))
         self.script.get(stage, lambda: None)()
 
 
@@ -174,6 +175,11 @@ class Worlds:
         world = World(cloud, simulator, agent, handler)
         self.made.append(world)
         return world
+
+
+@pytest.fixture
+def handler() -> Recorder:
+    return Recorder()
 
 
 @pytest.fixture(autouse=True)

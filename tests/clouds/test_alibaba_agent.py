@@ -13,7 +13,7 @@ from aliyunsdkecs.request.v20140526.CancelSimulatedSystemEventsRequest import Ca
 from aliyunsdkecs.request.v20140526.CreateSimulatedSystemEventsRequest import CreateSimulatedSystemEventsRequest
 from aliyunsdkecs.request.v20140526.RebootInstanceRequest import RebootInstanceRequest
 
-from stormcone import Agent, App, GiveUp, Handler, Impact, Journal, ManualClock, Origin, Outcome, Phase, Veto
+from stormcone import Agent, App, GiveUp, Impact, Journal, ManualClock, Origin, Outcome, Phase, Veto
 from stormcone.clock import SystemClock
 from stormcone.poller import Poller
 from stormcone_alibaba.provider import AlibabaProvider, AlibabaRegionProvider
@@ -23,33 +23,6 @@ from stormcone_simulators.testing import AgentDriver
 INQUIRING = "SystemMaintenance.Reboot:Inquiring"
 PATIENCE = 20.0
 """Real seconds after which something counts as never happening."""
-
-
-class Watched(Handler):
-    """Remembers what it was called for, and on which machine."""
-
-    def __init__(self):
-        self.calls = []
-        self.script = {}
-
-    def prepare(self, event, context):
-        self._do("prepare", event, context)
-
-    def started(self, event, context):
-        self._do("started", event, context)
-
-    def recover(self, event, context):
-        self._do("recover", event, context)
-
-    def stages(self, event):
-        return [stage for stage, of, _ in self.calls if of == event]
-
-    def machines(self, event):
-        return {machine for _, of, machine in self.calls if of == event}
-
-    def _do(self, stage, event, context):
-        self.calls.append((stage, event.id, context.machine.name))
-        self.script.get(stage, lambda: None)()
 
 
 class RegionSimulator(AlibabaSimulator):
@@ -64,11 +37,6 @@ class RegionSimulator(AlibabaSimulator):
 def stack():
     with ExitStack() as stack:
         yield stack
-
-
-@pytest.fixture
-def handler():
-    return Watched()
 
 
 @pytest.fixture
