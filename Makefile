@@ -12,6 +12,8 @@ help:
 	@echo "make test    run the tests"
 	@echo "make check   style, types, layers, docs and tests: all that must hold"
 	@echo "make bench   measure"
+	@echo "make fuzz    a million spoilt documents, a hundred thousand spoilt requests (20 minutes)"
+	@echo "make soak    a year of a manual clock, then a real hour, each on both clouds"
 	@echo "make docs    build the documentation into docs/_build/html"
 	@echo "make audit   look the installed versions up in the public advisories"
 	@echo "make clean   remove .venv and whatever was built"
@@ -43,6 +45,15 @@ bench: venv-runtime
 
 audit: venv-runtime
 	@.ci/audit
+
+fuzz: venv-test
+	@$(BIN)/python fuzz/fuzz.py
+
+# The real hour is that of both clouds, side by side.
+soak: venv-test
+	@for cloud in azure alibaba; do $(BIN)/python soak/soak.py --cloud $$cloud || exit 1; done
+	@$(BIN)/python soak/soak.py --real --cloud azure & other=$$!; \
+		$(BIN)/python soak/soak.py --real --cloud alibaba && wait $$other
 
 clean:
 	@rm -rf .venv .venv-audit .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist docs/_build

@@ -1,0 +1,61 @@
+"""The fuzzer finds nothing in a few thousand documents and requests, and finds what there is to find."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FUZZ = Path(__file__).parents[2] / "fuzz"
+
+BROKEN = """
+import sys
+sys.path.insert(0, {folder!r})
+import documents, fuzz
+sound = documents.azure.read_document
+def broken(body):
+    seen = sound(body)
+    {fault}
+    return seen
+documents.azure.read_document = broken
+sys.exit(fuzz.main())
+"""
+
+
+def fuzz(*arguments, program=None):
+    command = [sys.executable, *(["-c", program] if program else [str(FUZZ / "fuzz.py")]), "--seed", "1", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+
+
+@pytest.mark.parametrize("cloud", ["azure", "alibaba"])
+def test_a_few_thousand_documents_and_requests_find_no_fault(cloud):
+    done = fuzz("--cloud", cloud, "--documents", "2000", "--requests", "1000")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert done.stdout.startswith("seed 1\n")
+    assert f"{cloud}: 2000 documents, no fault" in done.stdout
+    assert f"{cloud}: 1000 requests, no fault" in done.stdout
+
+
+FAULTS = {
+    "a crash": ("seen.problems and [][0]", "IndexError"),
+    "a hang": ("while seen.problems: pass", "more than 1 s of processor time"),
+    "a refusal": ("if seen.problems: sound(b'')", "it is a document, and was refused"),
+    "an event that is lost": ("seen = seen if not seen.problems else type(seen)(problems=seen.problems)", "is lost"),
+    "an event that is read otherwise": (
+        "if seen.problems: seen = type(seen)(events=(*(e.but(impact='none') for e in seen.events),), problems='x')",
+        "was left as it was and is read otherwise",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_it_finds_and_can_repeat(fault):
+    broken, words = FAULTS[fault]
+    program = BROKEN.format(folder=str(FUZZ), fault=broken)
+    found = fuzz("--cloud", "azure", "--documents", "1000", "--requests", "0", program=program)
+    assert found.returncode == 1, found.stderr
+    assert re.search(words, found.stdout)
+    repeat = found.stdout.strip().rpartition("--only ")[2]
+    again = fuzz("--cloud", "azure", "--only", repeat, program=program)
+    assert again.stdout == found.stdout
