@@ -28,6 +28,8 @@ class Cloud:
     Attributes:
         name: the plug-in's name.
         machine: the machine that the agent runs on.
+        neighbour: another machine.
+        shares_events: whether one event may name both.
         poll: the rule that picks the request that says what is scheduled.
         identify: the same for the request that says which machine this is.
         approve: the same for the approval.
@@ -39,6 +41,8 @@ class Cloud:
 
     name: str
     machine: str
+    neighbour: str
+    shares_events: bool
     poll: dict
     identify: dict
     approve: dict
@@ -60,6 +64,8 @@ CLOUDS = (
     Cloud(
         name="azure",
         machine="web-0",
+        neighbour="db-0",
+        shares_events=True,
         poll={"method": "GET", "path": "/metadata/scheduledevents"},
         identify={"path": "/metadata/instance"},
         approve={"method": "POST", "path": "/metadata/scheduledevents"},
@@ -69,6 +75,8 @@ CLOUDS = (
     Cloud(
         name="alibaba",
         machine="i-aaa",
+        neighbour="i-bbb",
+        shares_events=False,
         poll={"query": {"Action": "DescribeInstanceHistoryEvents"}},
         identify={"path": "/latest/meta-data/instance-id"},
         approve={"query": {"Action": "AcceptInquiredSystemEvent"}},
@@ -103,25 +111,31 @@ class Recorder(Handler):
 class World:
     """A simulator and an agent on its first machine, on one manual clock."""
 
-    def __init__(self, stack, cloud, **settings):
+    def __init__(self, stack, cloud, *, handlers=None, **settings):
         self.cloud = cloud
         self.clock = HastyClock()
-        options = SimulatorOptions(machines=[cloud.machine], clock=self.clock)
+        options = SimulatorOptions(machines=[cloud.machine, cloud.neighbour], clock=self.clock)
         self.simulator = stack.enter_context(simulator_class(cloud.name).from_options(options))
-        own = self.simulator.provider_options()
-        provider = provider_class(cloud.name).from_options(
-            replace(own, settings={**own.settings, **cloud.provider_settings})
-        )
-        stack.callback(provider.close)
         self.journal = stack.enter_context(Journal.open(":memory:"))
         self.handler = Recorder()
+        self.app = App(handlers or [self.handler], **{**cloud.settings, **settings})
         self.notices = []
+        self._stack = stack
+        self.begin_life("boot")
+
+    def begin_life(self, boot_id):
+        """Another agent on the same journal; the last one has ended without a word."""
+        own = self.simulator.provider_options()
+        provider = provider_class(self.cloud.name).from_options(
+            replace(own, settings={**own.settings, **self.cloud.provider_settings})
+        )
+        self._stack.callback(provider.close)
         self.agent = Agent(
             provider,
-            App([self.handler], **{**cloud.settings, **settings}),
+            self.app,
             self.journal,
             clock=self.clock,
-            boot_id="boot",
+            boot_id=boot_id,
             executor=InlineExecutor(),
             listener=self.notices.append,
         )
@@ -161,6 +175,12 @@ def cloud(request, monkeypatch):
 def worlds(cloud):
     with ExitStack() as stack:
         yield lambda **settings: World(stack, cloud, **settings)
+
+
+@pytest.fixture
+def begin_world(cloud):
+    """Makes a world that ends with the stack that is given."""
+    return lambda stack, **settings: World(stack, cloud, **settings)
 
 
 @pytest.fixture
