@@ -13,7 +13,7 @@ from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import ApprovalRecord, Episode, Journal
 from stormcone.lifecycle import Change, ChangeKind, advance
 from stormcone.model import EventKey, Machine, Observation, Outcome, Phase
-from stormcone.runs import Attempt, Run, RunState, Settled, backoff, outdated, plan, settle
+from stormcone.runs import Attempt, Run, RunState, Settled, backoff, may_begin, outdated, plan, settle
 from stormcone.text import one_line, printable
 
 
@@ -121,7 +121,7 @@ class Engine:
             runs = self.journal.runs(episode.id)
             if any(run.state is RunState.RUNNING for run in runs):
                 continue
-            due = (run for run in runs if run.state is RunState.PENDING and (run.due is None or run.due <= now))
+            due = (run for run in runs if may_begin(run, now))
             for run in due:
                 handler = self.app.handler(run.handler)
                 if handler is None:
@@ -219,4 +219,5 @@ def _may_ask(earlier: list[ApprovalRecord], episode: Episode, now: datetime) -> 
     not_before = episode.event.not_before
     if not_before is not None and now >= not_before:
         return False
-    return now >= (last.answered or last.asked) + backoff(len(earlier))
+    said = last.answered or last.asked
+    return now >= said + backoff(len(earlier)) or said > now  # the latter as in `may_begin`

@@ -187,6 +187,16 @@ def outdated(run: Run, event: MaintenanceEvent) -> str | None:
     return None
 
 
+def may_begin(run: Run, now: datetime) -> bool:
+    """Whether the run waits and its time has come.
+
+    Where its last attempt lies ahead, the wall clock has been put back, and the pause after it would last longer than
+    was meant by as much.
+    """
+    put_back = run.begun is not None and run.begun > now
+    return run.state is RunState.PENDING and (run.due is None or run.due <= now or put_back)
+
+
 def begin_at(handler: Handler, event: MaintenanceEvent) -> datetime | None:
     """When the handler's prepare begins: its lead before the event's time; None: at once."""
     if handler.lead is None or event.not_before is None:

@@ -1,6 +1,8 @@
 """A cloud in memory, a machine on it and an agent, for tests of the core; nothing here waits for real time."""
 
 import functools
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -26,7 +28,7 @@ from stormcone.model import (
 )
 from stormcone.notices import Notice, NoticeKind
 from stormcone.runs import Run
-from stormcone.workers import Executor, InlineExecutor
+from stormcone.workers import Executor, InlineExecutor, ThreadExecutor
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -231,3 +233,56 @@ def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path / "journal.db")
     yield world
     world.die()
+
+
+class Running:
+    """A world whose agent runs in a thread."""
+
+    def __init__(self, world):
+        self.world = world
+        world.executor = ThreadExecutor()
+        self.agent = world.agent
+        self.before = threading.active_count()
+        self.thread = threading.Thread(target=self.agent.run)
+        self.thread.start()
+
+    def until(self, condition, step=0.25):
+        """Move the clock until the condition holds."""
+        limit = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < limit, f"it did not come to that; calls: {self.world.calls}"
+            self.world.clock.advance(seconds=step)
+            time.sleep(0.001)
+
+    def until_called(self, *calls):
+        self.until(lambda: self.world.calls[-len(calls) :] == list(calls))
+
+    def stop(self):
+        self.agent.stop()
+        self.until(lambda: not self.thread.is_alive())
+
+    def end(self):
+        self.stop()
+        self.until(lambda: threading.active_count() <= self.before)
+
+
+@pytest.fixture
+def gate():
+    gate = threading.Event()
+    yield gate
+    gate.set()
+
+
+@pytest.fixture
+def running(world, gate):
+    """Starts the agent, and ends it with all of its threads."""
+    started = []
+
+    def start():
+        started.append(Running(world))
+        return started[-1]
+
+    yield start
+    gate.set()
+    for each in started:
+        each.end()

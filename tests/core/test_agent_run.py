@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from datetime import timedelta
 
 import pytest
@@ -12,62 +11,9 @@ from stormcone.errors import ProviderError
 from stormcone.handlers import Stage
 from stormcone.journal import Journal
 from stormcone.notices import NoticeKind
-from stormcone.workers import InlineExecutor, ThreadExecutor
+from stormcone.workers import InlineExecutor
 
 ROUND = (Stage.PREPARE, Stage.RECOVER)
-
-
-class Running:
-    """A world whose agent runs in a thread."""
-
-    def __init__(self, world):
-        self.world = world
-        world.executor = ThreadExecutor()
-        self.agent = world.agent
-        self.before = threading.active_count()
-        self.thread = threading.Thread(target=self.agent.run)
-        self.thread.start()
-
-    def until(self, condition, step=0.25):
-        """Move the clock until the condition holds."""
-        limit = time.monotonic() + 10
-        while not condition():
-            assert time.monotonic() < limit, f"it did not come to that; calls: {self.world.calls}"
-            self.world.clock.advance(seconds=step)
-            time.sleep(0.001)
-
-    def until_called(self, *calls):
-        self.until(lambda: self.world.calls[-len(calls) :] == list(calls))
-
-    def stop(self):
-        self.agent.stop()
-        self.until(lambda: not self.thread.is_alive())
-
-    def end(self):
-        self.stop()
-        self.until(lambda: threading.active_count() <= self.before)
-
-
-@pytest.fixture
-def gate():
-    gate = threading.Event()
-    yield gate
-    gate.set()
-
-
-@pytest.fixture
-def running(world, gate):
-    """Starts the agent, and ends it with all of its threads."""
-    started = []
-
-    def start():
-        started.append(Running(world))
-        return started[-1]
-
-    yield start
-    gate.set()
-    for each in started:
-        each.end()
 
 
 def blocking(gate, arrived=None):
