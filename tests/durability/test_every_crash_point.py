@@ -5,6 +5,7 @@ its own that dies there by SIGKILL, a new one on the same journal, and the story
 asked of the journal, of the cloud's own log, and of the file in which handlers have written what they really did.
 """
 
+import functools
 import json
 import signal
 import sqlite3
@@ -172,6 +173,9 @@ REBOOTS: dict[str, dict[str, Story]] = {
 MACHINES = {"azure": ("web-0", "web-1"), "alibaba": ("i-0",)}
 
 
+simulator_of = functools.cache(simulator_class)
+
+
 @dataclass
 class Walk:
     """One walk through a story: a cloud, a journal, and the agent's lives on it.
@@ -202,7 +206,7 @@ class Walk:
     def go(self) -> "Walk":
         """Walk the story to its end."""
         options = SimulatorOptions(machines=MACHINES[self.cloud], clock=self.clock, settings=self.story.settings)
-        with simulator_class(self.cloud).from_options(options) as self.simulator:
+        with simulator_of(self.cloud).from_options(options) as self.simulator:
             self.ids = [self.simulator.schedule(event.impact, **event.order) for event in self.story.events]
             if self.story.fault is not None:
                 self.simulator.faults.add(**self.story.fault)
@@ -475,7 +479,7 @@ def cases(stories: Mapping[str, Mapping[str, Story]]) -> pytest.MarkDecorator:
     )
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @cases(STORIES)
 def test_killed_at_every_boundary_it_goes_on_where_it_was(cloud: str, name: str, scene: Scene, walked: Walked) -> None:
     dry = scene.dry()
@@ -486,7 +490,7 @@ def test_killed_at_every_boundary_it_goes_on_where_it_was(cloud: str, name: str,
         walked[f"{cloud} {name}"] += 1
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @cases(REBOOTS)
 def test_killed_with_its_machine_at_every_boundary_it_recovers_when_the_event_is_gone(
     cloud: str, name: str, scene: Scene, walked: Walked
@@ -498,7 +502,7 @@ def test_killed_with_its_machine_at_every_boundary_it_recovers_when_the_event_is
         walked[f"{cloud} machine dies {name}"] += 1
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @cases({cloud: {"in its time": stories["in its time"]} for cloud, stories in REBOOTS.items()})
 def test_killed_again_and_again_it_comes_to_the_end_all_the_same(
     cloud: str, name: str, scene: Scene, walked: Walked
