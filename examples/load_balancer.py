@@ -1,6 +1,6 @@
 """Leave the load balancer's pool before a maintenance, and come back after it.
 
-    stormcone run examples/load_balancer.py
+Run it with `stormcone run examples/load_balancer.py`.
 """
 
 from datetime import timedelta
