@@ -126,3 +126,17 @@ def test_the_file_stays_as_large_as_what_it_keeps_needs(tmp_path: Path, story: A
             sizes.append(path.stat().st_size)
         assert max(sizes[20:]) <= 1.1 * max(sizes[6:20])
         assert len(journal.episodes()) == 6 * 20
+
+
+def test_what_is_unfinished_is_found_without_a_look_at_what_has_ended(journal: Journal, story: Any) -> None:
+    journal._connection.execute("PRAGMA synchronous = OFF")
+    steps: list[int] = []
+    journal._connection.set_progress_handler(lambda: steps.append(1), 1)
+    needed = []
+    for number in range(400):
+        if number in {10, 399}:
+            steps.clear()
+            assert journal.unfinished(MACHINE) == []
+            needed.append(len(steps))
+        story(journal, f"E-{number}", NOW)
+    assert needed[0] == needed[1]
