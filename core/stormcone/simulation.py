@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -9,13 +10,14 @@ import requests
 
 from stormcone.clock import SystemClock
 from stormcone.errors import ProviderError, SimulationError
-from stormcone.model import Impact
+from stormcone.model import Cause, Impact
 from stormcone.simulator import DEFAULT_PORT
 from stormcone.text import printable
 
 DEFAULT_ENDPOINT = f"http://127.0.0.1:{DEFAULT_PORT}"
 
 _TIMEOUT = (2.0, 10.0)
+_LONGEST = 1024 * 1024  # of a scenario's file; a simulator takes less, and says so
 
 
 class ControlClient:
@@ -43,11 +45,12 @@ class ControlClient:
     def __exit__(self, *_exc_info: object) -> None:
         self.close()
 
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """One call of the control API; `path` is what follows `/_simulator/`."""
+    def call(self, method: str, path: str, body: dict[str, Any] | bytes | None = None) -> dict[str, Any]:
+        """One call of the control API; `path` is what follows `/_simulator/`, a body of bytes is sent as it is."""
         url = f"{self.endpoint}/_simulator/{path}"
+        sent: dict[str, Any] = {"data" if isinstance(body, bytes) else "json": body}
         try:
-            answer = self._session.request(method, url, json=body, timeout=_TIMEOUT, allow_redirects=False)
+            answer = self._session.request(method, url, timeout=_TIMEOUT, allow_redirects=False, **sent)
         except requests.RequestException as error:
             raise ProviderError(
                 f"no simulator answers at {self.endpoint}; start one with `stormcone simulator`, "
@@ -71,25 +74,55 @@ class ControlClient:
         not_before: datetime,
         duration: timedelta | None = None,
         native_type: str | None = None,
+        started_for: timedelta | None = None,
+        cause: Cause | None = None,
+        description: str | None = None,
     ) -> tuple[str, ...]:
-        """Announce an event; see `stormcone.provider.Simulates`."""
+        """Announce an event; see `stormcone.simulator.Simulator.schedule`."""
         body: dict[str, Any] = {
             "impact": impact.value,
             "resources": list(resources),
             "not_before": not_before.astimezone(UTC).isoformat(),
+            "duration_seconds": _seconds(duration),
+            "started_seconds": _seconds(started_for),
             "native_type": native_type,
+            "cause": cause,
+            "description": description,
         }
-        if duration is not None:
-            body["duration_seconds"] = duration.total_seconds()
         return (str(self.call("POST", "events", body)["id"]),)
+
+    def change(
+        self,
+        identifier: str,
+        *,
+        resources: Collection[str] | None = None,
+        notice: timedelta | None = None,
+        duration: timedelta | None = None,
+        description: str | None = None,
+    ) -> None:
+        """Move an event or change what it says; see `stormcone.simulator.Simulator.change`."""
+        body = {
+            "resources": list(resources) if resources else None,
+            "notice_seconds": _seconds(notice),
+            "duration_seconds": _seconds(duration),
+            "description": description,
+        }
+        self.call("PATCH", f"events/{quote(identifier, safe='')}", body)
 
     def move_event(self, identifier: str, step: str, body: dict[str, Any] | None = None) -> None:
         """`start` or `complete` an event now."""
         self.call("POST", f"events/{quote(identifier, safe='')}/{step}", body)
 
-    def play(self, scenario: str) -> None:
-        """Begin a scenario, by name."""
-        self.call("POST", f"scenarios/{quote(scenario, safe='')}")
+    def play(self, scenario: str | Path) -> str:
+        """Begin a scenario, by name or from a file; answers what it is called."""
+        if isinstance(scenario, str):
+            return str(self.call("POST", f"scenarios/{quote(scenario, safe='')}")["scenario"])
+        try:
+            with scenario.open("rb") as file:
+                content = file.read(_LONGEST)
+        except OSError as error:
+            raise SimulationError(f"the scenario {scenario} cannot be read: {error.strerror or error}") from error
+        return str(self.call("POST", f"scenarios?name={quote(str(scenario), safe='')}", content)["scenario"])
 
     def cancel_simulated(self, ids: Collection[str]) -> None:
         """Call events off; see `stormcone.provider.Simulates`."""
@@ -99,6 +132,10 @@ class ControlClient:
     def now(self) -> datetime:
         """The simulator's time."""
         return datetime.fromisoformat(self.call("GET", "clock")["now"])
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else span.total_seconds()
 
 
 def clock_of(endpoint: str | None) -> SystemClock:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _STEP: TypeAdapter[Step] = TypeAdapter(Step)
 _CAST = ("machine-0", "machine-1")
-_OF_EVENTS = frozenset(do for do, kind in STEPS.items() if "event" in kind.model_fields and do != "schedule")
 
 Choices = Mapping[str, Any]
 """What was chosen for one step, by name; see `CHOICES`."""
@@ -35,7 +34,7 @@ CHOICES: Mapping[str, Sequence[Any]] = MappingProxyType(
     {
         "do": ("schedule", *STEPS),
         "gap": ("0s", "30s", "1m", "5m", "10m", "1h"),
-        # Numbers are taken modulo how many there are.
+        # Numbers are taken modulo how many there are; events count from the latest, so that what shrinks still fits.
         "event": range(8),
         "order": range(64),
         "resources": ("first", "all", [1]),
@@ -75,7 +74,8 @@ def random_scenario(cloud: "str | type[BaseSimulator]", seed: int, steps: int) -
     composer = _Composer(_rehearsing(cloud))
     while len(composer.steps) < steps:
         # `random()` is the one method whose numbers Python promises to keep.
-        composer.add({name: values[int(chance.random() * len(values))] for name, values in CHOICES.items()})
+        choices = {name: values[int(chance.random() * len(values))] for name, values in CHOICES.items()}
+        composer.add(choices if composer.steps else {**choices, "do": "schedule"})
     name = cloud if isinstance(cloud, str) else cloud.name
     return Scenario(title=f"By chance: {name}, seed {seed}, {steps} steps", step=tuple(composer.steps))
 
@@ -96,8 +96,18 @@ def scenarios(cloud: "str | type[BaseSimulator]", max_steps: int = 20) -> "Searc
     except ImportError as error:
         raise SimulationError("scenarios() needs hypothesis; install it with: pip install 'stormcone[test]'") from error
     simulator = _rehearsing(cloud)
-    step = strategies.fixed_dictionaries({name: strategies.sampled_from(values) for name, values in CHOICES.items()})
-    return strategies.lists(step, min_size=1, max_size=max_steps).map(lambda drawn: _composed(simulator, drawn))
+    kinds = {
+        do: strategies.fixed_dictionaries({name: strategies.sampled_from(values) for name, values in own.items()})
+        for do, own in ((do, _own_choices(do)) for do in STEPS)
+    }
+    more = strategies.lists(strategies.one_of(*kinds.values()), max_size=max_steps - 1)
+    return strategies.builds(lambda first, rest: _composed(simulator, [first, *rest]), kinds["schedule"], more)
+
+
+def _own_choices(do: str) -> dict[str, Sequence[Any]]:
+    """What there is to choose for a step of that kind."""
+    names = {"gap", *STEPS[do].model_fields} - {"do"} | ({"order"} if do == "schedule" else set())
+    return {"do": (do,), **{name: values for name, values in CHOICES.items() if name in names}}
 
 
 def _rehearsing(cloud: "str | type[BaseSimulator]") -> "BaseSimulator":
@@ -113,7 +123,7 @@ def _composed(simulator: "BaseSimulator", drawn: Iterable[Choices]) -> Scenario:
 
 
 class _Composer:
-    """A scenario as it grows, with the cloud's rules at the time of its last step.
+    """A scenario as it grows, with the cloud's rules at the time of its last step; the first step is an event's.
 
     Args:
         simulator: one of the cloud, that does not listen.
@@ -137,12 +147,13 @@ class _Composer:
         settle(self._agenda, self._stage.model.book, self._start + step.at)
 
     def _step(self, choices: Choices) -> Step:
-        # Without an event there is nothing to move yet.
-        do = "schedule" if choices["do"] in _OF_EVENTS and not self._events else choices["do"]
-        number = len(self._events)
-        event = f"event-{number}" if do == "schedule" else self._events[choices["event"] % number] if number else None
-        order = self._orders[choices["order"] % len(self._orders)]
-        told = {**choices, **order._asdict(), "do": do, "event": event}
+        do, number = choices["do"], len(self._events)
+        told = dict(choices)
+        if do == "schedule":
+            order = self._orders[choices["order"] % len(self._orders)]
+            told |= {**order._asdict(), "event": f"event-{number}"}
+        elif "event" in choices:
+            told["event"] = self._events[-1 - choices["event"] % number]
         own = {name: told[name] for name in STEPS[do].model_fields if told.get(name) is not None}
         step = _STEP.validate_python({**own, "at": choices["gap"]})
         return step.model_copy(update={"at": self._at + step.at})

@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": ("stormcone.cli.doctor", "Which cloud is this, and can we reach what we need?"),
     "simulator": ("stormcone.cli.simulator", "Serve a cloud's own protocol, for tests."),
     "simulate": ("stormcone.cli.simulate", "Make, move and call off simulated events."),
+    "scenarios": ("stormcone.cli.scenarios", "List the scripts of events that simulators play, or make one up."),
     "demo": ("stormcone.cli.demo", "See the whole story in a minute: no account, no server."),
 }
 """Every command: its module, which has a click command `command`, and one sentence."""

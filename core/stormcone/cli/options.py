@@ -90,6 +90,12 @@ settings_option = click.option(
 )
 
 
+def scenario_option(text: str) -> str | Path:
+    """A scenario as the command line names it: a file where it looks like one, or else a name."""
+    is_file = text.endswith((".toml", ".json")) or any(mark in text for mark in {"/", os.sep})
+    return Path(text) if is_file else text
+
+
 def endpoint_option(help_text: str, default: str | None = None) -> Callable[[Command], Command]:
     """`--endpoint`, or `STORMCONE_ENDPOINT`."""
     return click.option(
@@ -132,15 +138,28 @@ def options_for_provider(
     Raises:
         SettingsError: a `--set` is not NAME=VALUE, or one name is set twice.
     """
+    return ProviderOptions(
+        endpoint=endpoint,
+        machine=machine,
+        region=region,
+        clock=clock or SystemClock(),
+        settings=pairs_of("--set", settings),
+    )
+
+
+def pairs_of(option: str, given: Sequence[str]) -> dict[str, str]:
+    """What was given as NAME=VALUE, several times.
+
+    Raises:
+        SettingsError: one is not of that form, or one name is given twice.
+    """
     pairs: dict[str, str] = {}
-    for setting in settings:
-        name, separator, value = setting.partition("=")
+    for text in given:
+        name, separator, value = text.partition("=")
         name = name.strip()
         if not separator or not name:
-            raise SettingsError(f"--set takes NAME=VALUE, not {setting!r}")
+            raise SettingsError(f"{option} takes NAME=VALUE, not {text!r}")
         if name in pairs:
-            raise SettingsError(f"--set {name} is given twice; give it once")
+            raise SettingsError(f"{option} {name} is given twice; give it once")
         pairs[name] = value
-    return ProviderOptions(
-        endpoint=endpoint, machine=machine, region=region, clock=clock or SystemClock(), settings=pairs
-    )
+    return pairs

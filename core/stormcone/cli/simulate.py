@@ -15,12 +15,14 @@ from stormcone.cli.options import (
     endpoint_option,
     json_option,
     options_for_provider,
+    pairs_of,
     region_option,
+    scenario_option,
     settings_option,
 )
 from stormcone.detect import AUTO
 from stormcone.errors import SimulationError
-from stormcone.model import Impact, Outcome
+from stormcone.model import Cause, Impact, Outcome
 from stormcone.plugins import provider_class
 from stormcone.provider import Simulates
 from stormcone.simulation import DEFAULT_ENDPOINT, ControlClient, clock_of
@@ -101,6 +103,9 @@ def _announce(impact: Impact) -> click.Command:
     @click.option("--in", "notice", type=Span(), default="15m", show_default=True, help="How long until it starts.")
     @click.option("--duration", type=Span(), help="How long the impact is said to last.")
     @click.option("--native-type", metavar="TYPE", help="The cloud's own type of event.")
+    @click.option("--started-for", type=Span(), help="How long it stays started (simulators only).")
+    @click.option("--cause", type=click.Choice([cause.value for cause in Cause]), help="Why (simulators only).")
+    @click.option("--description", metavar="TEXT", help="Text for people (simulators only).")
     @_cloud_options
     def announce(
         machines: tuple[str, ...],
@@ -112,11 +117,18 @@ def _announce(impact: Impact) -> click.Command:
         region: str | None,
         settings: Sequence[str],
         as_json: bool,
+        **told: Any,
     ) -> None:
+        own = {name: value for name, value in told.items() if value is not None}
         with _simulation(provider, endpoint, region, settings) as (simulation, now):
+            if own and not isinstance(simulation, ControlClient):
+                options = ", ".join(f"--{name.replace('_', '-')}" for name in own)
+                raise SimulationError(
+                    f"{provider} makes simulated events without {options}; leave that out, or use a simulator"
+                )
             not_before = now() + notice
             ids = simulation.simulate(
-                impact, resources=machines, not_before=not_before, duration=duration, native_type=native_type
+                impact, resources=machines, not_before=not_before, duration=duration, native_type=native_type, **own
             )
         document = {
             "ids": list(ids),
@@ -149,6 +161,29 @@ def cancel(
     _report({"canceled": list(ids)}, f"Called off: {', '.join(ids)}.", as_json=as_json)
 
 
+@command.command("change")
+@click.argument("identifier", metavar="ID")
+@click.option("--machine", "machines", multiple=True, metavar="NAME", help="May be given several times.")
+@click.option("--in", "notice", type=Span(), help="How long until it starts, from now.")
+@click.option("--duration", type=Span(), help="How long the impact is said to last.")
+@click.option("--description", metavar="TEXT", help="Text for people.")
+@_endpoint
+@json_option
+def change(
+    identifier: str,
+    machines: tuple[str, ...],
+    notice: timedelta | None,
+    duration: timedelta | None,
+    description: str | None,
+    endpoint: str,
+    as_json: bool,
+) -> None:
+    """Move an event of a simulator, or change what it says; what is left out stays."""
+    with ControlClient(endpoint) as control:
+        control.change(identifier, resources=machines, notice=notice, duration=duration, description=description)
+    _report({"changed": identifier}, f"Changed: {identifier}.", as_json=as_json)
+
+
 @command.command("start")
 @click.argument("identifier", metavar="ID")
 @_endpoint
@@ -162,7 +197,7 @@ def start(identifier: str, endpoint: str, as_json: bool) -> None:
 
 @command.command("complete")
 @click.argument("identifier", metavar="ID")
-@click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome]), default="completed")
+@click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome]), default="completed", help="How.")
 @_endpoint
 @json_option
 def complete(identifier: str, outcome: str, endpoint: str, as_json: bool) -> None:
@@ -184,12 +219,74 @@ def advance(by: timedelta, endpoint: str, as_json: bool) -> None:
     _report({"now": now.isoformat()}, f"The simulator's time is {stamp(now)}.", as_json=as_json)
 
 
-@command.command("scenario")
-@click.argument("name")
+@command.command("clock")
+@click.option("--speed", type=float, help="Seconds of the clock to one real second, from now on.")
 @_endpoint
 @json_option
-def scenario(name: str, endpoint: str, as_json: bool) -> None:
-    """Play the scenario NAME on a simulator."""
+def clock(speed: float | None, endpoint: str, as_json: bool) -> None:
+    """Show a simulator's clock, or change its pace."""
     with ControlClient(endpoint) as control:
-        control.play(name)
+        shown = control.call("GET", "clock") if speed is None else control.call("POST", "clock", {"speed": speed})
+    now = datetime.fromisoformat(shown["now"])
+    pace = (
+        "it stands still until it is advanced" if shown["speed"] is None else f"{shown['speed']:g} times the real pace"
+    )
+    _report(
+        {"now": now.isoformat(), "speed": shown["speed"]},
+        f"The simulator's time is {stamp(now)}: {pace}.",
+        as_json=as_json,
+    )
+
+
+_FAULT_OPTIONS = (
+    click.Option(["--status"], type=int, help="Answer with this status instead."),
+    click.Option(["--kind"], help="How the answer is spoilt: reset, hang, half_body, junk, empty and more."),
+    click.Option(["--delay", "delay_seconds"], type=Span(), help="Hold the answer back so long."),
+    click.Option(["--times"], type=int, help="For how many requests; until it is cleared otherwise."),
+    click.Option(["--retry-after"], type=int, metavar="SECONDS", help="With `Retry-After`; goes with --status."),
+    click.Option(["--body"], metavar="TEXT", help="Answer with this body instead."),
+    click.Option(["--content-type"], metavar="TYPE", help="The content type of --body."),
+    click.Option(["--method"], help="Only requests of this method."),
+    click.Option(["--path"], metavar="PREFIX", help="Only requests whose path begins so."),
+    click.Option(["--machine"], metavar="NAME", help="Only requests of this machine."),
+    click.Option(["--query"], multiple=True, metavar="NAME=VALUE", help="Only requests with it; may be repeated."),
+)
+
+
+@command.command("fault")
+@_endpoint
+@json_option
+def fault(endpoint: str, as_json: bool, query: tuple[str, ...], delay_seconds: timedelta | None, **told: Any) -> None:
+    """Have requests to a simulator fail or be slow: by status, by kind, or held back."""
+    rule = {name: value for name, value in told.items() if value is not None}
+    if delay_seconds is not None:
+        rule["delay_seconds"] = delay_seconds.total_seconds()
+    if query:
+        rule["query"] = pairs_of("--query", query)
+    with ControlClient(endpoint) as control:
+        number = str(control.call("POST", "faults", rule)["id"])
+    _report({"fault": number}, f"The fault {number} is in force.", as_json=as_json)
+
+
+fault.params[:0] = _FAULT_OPTIONS
+
+
+@command.command("clear-faults")
+@_endpoint
+@json_option
+def clear_faults(endpoint: str, as_json: bool) -> None:
+    """Drop all faults of a simulator."""
+    with ControlClient(endpoint) as control:
+        control.call("DELETE", "faults")
+    _report({"faults": []}, "No fault is in force.", as_json=as_json)
+
+
+@command.command("scenario")
+@click.argument("scenario", metavar="NAME|FILE")
+@_endpoint
+@json_option
+def play(scenario: str, endpoint: str, as_json: bool) -> None:
+    """Play a scenario on a simulator: one of `stormcone scenarios`, or a file."""
+    with ControlClient(endpoint) as control:
+        name = control.play(scenario_option(scenario))
     _report({"playing": name}, f"Playing: {name}.", as_json=as_json)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from stormcone.cli.console import say, warn
+from stormcone.cli.options import scenario_option
 from stormcone.cli.signals import until_stopped
 from stormcone.clock import SystemClock
 from stormcone.errors import SettingsError, SimulationError
@@ -54,7 +55,12 @@ def _command(kind: type[Simulator]) -> click.Command:
     )
     @click.option("--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Listen there.")
     @click.option("--machine", "machines", multiple=True, metavar="NAME", help="A machine; may be given several times.")
-    @click.option("--scenario", multiple=True, metavar="NAME", help="Play it at once; may be given several times.")
+    @click.option(
+        "--scenario",
+        multiple=True,
+        metavar="NAME|FILE",
+        help="Play it at once: one of `stormcone scenarios`, or a file; may be given several times.",
+    )
     @click.option(
         "--replay",
         "traces",
@@ -86,7 +92,7 @@ def _command(kind: type[Simulator]) -> click.Command:
         with _replay(kind, traces, options) if traces else kind.from_options(options) as simulator:
             with until_stopped():
                 for name in scenario:
-                    simulator.play(name)
+                    simulator.play(scenario_option(name))
                 _say_ready(simulator, bind, as_json=as_json)
                 threading.Event().wait()
             if isinstance(simulator, Replay):
