@@ -53,7 +53,7 @@ class Call(NamedTuple):
 
 
 def _control_call(rng: Random, ids: Sequence[str], machines: Sequence[str]) -> Call:
-    event = rng.choice((*ids, "none", "%00", "é"))
+    event = rng.choice((*ids, *ids, *ids, "none", "%00", "é"))
     path, method, body = rng.choice(_CONTROL)(rng, event, machines)
     if body and rng.random() < 0.5:
         holder = [body]
@@ -79,7 +79,7 @@ def _new_event(rng: Random, _event: str, machines: Sequence[str]) -> Control:
     body = {
         "impact": rng.choice(list(Impact)).value,
         "resources": rng.sample(machines, rng.randint(1, len(machines))),
-        "notice_seconds": rng.choice((0, 60, 900, 1e9, None)),
+        "notice_seconds": rng.choice((0, 60, 900, 1e8, None)),
         "duration_seconds": rng.choice((-1, 0, 5, None)),
         "started_seconds": rng.choice((0, 60, None)),
         "cause": rng.choice((None, *(cause.value for cause in Cause))),
@@ -88,7 +88,7 @@ def _new_event(rng: Random, _event: str, machines: Sequence[str]) -> Control:
 
 
 def _changed_event(rng: Random, event: str, machines: Sequence[str]) -> Control:
-    body = {"notice_seconds": rng.choice((0, 60, 1e9)), "resources": rng.sample(machines, 1), "description": "moved"}
+    body = {"notice_seconds": rng.choice((0, 60, 1e8)), "resources": rng.sample(machines, 1), "description": "moved"}
     return f"events/{event}", "PATCH", body
 
 
@@ -115,7 +115,12 @@ _CONTROL: Sequence[Callable[[Random, str, Sequence[str]], Control]] = (
     lambda rng, _event, _machines: ("clock", "POST", {"advance_seconds": rng.choice((0, 1, 900, 86400))}),
     lambda rng, _event, _machines: ("clock", "POST", {"speed": rng.choice((1, 60, 0, -1))}),
     lambda rng, _event, _machines: (f"scenarios/{rng.choice((*scenario_names(), 'none'))}", "POST", None),
-    lambda rng, _event, _machines: ("machines", "POST", {"machines": [f"i-{rng.getrandbits(20)}"], "tags": {"a": "b"}}),
+    lambda rng, _event, _machines: ("machines", "POST", {"ids": [f"i-{rng.getrandbits(20)}"], "tags": {"a": "b"}}),
+    lambda rng, _event, _machines: (
+        "machines",
+        "POST",
+        {"count": rng.randint(1, 5), "prefix": f"i-{rng.getrandbits(20)}-"},
+    ),
     lambda rng, _event, _machines: ("incarnations", "POST", {"skip": rng.randint(0, 9), "restart": rng.random() < 0.5}),
     lambda rng, _event, _machines: (
         rng.choice(("", "health", "events", "requests", "clock", "faults", "scenarios", "machines", "notifications")),
@@ -126,8 +131,8 @@ _CONTROL: Sequence[Callable[[Random, str, Sequence[str]], Control]] = (
 
 
 def _azure_call(rng: Random, ids: Sequence[str], machines: Sequence[str]) -> Call:
-    headers = {"metadata": rng.choice(("true", "true", "True", "", "\0"))}
-    target = rng.choice((_DOCUMENT, _DOCUMENT, "/metadata/instance/compute?api-version=2021-02-01", "/metadata/x"))
+    headers = {"metadata": rng.choice((*("true",) * 9, "True", "", "\0"))}
+    target = rng.choice((*(_DOCUMENT,) * 9, "/metadata/instance/compute?api-version=2021-02-01", "/metadata/x"))
     if rng.random() < 0.2:
         target = f"/machines/{rng.choice(machines)}{target}"
     if rng.random() < 0.15:
@@ -139,7 +144,7 @@ def _azure_call(rng: Random, ids: Sequence[str], machines: Sequence[str]) -> Cal
     body = written(rng, holder[0] if holder else None)
     if rng.random() < 0.4:
         body = spoil_bytes(rng, body)
-    return Call(rng.choice(("POST", "POST", "POST", "POST", "GET", "PUT")), target, headers, body)
+    return Call(rng.choice((*("POST",) * 9, "GET", "GET", "PUT")), target, headers, body)
 
 
 _ODD_TEXTS = (
