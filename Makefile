@@ -22,7 +22,7 @@ demo: venv-runtime
 	@$(BIN)/stormcone demo
 
 test: venv-test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # The tests come last, so that their closing line does.
 check: lint types docs test

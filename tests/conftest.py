@@ -196,3 +196,15 @@ def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", connect)
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Count the crash points that were walked, in whichever process."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    scenarios = [
+        value for report in reports for name, value in getattr(report, "user_properties", ()) if name == "crash point"
+    ]
+    if scenarios:
+        terminalreporter.write_line(
+            f"killed at {len(scenarios)} crash points in {len(set(scenarios))} walks of scenarios"
+        )
