@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stormcone.clock import ManualClock
     from stormcone.handlers import App
-    from stormcone.simulator import Simulator
+    from stormcone.simulator import Replay, Simulator
     from stormcone_simulators.testing import AgentDriver
 
 SIMULATORS = tuple(sorted(entry_points(group="stormcone.simulators").names))
@@ -72,6 +74,28 @@ def alibaba(make_simulator: Callable[..., "Simulator"]) -> "Simulator":
 def simulator(request: pytest.FixtureRequest, make_simulator: Callable[..., "Simulator"]) -> "Simulator":
     """A running simulator of each cloud in turn: the test runs once for each."""
     return make_simulator(request.param)
+
+
+@pytest.fixture
+def replay(stormcone_clock: "ManualClock") -> Iterator[Callable[..., "Replay"]]:
+    """Starts a replay of what `stormcone record` wrote down, of one machine or several: `replay("incident.yaml")`.
+
+    It is a simulator like the others, for `agent_on(simulator=...)`; `differences()` says what came otherwise.
+    """
+    from stormcone.plugins import simulator_class
+    from stormcone.recording import read_trace
+    from stormcone.simulator import Replays, SimulatorOptions
+
+    with ExitStack() as stack:
+
+        def make(*traces: "str | Path") -> "Replay":
+            read = [read_trace(trace) for trace in traces]
+            kind = simulator_class(read[0].header.provider)
+            if not issubclass(kind, Replays):
+                pytest.fail(f"the simulator of {kind.name} cannot replay traces", pytrace=False)
+            return stack.enter_context(kind.replay(read, SimulatorOptions(clock=stormcone_clock)))
+
+        yield make
 
 
 @pytest.fixture
