@@ -54,10 +54,11 @@ Walk = TypeVar("Walk")
 
 
 class Walkers:
-    """As many programs that fork agents as there are processors, each with a thread that tells it what to do."""
+    """A program that forks agents for each processor that is ours, with a thread that tells it what to do."""
 
     def __init__(self) -> None:
-        self._programs = [Agents() for _ in range(os.cpu_count() or 1)]
+        neighbours = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        self._programs = [Agents() for _ in range(max((os.cpu_count() or 1) // neighbours, 1))]
         self._free = SimpleQueue[Agents]()
         for program in self._programs:
             self._free.put(program)
