@@ -50,14 +50,18 @@ class AgentDriver:
         self.simulator = simulator
         self.app = app
         self.clock = simulator.clock
-        self.journal = Journal.open(":memory:")
         self.notices: list[Notice] = []
         self._kind = provider_class(simulator.name)
         self._options = simulator.provider_options(machine)
         self._thread = thread
         self._boot_id = "boot-1"
         self._errors: dict[str, BaseException] = {}
-        self._mode, self._agent = self._make()
+        self.journal = Journal.open(":memory:")
+        try:
+            self._mode, self._agent = self._make()
+        except BaseException:
+            self.journal.close()
+            raise
         self._pace = timedelta(seconds=self.capabilities.poll_interval)
 
     def __enter__(self) -> Self:
