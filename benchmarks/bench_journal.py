@@ -17,12 +17,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from stormcone import App, Context, Handler, MaintenanceEvent
-from stormcone.approval import Answer
-from stormcone.engine import Engine
+from stormcone.rules.approval import ApprovalAnswer
+from stormcone.agent.engine import Engine
 from stormcone.journal import Journal
-from stormcone.journal.connection import AUTO_VACUUM, PRAGMAS
+from stormcone.journal.sqlite.connection import AUTO_VACUUM, PRAGMAS
 from stormcone.model import Approval, Cause, Impact, Machine, Observation, Phase
-from stormcone.runs import Attempt, Verdict
+from stormcone.rules.runs import Attempt, Verdict
 
 EVENTS = 100_000
 EVERY = timedelta(minutes=10)
@@ -66,7 +66,7 @@ def work(engine: Engine, now: datetime) -> None:
 def live_through(engine: Engine, event: MaintenanceEvent, now: datetime) -> None:
     engine.observe(Observation(events=(event,)), now)
     work(engine, now)
-    assert [decision.answer for _, decision in engine.decide_approvals(now, ())] == [Answer.YES]
+    assert [decision.answer for _, decision in engine.decide_approvals(now, ())] == [ApprovalAnswer.YES]
     for request in engine.ask_approvals(now, ()):
         engine.answer_approval(request, None, now)
     engine.observe(Observation(events=(event.but(phase=Phase.STARTED, approval=Approval.NONE),)), now)

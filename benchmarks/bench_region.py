@@ -17,7 +17,7 @@ from contextlib import closing
 from multiprocessing.connection import Connection
 
 from stormcone import Impact
-from stormcone.provider import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions
 from stormcone_alibaba.provider import AlibabaRegionProvider
 from stormcone_simulators.alibaba import AlibabaSimulator
 

@@ -36,8 +36,8 @@ app = App([Queue()], approve_consent=True)
 def main() -> None:
     from stormcone import ManualClock, Phase
     from stormcone.plugins import simulator_class
-    from stormcone.simulator import SimulatorOptions
-    from stormcone_simulators.testing import AgentDriver
+    from stormcone.simulators.contract import SimulatorOptions
+    from stormcone.testing import AgentDriver
 
     # What lets a restart wait for approval is all in which the two differ here.
     for cloud, native_type in {"azure": None, "alibaba": "SystemMaintenance.Reboot:Inquiring"}.items():

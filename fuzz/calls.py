@@ -26,9 +26,9 @@ from stormcone_simulators.alibaba.simulator import DEFAULT_REGION
 from stormcone_simulators.azure import AzureSimulator
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import CONTROL_PREFIX
-from stormcone_simulators.faults import KINDS
-from stormcone_simulators.messages import Later, Request, Response
-from stormcone_simulators.scenario import scenario_names
+from stormcone_simulators.http.faults import KINDS
+from stormcone_simulators.http.messages import Later, Request, Response
+from stormcone_simulators.scenarios.format import scenario_names
 
 LIFE = 250
 """How many requests one simulator is sent."""

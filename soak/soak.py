@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from stormcone import App, Clock, Context, Handler, Impact, MaintenanceEvent, ManualClock, SystemClock
-from stormcone.agent import KEEP, Agent
+from stormcone.agent.loop import KEEP, Agent
 from stormcone.journal import Journal
 from stormcone.plugins import provider_class, simulator_class
-from stormcone.provider import ProviderOptions
-from stormcone.simulator import SimulatorOptions
-from stormcone.workers import InlineExecutor, ThreadExecutor
+from stormcone.clouds.contract import ProviderOptions
+from stormcone.simulators.contract import SimulatorOptions
+from stormcone.agent.workers import InlineExecutor, ThreadExecutor
 
 MACHINES = {"azure": "web-0", "alibaba": "i-aaa"}
 START = datetime(2026, 1, 1, tzinfo=UTC)

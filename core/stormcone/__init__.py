@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stormcone.agent import Agent as Agent
+    from stormcone.agent.loop import Agent as Agent
     from stormcone.clock import Clock as Clock
     from stormcone.clock import ManualClock as ManualClock
     from stormcone.clock import SystemClock as SystemClock
-    from stormcone.context import Context as Context
+    from stormcone.handlers.context import Context as Context
     from stormcone.errors import GiveUp as GiveUp
     from stormcone.errors import ProviderError as ProviderError
     from stormcone.errors import ProviderUnavailable as ProviderUnavailable
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from stormcone.model import Origin as Origin
     from stormcone.model import Outcome as Outcome
     from stormcone.model import Phase as Phase
-    from stormcone.provider import Provider as Provider
-    from stormcone.provider import ProviderOptions as ProviderOptions
-    from stormcone.provider import Simulates as Simulates
+    from stormcone.clouds.contract import Provider as Provider
+    from stormcone.clouds.contract import ProviderOptions as ProviderOptions
+    from stormcone.clouds.contract import Simulates as Simulates
 
 _HOMES = {
     "agent": ("Agent",),

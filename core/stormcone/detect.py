@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from stormcone.errors import ProviderError, ProviderUnavailable, SettingsError
 from stormcone.model import Machine
 from stormcone.plugins import PROVIDERS, load_plugins, provider_class
-from stormcone.provider import Provider, ProviderOptions
+from stormcone.clouds.contract import Provider, ProviderOptions
 from stormcone.text import one_line
 
 AUTO = "auto"

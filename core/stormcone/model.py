@@ -78,7 +78,7 @@ class Cause(StrEnum):
 
 
 class Phase(StrEnum):
-    """Where the event is in its life; `stormcone.lifecycle.MOVES` says which steps there are."""
+    """Where the event is in its life; `stormcone.rules.lifecycle.MOVES` says which steps there are."""
 
     SCHEDULED = "scheduled"
     STARTED = "started"

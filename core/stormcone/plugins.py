@@ -12,8 +12,8 @@ from typing import Any, cast
 from stevedore import ExtensionManager
 
 from stormcone.errors import PluginError
-from stormcone.provider import Provider
-from stormcone.simulator import Simulator
+from stormcone.clouds.contract import Provider
+from stormcone.simulators.contract import Simulator
 from stormcone.text import one_line
 
 PROVIDERS = "stormcone.providers"

@@ -13,14 +13,14 @@ from pydantic import BaseModel
 
 from stormcone.cli import cli
 from stormcone.clock import ManualClock
-from stormcone.commands import variables
-from stormcone.context import Context, RunControl
+from stormcone.handlers.commands import variables
+from stormcone.handlers.context import Context, RunControl
 from stormcone.errors import StormconeError
 from stormcone.handlers import Stage
-from stormcone.lifecycle import INFERENCES, MOVES
+from stormcone.rules.lifecycle import INFERENCES, MOVES
 from stormcone.model import CONSEQUENCES, Cause, Impact, Machine, MaintenanceEvent, Phase
 from stormcone.plugins import SIMULATORS, load_plugins, simulator_class
-from stormcone.simulator import PlaysScenarios
+from stormcone.simulators.contract import PlaysScenarios
 from stormcone_alibaba import errors as alibaba_errors
 from stormcone_alibaba import settings as alibaba_settings
 from stormcone_alibaba import wire as alibaba
@@ -37,9 +37,9 @@ from stormcone_azure.wire import (
 from stormcone_simulators.alibaba import types as simulated_alibaba
 from stormcone_simulators.azure.model import EVENT_TYPES as SIMULATED_TYPES
 from stormcone_simulators.control import NewEvent
-from stormcone_simulators.faults import FaultRule
+from stormcone_simulators.http.faults import FaultRule
 from stormcone_simulators.fidelity import sheet
-from stormcone_simulators.scenario import STEPS
+from stormcone_simulators.scenarios.format import STEPS
 
 HELP_WIDTH = 100
 _DECISIONS = Path(__file__).parents[1] / "data" / "approval-decisions.toml"
@@ -239,7 +239,7 @@ def _steps() -> Table:
 def _suite(name: str) -> Callable[[], Table]:
     def table() -> Table:
         # pytest is imported with the suites, and no other table needs it.
-        from stormcone_simulators import conformance
+        from stormcone.testing import conformance
 
         return Table(("case", "promise", "source"), conformance.cases(getattr(conformance, name)))
 

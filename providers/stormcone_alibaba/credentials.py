@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from stormcone.clock import Clock
 from stormcone.errors import ProviderError, ProviderUnavailable
-from stormcone_alibaba.metadata import Metadata
+from stormcone_alibaba.metadata import MetadataReader
 from stormcone_alibaba.wire import parse_time
 
 _log = logging.getLogger("stormcone.alibaba")
@@ -103,7 +103,7 @@ class CredentialChain:
     """
 
     def __init__(
-        self, explicit: Explicit, metadata: Metadata, clock: Clock, environ: Mapping[str, str] | None = None
+        self, explicit: Explicit, metadata: MetadataReader, clock: Clock, environ: Mapping[str, str] | None = None
     ) -> None:
         self._explicit = explicit
         self._metadata = metadata

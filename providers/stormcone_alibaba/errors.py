@@ -17,7 +17,7 @@ PERMISSION = "ecs:{action}"
 """What RAM calls the permission to call an operation. Source: ECS's documentation of RAM authorisation."""
 
 
-class Kind(StrEnum):
+class ErrorKind(StrEnum):
     """What becomes of a request that met an error."""
 
     PASSING = "passing"
@@ -39,13 +39,13 @@ class CodeMeaning(NamedTuple):
         cure: what to do, in plain words; may name `{permission}`.
     """
 
-    kind: Kind
+    kind: ErrorKind
     says: str
     cure: str
 
 
 _WRONG_SECRET = CodeMeaning(
-    Kind.SETUP,
+    ErrorKind.SETUP,
     "the signature does not fit, so the access key secret is wrong",
     "check that secret and id belong together",
 )
@@ -57,100 +57,100 @@ CODES: tuple[tuple[str, CodeMeaning], ...] = (
     ("IncompleteSignature", _WRONG_SECRET),  # seen in the field for a wrong secret
     (
         "InvalidAccessKeyId.Inactive",
-        CodeMeaning(Kind.SETUP, "the access key is disabled", "enable it, or use another one"),
+        CodeMeaning(ErrorKind.SETUP, "the access key is disabled", "enable it, or use another one"),
     ),
     (
         "InvalidAccessKeyId*",
-        CodeMeaning(Kind.SETUP, "the access key id is not known", "check it, or use another one"),
+        CodeMeaning(ErrorKind.SETUP, "the access key id is not known", "check it, or use another one"),
     ),
     (
         "InvalidSecurityToken*",  # documented for STS, not for ECS: unverified
-        CodeMeaning(Kind.SETUP, "the security token is not valid or has expired", "get new temporary credentials"),
+        CodeMeaning(ErrorKind.SETUP, "the security token is not valid or has expired", "get new temporary credentials"),
     ),
     (
         "InvalidTimeStamp.Expired",
-        CodeMeaning(Kind.SETUP, "this machine's clock is more than 15 minutes off", "set the clock, with NTP"),
+        CodeMeaning(ErrorKind.SETUP, "this machine's clock is more than 15 minutes off", "set the clock, with NTP"),
     ),
     (
         "SignatureNonceUsed",
-        CodeMeaning(Kind.PASSING, "the same signed request came twice, maybe through a proxy that repeats", _AGAIN),
+        CodeMeaning(ErrorKind.PASSING, "the same signed request came twice, maybe through a proxy that repeats", _AGAIN),
     ),
     (
         "InvalidRegionId*",  # from other operations of ECS: unverified here
-        CodeMeaning(Kind.SETUP, "there is no such region at this address", "check the region and the endpoint"),
+        CodeMeaning(ErrorKind.SETUP, "there is no such region at this address", "check the region and the endpoint"),
     ),
     (
         "Throttling*",
-        CodeMeaning(Kind.THROTTLED, "the account has asked too often in this minute", "it is asked again in the next"),
+        CodeMeaning(ErrorKind.THROTTLED, "the account has asked too often in this minute", "it is asked again in the next"),
     ),
     (
         "Forbidden.RAM",
-        CodeMeaning(Kind.SETUP, "these credentials may not do that", "let a RAM policy allow {permission}"),
+        CodeMeaning(ErrorKind.SETUP, "these credentials may not do that", "let a RAM policy allow {permission}"),
     ),
     (
         "Forbidden.RiskControl",
-        CodeMeaning(Kind.SETUP, "risk control has locked the account", "look into the console for the reason"),
+        CodeMeaning(ErrorKind.SETUP, "risk control has locked the account", "look into the console for the reason"),
     ),
     (
         "Forbidden*",
-        CodeMeaning(Kind.SETUP, "these credentials may not do that", "let a RAM policy allow {permission}"),
+        CodeMeaning(ErrorKind.SETUP, "these credentials may not do that", "let a RAM policy allow {permission}"),
     ),
     (
         "OperationDenied.NotInWhiteList",
-        CodeMeaning(Kind.SETUP, "the account is not on the list for this", "ask Alibaba Cloud's support"),
+        CodeMeaning(ErrorKind.SETUP, "the account is not on the list for this", "ask Alibaba Cloud's support"),
     ),
-    ("ServiceUnavailable", CodeMeaning(Kind.PASSING, "the service is not available now", _AGAIN)),
-    ("InternalError", CodeMeaning(Kind.PASSING, "the service has an internal error", _AGAIN)),
-    ("UnknownError", CodeMeaning(Kind.PASSING, "the service has an unknown error", _AGAIN)),
+    ("ServiceUnavailable", CodeMeaning(ErrorKind.PASSING, "the service is not available now", _AGAIN)),
+    ("InternalError", CodeMeaning(ErrorKind.PASSING, "the service has an internal error", _AGAIN)),
+    ("UnknownError", CodeMeaning(ErrorKind.PASSING, "the service has an unknown error", _AGAIN)),
     (
         "InvalidApi.NotFound",
-        CodeMeaning(Kind.SETUP, "what answers has no such operation", "check the endpoint"),
+        CodeMeaning(ErrorKind.SETUP, "what answers has no such operation", "check the endpoint"),
     ),
     (
         "InvalidNotBefore.Passed",
-        CodeMeaning(Kind.REFUSED, "the time has passed", "name one in the future"),
+        CodeMeaning(ErrorKind.REFUSED, "the time has passed", "name one in the future"),
     ),
     (
         "InvalidInstanceId.NotFound",
-        CodeMeaning(Kind.REFUSED, "one of the instances is not in this region", "check the names and the region"),
+        CodeMeaning(ErrorKind.REFUSED, "one of the instances is not in this region", "check the names and the region"),
     ),
     (
         "SimulatedEventLimitExceeded",
-        CodeMeaning(Kind.REFUSED, "the region has too many simulated events that are active", "call some off first"),
+        CodeMeaning(ErrorKind.REFUSED, "the region has too many simulated events that are active", "call some off first"),
     ),
     (
         "InstanceIdLimitExceeded",
-        CodeMeaning(Kind.REFUSED, "more instances than 100 at once", "name fewer"),
+        CodeMeaning(ErrorKind.REFUSED, "more instances than 100 at once", "name fewer"),
     ),
-    ("EventIdLimitExceeded", CodeMeaning(Kind.REFUSED, "more events than 100 at once", "name fewer")),
+    ("EventIdLimitExceeded", CodeMeaning(ErrorKind.REFUSED, "more events than 100 at once", "name fewer")),
     (
         "CannotCancelSystemEvent.NotSimulated",
-        CodeMeaning(Kind.REFUSED, "one of the events is real", "only simulated events can be called off"),
+        CodeMeaning(ErrorKind.REFUSED, "one of the events is real", "only simulated events can be called off"),
     ),
     (
         "InvalidEventId.NotFound",
-        CodeMeaning(Kind.REFUSED, "one of the events is not known", "check the ids and the region"),
+        CodeMeaning(ErrorKind.REFUSED, "one of the events is not known", "check the ids and the region"),
     ),
     (
         "InvalidEventId.NoInquiringEventFound",
-        CodeMeaning(Kind.REFUSED, "the event does not wait for consent", "nothing is left to do"),
+        CodeMeaning(ErrorKind.REFUSED, "the event does not wait for consent", "nothing is left to do"),
     ),
     (
         "OperationConflict",
-        CodeMeaning(Kind.PASSING, "another operation on the instance is going on", _AGAIN),
+        CodeMeaning(ErrorKind.PASSING, "another operation on the instance is going on", _AGAIN),
     ),
     (
         "OperationFail.*",
-        CodeMeaning(Kind.REFUSED, "the disk or the instance is in no state for this", "answer it in the console"),
+        CodeMeaning(ErrorKind.REFUSED, "the disk or the instance is in no state for this", "answer it in the console"),
     ),
     (
         "IncorrectInstanceStatus*",
-        CodeMeaning(Kind.REFUSED, "the instance is in no state for this", "answer it in the console"),
+        CodeMeaning(ErrorKind.REFUSED, "the instance is in no state for this", "answer it in the console"),
     ),
-    ("Missing*", CodeMeaning(Kind.REFUSED, "the request lacks a parameter", "report this as a fault of stormcone")),
-    ("InvalidTimeStamp*", CodeMeaning(Kind.REFUSED, "the time stamp is malformed", "update the SDK")),
-    ("InvalidSignature*", CodeMeaning(Kind.REFUSED, "the kind of signature is not accepted", "update the SDK")),
-    ("InvalidParameter*", CodeMeaning(Kind.REFUSED, "a parameter is not valid", "check ids, names and times")),
+    ("Missing*", CodeMeaning(ErrorKind.REFUSED, "the request lacks a parameter", "report this as a fault of stormcone")),
+    ("InvalidTimeStamp*", CodeMeaning(ErrorKind.REFUSED, "the time stamp is malformed", "update the SDK")),
+    ("InvalidSignature*", CodeMeaning(ErrorKind.REFUSED, "the kind of signature is not accepted", "update the SDK")),
+    ("InvalidParameter*", CodeMeaning(ErrorKind.REFUSED, "a parameter is not valid", "check ids, names and times")),
 )
 """The codes, as shell patterns; the first that fits speaks.
 
@@ -158,8 +158,8 @@ Sources: ECS's pages of each operation, the service's common errors as reposted 
 errors seen in the field. Nothing here was checked against the live service.
 """
 
-_UNKNOWN_PASSING = CodeMeaning(Kind.PASSING, "the service does not answer properly now", _AGAIN)
-_UNKNOWN_REFUSED = CodeMeaning(Kind.REFUSED, "the request is refused", "look the code up in ECS's documentation")
+_UNKNOWN_PASSING = CodeMeaning(ErrorKind.PASSING, "the service does not answer properly now", _AGAIN)
+_UNKNOWN_REFUSED = CodeMeaning(ErrorKind.REFUSED, "the request is refused", "look the code up in ECS's documentation")
 
 
 class ApiFault(ProviderError):
@@ -216,12 +216,12 @@ def api_error(
         quoted = " ".join(printable(redacted(message, secrets)).split())[:200]
         says += f": {quoted!r}" if quoted else ""
     code = redacted(printable(code), secrets)[:100]
-    where = code if status is None or found.kind is Kind.THROTTLED else f"{code}, status {status}"
+    where = code if status is None or found.kind is ErrorKind.THROTTLED else f"{code}, status {status}"
     sentence = f"Alibaba Cloud's {action} failed: {says} ({where}); {cure}"
-    if found.kind is Kind.REFUSED:
+    if found.kind is ErrorKind.REFUSED:
         return ApiRefused(sentence, code)
-    wait = until_next_minute(now) if found.kind is Kind.THROTTLED else None
-    passing = found.kind in {Kind.PASSING, Kind.THROTTLED}
+    wait = until_next_minute(now) if found.kind is ErrorKind.THROTTLED else None
+    passing = found.kind in {ErrorKind.PASSING, ErrorKind.THROTTLED}
     return ApiFault(sentence, code, passing=passing, retry_after=wait)
 
 

@@ -10,8 +10,8 @@ import threading
 
 from stormcone.clock import Clock
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, Unreachable
-from stormcone.exchange import Tap
-from stormcone.http import Answer, MetadataClient, Timeouts
+from stormcone.clouds.exchange import Tap
+from stormcone.clouds.http.client import HttpAnswer, MetadataClient, Timeouts
 from stormcone.text import printable
 
 ENDPOINT = "http://100.100.100.200"
@@ -40,7 +40,7 @@ _REFUSALS = frozenset(range(400, 500))
 _RENEW_EARLY = 60
 
 
-class Metadata:
+class MetadataReader:
     """Asks the metadata service; any number of threads may use it.
 
     Args:
@@ -122,7 +122,7 @@ class Metadata:
             )
         return answer.body.decode("utf-8", "replace").strip()
 
-    def _ask(self, path: str, token: str) -> Answer:
+    def _ask(self, path: str, token: str) -> HttpAnswer:
         headers = {_TOKEN_HEADER: token} if token else {}
         return self._request("GET", f"/latest/{path}", headers, _DENIED | {_NOT_FOUND})
 
@@ -138,7 +138,7 @@ class Metadata:
                 self._token_until = now + (TOKEN_SECONDS - _RENEW_EARLY if given else TOKENLESS_SECONDS)
             return self._token
 
-    def _request(self, method: str, path: str, headers: dict[str, str], accept: frozenset[int]) -> Answer:
+    def _request(self, method: str, path: str, headers: dict[str, str], accept: frozenset[int]) -> HttpAnswer:
         url = f"{self._endpoint}{path}"
         try:
             return self._client.request(method, url, headers=headers, timeouts=TIMEOUTS, accept=accept)

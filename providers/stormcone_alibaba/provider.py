@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 
 from stormcone.clock import Clock, SystemClock
 from stormcone.errors import ProviderError, RequestRefused, SimulationError
-from stormcone.exchange import CloudTrace, Tap
+from stormcone.clouds.exchange import CloudTrace, Tap
 from stormcone.model import (
     Approval,
     Capabilities,
@@ -26,11 +26,11 @@ from stormcone.model import (
     Phase,
     Scope,
 )
-from stormcone.provider import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions
 from stormcone_alibaba.credentials import CredentialChain
 from stormcone_alibaba.ecs import BATCH, EcsApi, HistoryQuery
 from stormcone_alibaba.errors import PERMISSION, ApiRefused
-from stormcone_alibaba.metadata import Metadata
+from stormcone_alibaba.metadata import MetadataReader
 from stormcone_alibaba.notifications import read_hint
 from stormcone_alibaba.sdk import SdkEcs, require_sdk
 from stormcone_alibaba.settings import Settings, read_settings
@@ -96,7 +96,7 @@ class AlibabaProvider:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._tap = tap
-        self._metadata = Metadata(settings.metadata_endpoint, self._clock, tap)
+        self._metadata = MetadataReader(settings.metadata_endpoint, self._clock, tap)
         self.credentials = CredentialChain(settings.credentials, self._metadata, self._clock)
         self._lock = threading.Lock()
         self._ecs = api

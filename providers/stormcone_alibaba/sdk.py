@@ -30,7 +30,7 @@ _NOT_THE_SERVICE = "SDK.UnknownServerError"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retries:
+class ReadRetries:
     """How operations that only read are tried again after an error that may pass.
 
     Throttling is not waited out here: the error says how long to leave the service alone.
@@ -84,7 +84,7 @@ class SdkEcs:
         clock: Clock,
         proxy: str | None = None,
         session: requests.Session | None = None,
-        retries: Retries | None = None,
+        retries: ReadRetries | None = None,
     ) -> None:
         require_sdk()
         redact_logs()
@@ -96,7 +96,7 @@ class SdkEcs:
         self._credentials = credentials
         self._clock = clock
         self._session = session or ApiSession(clock)
-        self._retries = retries or Retries()
+        self._retries = retries or ReadRetries()
         self._lock = threading.Lock()
         self._client: Any = None
         self._signs: Credentials | None = None

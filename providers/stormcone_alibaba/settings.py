@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from stormcone.errors import SettingsError
 from stormcone.model import Scope
-from stormcone.provider import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions
 from stormcone_alibaba import metadata
 from stormcone_alibaba.credentials import PROFILE_FILE, Explicit
 

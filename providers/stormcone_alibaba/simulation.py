@@ -33,7 +33,7 @@ SIMULATED_TYPES: tuple[str, ...] = (
 """All types that can be simulated."""
 
 
-class Order(NamedTuple):
+class SimulationRequest(NamedTuple):
     """What CreateSimulatedSystemEvents is asked for."""
 
     event_type: str
@@ -49,7 +49,7 @@ def order(
     duration: timedelta | None,
     native_type: str | None,
     now: datetime,
-) -> Order:
+) -> SimulationRequest:
     """What to ask the service for.
 
     Raises:
@@ -77,4 +77,4 @@ def order(
     rounded = not_before.replace(microsecond=0) + timedelta(seconds=1 if not_before.microsecond else 0)
     if rounded <= now:
         raise SimulationError(f"a simulated event cannot begin in the past: {format_time(rounded)} has gone by")
-    return Order(event_type, format_time(rounded), instance_ids)
+    return SimulationRequest(event_type, format_time(rounded), instance_ids)

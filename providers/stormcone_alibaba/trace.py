@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from pydantic import JsonValue
 
-from stormcone.exchange import Exchange, TraceRules
+from stormcone.clouds.exchange import Exchange, TraceRules
 from stormcone.model import Machine, MaintenanceEvent, Origin
 from stormcone_alibaba.ecs import BATCH
 from stormcone_alibaba.metadata import ENDPOINT, TOKEN_PATH

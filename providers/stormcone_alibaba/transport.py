@@ -15,8 +15,8 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 
 from stormcone.clock import Clock
-from stormcone.exchange import Exchange, Tap
-from stormcone.http import Timeouts, fault_reason
+from stormcone.clouds.exchange import Exchange, Tap
+from stormcone.clouds.http.client import Timeouts, fault_reason
 
 TIMEOUTS = Timeouts(connect=5.0, read=20.0)
 """Seconds until a connection stands, and without a byte from the service."""

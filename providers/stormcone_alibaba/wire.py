@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from stormcone.errors import ProviderError
 from stormcone.model import Approval, Cause, Impact, MaintenanceEvent, Origin, Outcome, Phase
-from stormcone.payload import read_fields, read_json
+from stormcone.clouds.payload import read_fields, read_json
 from stormcone_alibaba.ecs import Document
 
 PROVIDER = "alibaba"
@@ -28,7 +28,7 @@ INFERRED_ID = "inferred:"
 SPOT_TYPE = "Instance:PreemptibleInstanceInterruption"
 
 
-class TypeMeaning(NamedTuple):
+class AlibabaType(NamedTuple):
     """What an event type means.
 
     Attributes:
@@ -44,52 +44,52 @@ class TypeMeaning(NamedTuple):
 
 _HARDWARE = Cause.HARDWARE_FAILURE
 
-EVENT_TYPES: Mapping[str, TypeMeaning] = MappingProxyType(
+EVENT_TYPES: Mapping[str, AlibabaType] = MappingProxyType(
     {
-        "SystemMaintenance.Reboot": TypeMeaning(Impact.REBOOT, Cause.MAINTENANCE),
-        "SystemMaintenance.Redeploy": TypeMeaning(Impact.REDEPLOY, Cause.MAINTENANCE),
-        "SystemMaintenance.Stop": TypeMeaning(Impact.STOP, Cause.MAINTENANCE),
-        "SystemFailure.Reboot": TypeMeaning(Impact.REBOOT, _HARDWARE, ends_at_not_before=True),
-        "SystemFailure.Redeploy": TypeMeaning(Impact.REDEPLOY, _HARDWARE, ends_at_not_before=True),
-        "SystemFailure.Stop": TypeMeaning(Impact.STOP, _HARDWARE, ends_at_not_before=True),
-        "InstanceFailure.Reboot": TypeMeaning(Impact.REBOOT, Cause.GUEST_FAILURE, ends_at_not_before=True),
+        "SystemMaintenance.Reboot": AlibabaType(Impact.REBOOT, Cause.MAINTENANCE),
+        "SystemMaintenance.Redeploy": AlibabaType(Impact.REDEPLOY, Cause.MAINTENANCE),
+        "SystemMaintenance.Stop": AlibabaType(Impact.STOP, Cause.MAINTENANCE),
+        "SystemFailure.Reboot": AlibabaType(Impact.REBOOT, _HARDWARE, ends_at_not_before=True),
+        "SystemFailure.Redeploy": AlibabaType(Impact.REDEPLOY, _HARDWARE, ends_at_not_before=True),
+        "SystemFailure.Stop": AlibabaType(Impact.STOP, _HARDWARE, ends_at_not_before=True),
+        "InstanceFailure.Reboot": AlibabaType(Impact.REBOOT, Cause.GUEST_FAILURE, ends_at_not_before=True),
         # The release of an instance whose creation failed.
-        "SystemFailure.Delete": TypeMeaning(Impact.TERMINATE, _HARDWARE, ends_at_not_before=True),
+        "SystemFailure.Delete": AlibabaType(Impact.TERMINATE, _HARDWARE, ends_at_not_before=True),
         # Repairs of one damaged local disk: its data is gone besides, which no impact says; `native` names the disk.
-        "SystemMaintenance.RebootAndIsolateErrorDisk": TypeMeaning(Impact.REBOOT, _HARDWARE),
-        "SystemMaintenance.RebootAndReInitErrorDisk": TypeMeaning(Impact.REBOOT, _HARDWARE),
-        "SystemMaintenance.IsolateErrorDisk": TypeMeaning(Impact.DEGRADED, _HARDWARE),
-        "SystemMaintenance.ReInitErrorDisk": TypeMeaning(Impact.DEGRADED, _HARDWARE),
+        "SystemMaintenance.RebootAndIsolateErrorDisk": AlibabaType(Impact.REBOOT, _HARDWARE),
+        "SystemMaintenance.RebootAndReInitErrorDisk": AlibabaType(Impact.REBOOT, _HARDWARE),
+        "SystemMaintenance.IsolateErrorDisk": AlibabaType(Impact.DEGRADED, _HARDWARE),
+        "SystemMaintenance.ReInitErrorDisk": AlibabaType(Impact.DEGRADED, _HARDWARE),
         # Disks that are left over from an earlier move; EventBridge calls it CleanReleasedDisks.
-        "SystemMaintenance.CleanInactiveDisks": TypeMeaning(Impact.NONE, Cause.MAINTENANCE),
-        "SystemMaintenance.CleanReleasedDisks": TypeMeaning(Impact.NONE, Cause.MAINTENANCE),
-        "SystemMaintenance.PerformanceImpact": TypeMeaning(Impact.DEGRADED, Cause.MAINTENANCE),
+        "SystemMaintenance.CleanInactiveDisks": AlibabaType(Impact.NONE, Cause.MAINTENANCE),
+        "SystemMaintenance.CleanReleasedDisks": AlibabaType(Impact.NONE, Cause.MAINTENANCE),
+        "SystemMaintenance.PerformanceImpact": AlibabaType(Impact.DEGRADED, Cause.MAINTENANCE),
         # Named by the documentation and not explained: what they do is unverified.
-        "SystemMaintenance.StopAndRepair": TypeMeaning(Impact.STOP, Cause.MAINTENANCE),
-        "SystemUpgrade.Migrate": TypeMeaning(Impact.UNKNOWN, Cause.MAINTENANCE),
-        "SecurityPunish.Locked": TypeMeaning(Impact.UNKNOWN, Cause.SECURITY),
-        "SecurityPunish.WebsiteBanned": TypeMeaning(Impact.UNKNOWN, Cause.SECURITY),
+        "SystemMaintenance.StopAndRepair": AlibabaType(Impact.STOP, Cause.MAINTENANCE),
+        "SystemUpgrade.Migrate": AlibabaType(Impact.UNKNOWN, Cause.MAINTENANCE),
+        "SecurityPunish.Locked": AlibabaType(Impact.UNKNOWN, Cause.SECURITY),
+        "SecurityPunish.WebsiteBanned": AlibabaType(Impact.UNKNOWN, Cause.SECURITY),
         # Subscriptions that ran out, and arrears.
-        "InstanceExpiration.Stop": TypeMeaning(Impact.STOP, Cause.BILLING),
-        "InstanceExpiration.Delete": TypeMeaning(Impact.TERMINATE, Cause.BILLING),
-        "AccountUnbalanced.Stop": TypeMeaning(Impact.STOP, Cause.BILLING),
-        "AccountUnbalanced.Delete": TypeMeaning(Impact.TERMINATE, Cause.BILLING),
+        "InstanceExpiration.Stop": AlibabaType(Impact.STOP, Cause.BILLING),
+        "InstanceExpiration.Delete": AlibabaType(Impact.TERMINATE, Cause.BILLING),
+        "AccountUnbalanced.Stop": AlibabaType(Impact.STOP, Cause.BILLING),
+        "AccountUnbalanced.Delete": AlibabaType(Impact.TERMINATE, Cause.BILLING),
         # Events of disks, which have an operation and statuses of their own and come by notification.
-        "Degraded": TypeMeaning(Impact.DEGRADED, _HARDWARE),
-        "SeverelyDegraded": TypeMeaning(Impact.DEGRADED, _HARDWARE),
-        "Stalled": TypeMeaning(Impact.DEGRADED, _HARDWARE),
-        "ErrorDetected": TypeMeaning(Impact.DEGRADED, _HARDWARE),
-        SPOT_TYPE: TypeMeaning(Impact.TERMINATE, Cause.PREEMPTION),
+        "Degraded": AlibabaType(Impact.DEGRADED, _HARDWARE),
+        "SeverelyDegraded": AlibabaType(Impact.DEGRADED, _HARDWARE),
+        "Stalled": AlibabaType(Impact.DEGRADED, _HARDWARE),
+        "ErrorDetected": AlibabaType(Impact.DEGRADED, _HARDWARE),
+        SPOT_TYPE: AlibabaType(Impact.TERMINATE, Cause.PREEMPTION),
         # A move between dedicated hosts that the user began.
-        "Instance:LiveMigrationAcrossDDH": TypeMeaning(Impact.FREEZE, Cause.USER),
+        "Instance:LiveMigrationAcrossDDH": AlibabaType(Impact.FREEZE, Cause.USER),
     }
 )
 """`EventType.Name`; see `UNKNOWN_TYPE` for any other."""
 
-UNKNOWN_TYPE = TypeMeaning(Impact.UNKNOWN, Cause.UNKNOWN)
+UNKNOWN_TYPE = AlibabaType(Impact.UNKNOWN, Cause.UNKNOWN)
 
 
-class StatusMeaning(NamedTuple):
+class AlibabaStatus(NamedTuple):
     """What an event's status means: where it is, how it ended, and what approving it does there."""
 
     phase: Phase
@@ -97,16 +97,16 @@ class StatusMeaning(NamedTuple):
     approval: Approval = Approval.NONE
 
 
-STATUSES: Mapping[str, StatusMeaning] = MappingProxyType(
+STATUSES: Mapping[str, AlibabaStatus] = MappingProxyType(
     {
-        "Scheduled": StatusMeaning(Phase.SCHEDULED),
+        "Scheduled": AlibabaStatus(Phase.SCHEDULED),
         # It waits for the owner's word, without a limit. AcceptInquiredSystemEvent gives it.
-        "Inquiring": StatusMeaning(Phase.SCHEDULED, approval=Approval.CONSENT),
-        "Executing": StatusMeaning(Phase.STARTED),
-        "Executed": StatusMeaning(Phase.ENDED, Outcome.COMPLETED),
-        "Avoided": StatusMeaning(Phase.ENDED, Outcome.AVOIDED),
-        "Canceled": StatusMeaning(Phase.ENDED, Outcome.CANCELED),
-        "Failed": StatusMeaning(Phase.ENDED, Outcome.FAILED),
+        "Inquiring": AlibabaStatus(Phase.SCHEDULED, approval=Approval.CONSENT),
+        "Executing": AlibabaStatus(Phase.STARTED),
+        "Executed": AlibabaStatus(Phase.ENDED, Outcome.COMPLETED),
+        "Avoided": AlibabaStatus(Phase.ENDED, Outcome.AVOIDED),
+        "Canceled": AlibabaStatus(Phase.ENDED, Outcome.CANCELED),
+        "Failed": AlibabaStatus(Phase.ENDED, Outcome.FAILED),
     }
 )
 """`EventCycleStatus.Name`: all there are. What is Scheduled can be answered by other operations (a restart through
@@ -115,10 +115,10 @@ the API, a redeployment), which act at once on the instance: that is not approvi
 ACTIVE = tuple(name for name, status in STATUSES.items() if status.phase is not Phase.ENDED)
 """The statuses that a poll asks for; the service hides them from those who do not ask."""
 
-UNKNOWN_STATUS = StatusMeaning(Phase.SCHEDULED)
+UNKNOWN_STATUS = AlibabaStatus(Phase.SCHEDULED)
 """Any other status of an event that has not finished: announced, and not to be approved."""
 
-UNKNOWN_END = StatusMeaning(Phase.ENDED, Outcome.UNKNOWN)
+UNKNOWN_END = AlibabaStatus(Phase.ENDED, Outcome.UNKNOWN)
 """Any other status of an event that has a time of its end."""
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -335,7 +335,7 @@ def _own_id(fields: HistoryEntry) -> str:
     return INFERRED_ID + hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
-def _start(fields: HistoryEntry, kind: TypeMeaning, status: StatusMeaning) -> tuple[datetime | None, Origin | None]:
+def _start(fields: HistoryEntry, kind: AlibabaType, status: AlibabaStatus) -> tuple[datetime | None, Origin | None]:
     if kind.ends_at_not_before and status.phase is not Phase.SCHEDULED:
         return fields.published, Origin.INFERRED if fields.published else None
     return fields.not_before, Origin.REPORTED if fields.not_before else None

@@ -16,10 +16,10 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from stormcone.clock import Clock, SystemClock
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
-from stormcone.exchange import CloudTrace, Tap
-from stormcone.http import STATUSES, MetadataClient, StatusMeaning, Timeouts
+from stormcone.clouds.exchange import CloudTrace, Tap
+from stormcone.clouds.http.client import STATUSES, MetadataClient, HttpStatusMeaning, Timeouts
 from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Origin, Outcome, Scope
-from stormcone.provider import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions
 from stormcone_azure.dhcp import host_address
 from stormcone_azure.trace import COMPUTE_PATH, ENDPOINT, EVENTS_PATH, AzureTrace
 from stormcone_azure.wire import (
@@ -43,11 +43,11 @@ FIRST_POLL = Timeouts(read=130.0)
 LATER_CALLS = Timeouts(read=10.0)
 """Everything else: stalls of 3 to 6 s were seen in the field, and the vendor's figure is 10 s."""
 
-AZURE_STATUSES: Mapping[int, StatusMeaning] = MappingProxyType(
+AZURE_STATUSES: Mapping[int, HttpStatusMeaning] = MappingProxyType(
     {
         **STATUSES,
-        400: StatusMeaning("Azure finds the Metadata header, the api-version or the body malformed", passing=False),
-        410: StatusMeaning("the service is being updated, which takes up to 70 s", passing=True),
+        400: HttpStatusMeaning("Azure finds the Metadata header, the api-version or the body malformed", passing=False),
+        410: HttpStatusMeaning("the service is being updated, which takes up to 70 s", passing=True),
     }
 )
 """What the service's statuses mean. Source: Azure's documentation; 410 was seen in the field."""
@@ -59,7 +59,7 @@ _ETAG = re.compile(r"[\x21-\x7e]+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retries:
+class IdentityRetries:
     """How `identify` tries again.
 
     Attributes:
@@ -122,7 +122,7 @@ class AzureProvider:
         region: str | None = None,
         api_version: str = CURRENT_VERSION,
         clock: Clock | None = None,
-        retries: Retries | None = None,
+        retries: IdentityRetries | None = None,
         tap: Tap | None = None,
     ) -> None:
         if not _VERSION.fullmatch(api_version):
@@ -136,7 +136,7 @@ class AzureProvider:
         self._region = region
         self._api_version = api_version
         self._clock = clock or SystemClock()
-        self._retries = retries or Retries()
+        self._retries = retries or IdentityRetries()
         headers = {"Metadata": "true"}
         self._client = MetadataClient(statuses=AZURE_STATUSES, headers=headers, clock=self._clock, tap=tap)
         self._switched_on = False

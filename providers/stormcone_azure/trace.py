@@ -9,7 +9,7 @@ from datetime import datetime
 from http import HTTPStatus
 from uuid import NAMESPACE_DNS, uuid5
 
-from stormcone.exchange import Exchange, TraceRules
+from stormcone.clouds.exchange import Exchange, TraceRules
 from stormcone.model import Machine, MaintenanceEvent
 from stormcone_azure.wire import CURRENT_VERSION, approval
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from stormcone.errors import ProviderError
 from stormcone.model import Approval, Cause, Impact, MaintenanceEvent, Observation, Origin, Phase
-from stormcone.payload import read_fields, read_json
+from stormcone.clouds.payload import read_fields, read_json
 
 PROVIDER = "azure"
 
@@ -61,7 +61,7 @@ API_VERSIONS: Mapping[str, ApiVersion] = MappingProxyType(
 CURRENT_VERSION = "2020-07-01"
 
 
-class TypeMeaning(NamedTuple):
+class AzureType(NamedTuple):
     """What an `EventType` means.
 
     Attributes:
@@ -73,40 +73,40 @@ class TypeMeaning(NamedTuple):
     cause: Cause | None
 
 
-EVENT_TYPES: Mapping[str, TypeMeaning] = MappingProxyType(
+EVENT_TYPES: Mapping[str, AzureType] = MappingProxyType(
     {
-        "Freeze": TypeMeaning(Impact.FREEZE, None),
-        "Reboot": TypeMeaning(Impact.REBOOT, None),
-        "Redeploy": TypeMeaning(Impact.REDEPLOY, None),
-        "Preempt": TypeMeaning(Impact.TERMINATE, Cause.PREEMPTION),
-        "Terminate": TypeMeaning(Impact.TERMINATE, Cause.SCALE_IN),
+        "Freeze": AzureType(Impact.FREEZE, None),
+        "Reboot": AzureType(Impact.REBOOT, None),
+        "Redeploy": AzureType(Impact.REDEPLOY, None),
+        "Preempt": AzureType(Impact.TERMINATE, Cause.PREEMPTION),
+        "Terminate": AzureType(Impact.TERMINATE, Cause.SCALE_IN),
     }
 )
 """`EventType`; see `UNKNOWN_TYPE` for any other."""
 
-UNKNOWN_TYPE = TypeMeaning(Impact.UNKNOWN, None)
+UNKNOWN_TYPE = AzureType(Impact.UNKNOWN, None)
 """Any other type: the event is handled, by those handlers that want to know of what nobody knows."""
 
 EVENT_SOURCES: Mapping[str, Cause] = MappingProxyType({"Platform": Cause.MAINTENANCE, "User": Cause.USER})
 """`EventSource`; of any other, and before 2019-08-01 where it is absent, the cause is not known."""
 
 
-class StatusMeaning(NamedTuple):
+class AzureStatus(NamedTuple):
     """What an `EventStatus` means: where the event is, and what approving it does there."""
 
     phase: Phase
     approval: Approval
 
 
-EVENT_STATUSES: Mapping[str, StatusMeaning] = MappingProxyType(
+EVENT_STATUSES: Mapping[str, AzureStatus] = MappingProxyType(
     {
-        "Scheduled": StatusMeaning(Phase.SCHEDULED, Approval.STARTS),
-        "Started": StatusMeaning(Phase.STARTED, Approval.NONE),
+        "Scheduled": AzureStatus(Phase.SCHEDULED, Approval.STARTS),
+        "Started": AzureStatus(Phase.STARTED, Approval.NONE),
     }
 )
 """`EventStatus`; nothing else is ever reported, and there is none for an event that has ended."""
 
-UNKNOWN_STATUS = StatusMeaning(Phase.SCHEDULED, Approval.NONE)
+UNKNOWN_STATUS = AzureStatus(Phase.SCHEDULED, Approval.NONE)
 """Any other status. Scheduled, since `prepare` is skipped for what has started; and what is not said to wait for an
 approval is not approved."""
 

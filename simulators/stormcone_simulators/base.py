@@ -16,18 +16,18 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.errors import SettingsError, SimulationError
 from stormcone.model import Cause, Impact, Outcome
-from stormcone.provider import ProviderOptions
-from stormcone.simulator import Piece, Setting, SimulatorOptions
+from stormcone.clouds.contract import ProviderOptions
+from stormcone.simulators.contract import Piece, Setting, SimulatorOptions
 from stormcone_simulators.control import CONTROL_PREFIX, ControlApi, Route
-from stormcone_simulators.events import EventBook, Plan, Revision, SimulatedEvent, iso
-from stormcone_simulators.faults import FaultPlan, FaultRule
+from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent, iso
+from stormcone_simulators.http.faults import FaultPlan, FaultRule
 from stormcone_simulators.machines import Machines, SimulatedMachine, machine_path
-from stormcone_simulators.messages import Later, Request, Response, problem
-from stormcone_simulators.play import Agenda, Order, Stage, perform, rehearse, settle
-from stormcone_simulators.scenario import Scenario, Script, scenario_file, scenario_names, scenario_text, script_of
-from stormcone_simulators.scenario_random import random_scenario
-from stormcone_simulators.server import Reply, Server, plain
-from stormcone_simulators.waiting import LoopClock
+from stormcone_simulators.http.messages import Later, Request, Response, problem
+from stormcone_simulators.scenarios.play import Agenda, PossibleEvent, Scene, perform, rehearse, settle
+from stormcone_simulators.scenarios.format import Scenario, Script, scenario_file, scenario_names, scenario_text, script_of
+from stormcone_simulators.scenarios.random import random_scenario
+from stormcone_simulators.http.server import Reply, Server, plain
+from stormcone_simulators.http.waiting import LoopClock
 
 _LOGGED = 10_000
 _CAST = ("machine-0", "machine-1")
@@ -64,7 +64,7 @@ class Model(Protocol):
 
     book: EventBook[Any]
 
-    def draft(self, plan: Plan, now: datetime) -> SimulatedEvent:
+    def draft(self, plan: EventPlan, now: datetime) -> SimulatedEvent:
         """The event that the plan would make, not yet announced.
 
         Raises:
@@ -97,7 +97,7 @@ class Wire(Protocol):
 
 
 class BaseSimulator:
-    """The Python face that every simulator shares; see `stormcone.simulator.Simulator` for its methods.
+    """The Python face that every simulator shares; see `stormcone.simulators.contract.Simulator` for its methods.
 
     Args:
         machines: what it knows.
@@ -112,7 +112,7 @@ class BaseSimulator:
     settings: ClassVar[tuple[Setting, ...]] = ()
     one_each: ClassVar[bool] = False
     """Whether an event is about one machine, so that a scenario's step about several makes one for each."""
-    orders: ClassVar[Sequence[Order]] = ()
+    orders: ClassVar[Sequence[PossibleEvent]] = ()
     """What events the cloud has, for scenarios by chance."""
 
     def __init__(
@@ -242,7 +242,7 @@ class BaseSimulator:
         Raises:
             SimulationError: this cloud has no such event, or does not know a machine.
         """
-        plan = Plan(
+        plan = EventPlan(
             impact=Impact(impact),
             resources=_names(resources),
             notice=notice,
@@ -319,13 +319,13 @@ class BaseSimulator:
         script = script_of(scenario)
         with self._settled() as now:
             rehearse(script, self.rehearsal_stage(now), now)
-            stage = Stage(self._model, self._machines, self.one_each, self.faults, self.clock)
+            stage = Scene(self._model, self._machines, self.one_each, self.faults, self.clock)
             perform(script, stage, self._agenda, now)
             self._settle()
 
-    def rehearsal_stage(self, now: datetime) -> Stage:
+    def rehearsal_stage(self, now: datetime) -> Scene:
         """Where a scenario is tried before it begins: the cloud's rules with no events and nobody who looks."""
-        return Stage(self.rehearsal(self._machines), self._machines, self.one_each, FaultPlan(), ManualClock(now))
+        return Scene(self.rehearsal(self._machines), self._machines, self.one_each, FaultPlan(), ManualClock(now))
 
     @classmethod
     def repertoire(cls) -> tuple[Piece, ...]:
@@ -399,7 +399,7 @@ class BaseSimulator:
             await clock.until(since + answer.seconds)
 
 
-def _piece(name: str, stage: Stage, now: datetime) -> Piece:
+def _piece(name: str, stage: Scene, now: datetime) -> Piece:
     script, refusal = script_of(name), None
     try:
         rehearse(script, stage, now)

@@ -17,12 +17,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from stormcone.clock import ManualClock
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome
-from stormcone.simulator import Simulator
+from stormcone.simulators.contract import Simulator
 from stormcone_simulators.events import TooLate, UnknownEvent, iso
-from stormcone_simulators.faults import FaultPlan, FaultRule
-from stormcone_simulators.messages import Request, Response, json_response, problem
+from stormcone_simulators.http.faults import FaultPlan, FaultRule
+from stormcone_simulators.http.messages import Request, Response, json_response, problem
 from stormcone_simulators.reasons import reason
-from stormcone_simulators.scenario import UnknownScenario, read_script
+from stormcone_simulators.scenarios.format import UnknownScenario, read_script
 
 CONTROL_PREFIX = "/_simulator/"
 

@@ -27,7 +27,7 @@ class TooLate(SimulationError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class EventPlan:
     """An event as it is ordered; what is None is as usual on the cloud.
 
     Attributes:
@@ -63,7 +63,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """What changes in an announced event; what is None stays. See `Plan`.
+    """What changes in an announced event; what is None stays. See `EventPlan`.
 
     Raises:
         SimulationError: the parts do not make sense together.
@@ -79,7 +79,7 @@ class Revision:
         _check(self)
 
 
-def _check(asked: Plan | Revision) -> None:
+def _check(asked: EventPlan | Revision) -> None:
     if asked.resources is not None and not asked.resources:
         raise SimulationError("an event names at least one machine")
     if asked.notice is not None and asked.not_before is not None:
@@ -90,7 +90,7 @@ def _check(asked: Plan | Revision) -> None:
         raise SimulationError("the not_before of an event must have a time zone")
 
 
-def start_time(asked: Plan | Revision, now: datetime, otherwise: datetime) -> datetime:
+def start_time(asked: EventPlan | Revision, now: datetime, otherwise: datetime) -> datetime:
     """When the event is to start by itself: as asked, or else `otherwise`."""
     if asked.notice is not None:
         return now + asked.notice

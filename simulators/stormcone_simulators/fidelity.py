@@ -10,7 +10,7 @@ from enum import StrEnum
 from importlib import import_module
 
 
-class Verdict(StrEnum):
+class Fidelity(StrEnum):
     """How a simulator stands to one thing that the real service does."""
 
     DOES = "does"
@@ -30,7 +30,7 @@ class Feature:
         tests: the tests that pin it, as `file::Class::test` from the folder `tests/simulators`; DOES has at least one.
     """
 
-    verdict: Verdict
+    verdict: Fidelity
     what: str
     source: str
     tests: tuple[str, ...] = ()

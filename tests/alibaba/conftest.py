@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 
 from stormcone.clock import ManualClock
-from stormcone.provider import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions
 from stormcone_alibaba.credentials import ENVIRONMENT, Credentials
 from stormcone_alibaba.ecs import HistoryQuery
 from stormcone_alibaba.provider import AlibabaProvider

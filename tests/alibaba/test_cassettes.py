@@ -23,7 +23,7 @@ from vcr.errors import CannotOverwriteExistingCassetteException
 
 from stormcone import Approval, Impact, Phase
 from stormcone.errors import ProviderError
-from stormcone.provider import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions
 from stormcone_alibaba.ecs import HistoryQuery
 from stormcone_alibaba.provider import OPERATIONS, AlibabaProvider
 from stormcone_alibaba.wire import STATUSES

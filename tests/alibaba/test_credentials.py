@@ -8,7 +8,7 @@ import pytest
 
 from stormcone.errors import ProviderError, ProviderUnavailable
 from stormcone_alibaba.credentials import CredentialChain, Credentials, Explicit
-from stormcone_alibaba.metadata import Metadata
+from stormcone_alibaba.metadata import MetadataReader
 
 ROLE = "ram/security-credentials/"
 SETTINGS = Explicit(access_key_id="set-id", access_key_secret="set-secret")
@@ -50,7 +50,7 @@ def find(cloud, clock):
     opened = []
 
     def finding(explicit=None):
-        opened.append(Metadata(cloud.url, clock))
+        opened.append(MetadataReader(cloud.url, clock))
         return CredentialChain(explicit or Explicit(), opened[-1], clock).get
 
     yield finding
@@ -86,7 +86,7 @@ class TestTheOrder:
         assert "set ALIBABA_CLOUD_ACCESS_KEY_ID" in text
 
     def test_off_the_cloud_the_role_is_one_more_place_without(self, dead_url, clock):
-        metadata = Metadata(dead_url, clock)
+        metadata = MetadataReader(dead_url, clock)
         with pytest.raises(ProviderUnavailable, match="RAM role of this instance: this is no Alibaba Cloud instance"):
             CredentialChain(Explicit(), metadata, clock).get()
         metadata.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stormcone.provider import Explains
+from stormcone.clouds.contract import Explains
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused
-from stormcone_alibaba.metadata import TOKEN_SECONDS, Metadata
+from stormcone_alibaba.metadata import TOKEN_SECONDS, MetadataReader
 
 TOKEN = ("PUT", "/latest/api/token")
 INSTANCE = ("GET", "/latest/meta-data/instance-id")
@@ -14,7 +14,7 @@ def open_metadata(clock):
     opened = []
 
     def opening(endpoint):
-        opened.append(Metadata(endpoint, clock))
+        opened.append(MetadataReader(endpoint, clock))
         return opened[-1]
 
     yield opening

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stormcone.agent import Agent
+from stormcone.agent.loop import Agent
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused
 from stormcone.handlers import App, Handler
 from stormcone.journal import Journal
 from stormcone.model import Approval, Impact, Outcome, Phase, Scope
 from stormcone.plugins import provider_class
-from stormcone.provider import Provider, ProviderOptions, Simulates
-from stormcone.workers import InlineExecutor
+from stormcone.clouds.contract import Provider, ProviderOptions, Simulates
+from stormcone.agent.workers import InlineExecutor
 from stormcone_alibaba.ecs import BATCH
 from stormcone_alibaba.provider import AlibabaProvider, AlibabaRegionProvider
 

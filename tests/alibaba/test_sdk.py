@@ -18,7 +18,7 @@ from stormcone_alibaba import transport
 from stormcone_alibaba.ecs import HistoryQuery
 from stormcone_alibaba.errors import ApiFault, ApiRefused
 from stormcone_alibaba.redact import LOGGERS
-from stormcone_alibaba.sdk import Retries, SdkEcs, require_sdk
+from stormcone_alibaba.sdk import ReadRetries, SdkEcs, require_sdk
 
 HISTORY = "DescribeInstanceHistoryEvents"
 CREATE = "CreateSimulatedSystemEvents"
@@ -196,7 +196,7 @@ class TestTheSession:
         monkeypatch.setattr(transport, "BODY_LIMIT", 64 * 1024)
         scripted.answer(200, b"x" * 70_000)
         with pytest.raises(ProviderError, match="larger than 64 KiB"):
-            open_ecs(scripted.url, retries=Retries(attempts=1)).describe_history_events(query)
+            open_ecs(scripted.url, retries=ReadRetries(attempts=1)).describe_history_events(query)
 
 
 class TestProxies:
@@ -222,7 +222,7 @@ class TestProxies:
 
     def test_that_refuse_a_tunnel_are_named(self, scripted, open_ecs, query):
         scripted.answer(407)
-        ecs = open_ecs("https://ecs.somewhere.test", proxy=scripted.url, retries=Retries(attempts=1))
+        ecs = open_ecs("https://ecs.somewhere.test", proxy=scripted.url, retries=ReadRetries(attempts=1))
         with pytest.raises(ProviderError, match="the proxy does not let it through"):
             ecs.describe_history_events(query)
 
@@ -308,7 +308,7 @@ class TestOddAnswers:
     def test_a_redirect_is_not_followed(self, cloud, scripted, open_ecs, query):
         scripted.answer(302, b"", {"Location": cloud.url})
         with pytest.raises(ProviderError):
-            open_ecs(scripted.url, retries=Retries(attempts=1)).describe_history_events(query)
+            open_ecs(scripted.url, retries=ReadRetries(attempts=1)).describe_history_events(query)
         assert cloud.asked == []
 
     def test_a_refusal_keeps_its_code(self, cloud, open_ecs):
@@ -344,7 +344,7 @@ class TestSecrets:
     @pytest.mark.parametrize("own_session", [True, False])
     def test_do_not_show_in_a_fault_of_the_transport(self, dead_url, open_ecs, query, temporary, quiet, own_session):
         session = None if own_session else requests.Session()
-        ecs = open_ecs(dead_url, signs=temporary, session=session, retries=Retries(attempts=1))
+        ecs = open_ecs(dead_url, signs=temporary, session=session, retries=ReadRetries(attempts=1))
         with pytest.raises(ProviderError) as caught:
             ecs.describe_history_events(query)
         quiet(whole_chain(caught.value))
@@ -352,7 +352,7 @@ class TestSecrets:
     def test_do_not_show_when_an_answer_breaks_off(self, scripted, open_ecs, query, temporary, quiet):
         scripted.half(b"{")
         with pytest.raises(ProviderError, match="broke off halfway") as caught:
-            open_ecs(scripted.url, signs=temporary, retries=Retries(attempts=1)).describe_history_events(query)
+            open_ecs(scripted.url, signs=temporary, retries=ReadRetries(attempts=1)).describe_history_events(query)
         quiet(whole_chain(caught.value))
 
     @pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "IncompleteSignature", "Novel.Code"])

@@ -6,7 +6,7 @@ import pytest
 
 from stormcone.errors import SettingsError
 from stormcone.model import Scope
-from stormcone.provider import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions
 from stormcone_alibaba.settings import SETTINGS, read_settings
 
 

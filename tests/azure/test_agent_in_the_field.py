@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from stormcone import Agent, App, GiveUp, Handler, Impact, Journal, ManualClock, Outcome, Phase
-from stormcone.notices import Notice, NoticeKind
-from stormcone.workers import InlineExecutor
+from stormcone.agent.notices import Notice, NoticeKind
+from stormcone.agent.workers import InlineExecutor
 from stormcone_azure.provider import AzureProvider
 from stormcone_simulators.azure import AzureSimulator
 

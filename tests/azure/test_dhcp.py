@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stormcone.errors import SettingsError
-from stormcone.provider import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions
 from stormcone_azure import provider as provider_module
 from stormcone_azure.dhcp import address_in, host_address
 from stormcone_azure.provider import ENDPOINT, AzureProvider

@@ -7,12 +7,12 @@ import time
 import pytest
 
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
-from stormcone.http import Timeouts
+from stormcone.clouds.http.client import Timeouts
 from stormcone.model import Machine, Phase, Scope
 from stormcone.plugins import provider_class
-from stormcone.provider import Provider, ProviderOptions
+from stormcone.clouds.contract import Provider, ProviderOptions
 from stormcone_azure import provider as provider_module
-from stormcone_azure.provider import AzureProvider, Retries
+from stormcone_azure.provider import AzureProvider, IdentityRetries
 
 EVENTS = "/metadata/scheduledevents?api-version=2020-07-01"
 COMPUTE = "/metadata/instance/compute?api-version=2021-02-01"
@@ -266,7 +266,7 @@ class TestIdentifying:
     def test_gives_up_in_the_end_and_says_what_to_do(self, provider, scripted, compute, clock):
         for _ in range(4):
             scripted.answer(200, compute(name=""))
-        azure = provider(scripted.url, retries=Retries(attempts=4, first_wait=3, longest_wait=5))
+        azure = provider(scripted.url, retries=IdentityRetries(attempts=4, first_wait=3, longest_wait=5))
         with pytest.raises(ProviderError, match=r"lacks the name or the vmId .*; try again once .* or name it"):
             azure.identify()
         assert clock.slept == [3.0, 5.0, 5.0]
@@ -307,7 +307,7 @@ class TestIdentifying:
 class TestIdentifyingWithAGivenName:
     @pytest.fixture
     def azure(self, provider, scripted):
-        return provider(scripted.url, machine="web-0", retries=Retries(attempts=2))
+        return provider(scripted.url, machine="web-0", retries=IdentityRetries(attempts=2))
 
     def test_keeps_the_rest_that_azure_says(self, azure, scripted, compute):
         scripted.answer(200, compute())

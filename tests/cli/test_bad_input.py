@@ -184,7 +184,7 @@ class TestTheDemo:
     def test_that_gets_stuck_says_so_and_leaves_nothing_behind(
         self, stormcone: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        monkeypatch.setattr("stormcone.demo.PATIENCE", 0.01)
+        monkeypatch.setattr("stormcone.cli.director.PATIENCE", 0.01)
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         said = stormcone("demo", "--cloud", "azure")
         assert said.status == 1
@@ -240,7 +240,7 @@ class TestAnEndpointThatIsDown:
 
 def stop_at_the_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """End `run` as soon as its agent has told something."""
-    from stormcone.agent import Agent
+    from stormcone.agent.loop import Agent
 
     usual = Agent.__init__
 

@@ -20,7 +20,7 @@ def played(monkeypatch):
         shown.append(cloud)
         return [f"stormcone simulator {cloud}"]
 
-    monkeypatch.setattr("stormcone.cli.demo._play", play)
+    monkeypatch.setattr("stormcone.cli.commands.demo._play", play)
     return shown
 
 

@@ -11,7 +11,7 @@ from stormcone.detect import AUTO, open_provider, survey
 from stormcone.errors import PluginError, ProviderUnavailable, SettingsError
 from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Outcome, Scope
 from stormcone.plugins import BrokenPlugin, Plugins
-from stormcone.provider import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions
 
 OPTIONS = ProviderOptions()
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from stormcone.approval import Answer, Decision
+from stormcone.rules.approval import ApprovalAnswer, Decision
 from stormcone.cli.render import event_text
-from stormcone.engine import Engine
+from stormcone.agent.engine import Engine
 from stormcone.handlers import App
 from stormcone.journal import Journal
 from stormcone.model import Approval, Cause, Impact, Machine, MaintenanceEvent, Observation, Outcome, Phase
@@ -176,7 +176,7 @@ class TestHistory:
             ((_, decision),) = engine.decide_approvals(NOW, ())
             engine.observe(Observation(), NOW + timedelta(minutes=20))
         assert isinstance(decision, Decision)
-        assert decision.answer is Answer.NO
+        assert decision.answer is ApprovalAnswer.NO
         lines = stormcone("history").out.splitlines()
         assert lines[0] == f"reboot of web-0, web-1 — {Outcome.COMPLETED}  {event().id}"
         assert lines[1] == "├── 2026-01-01 00:00:00Z  cloud  announced: not before 2026-01-01 00:15:00Z"

@@ -6,7 +6,7 @@ import tomllib
 import pytest
 
 from stormcone.clock import SystemClock
-from stormcone_simulators.scenario import scenario_file, scenario_names
+from stormcone_simulators.scenarios.format import scenario_file, scenario_names
 
 STEPS = """\
 title = "All that there is"

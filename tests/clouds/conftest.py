@@ -14,8 +14,8 @@ import pytest
 from stormcone import App, Approval, Context, Handler, Impact, MaintenanceEvent, ManualClock
 from stormcone.journal import Episode
 from stormcone.plugins import simulator_class
-from stormcone.simulator import Simulator, SimulatorOptions
-from stormcone_simulators.testing import AgentDriver
+from stormcone.simulators.contract import Simulator, SimulatorOptions
+from stormcone.testing import AgentDriver
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,10 @@ from aliyunsdkecs.request.v20140526.RebootInstanceRequest import RebootInstanceR
 
 from stormcone import Agent, App, GiveUp, Impact, Journal, ManualClock, Origin, Outcome, Phase, Veto
 from stormcone.clock import SystemClock
-from stormcone.poller import Poller
+from stormcone.agent.poller import Poller
 from stormcone_alibaba.provider import AlibabaProvider, AlibabaRegionProvider
 from stormcone_simulators.alibaba import AlibabaSimulator
-from stormcone_simulators.testing import AgentDriver
+from stormcone.testing import AgentDriver
 
 INQUIRING = "SystemMaintenance.Reboot:Inquiring"
 PATIENCE = 20.0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stormcone import Approval, Impact
-from stormcone.handlerfile import load_app
+from stormcone.handlers.files import load_app
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "both_clouds.py"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from stormcone.journal import Journal
-from stormcone_simulators.conformance import SUITES, JournalStore, cases
+from stormcone.testing.conformance import SUITES, JournalStore, cases
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.__name__)
@@ -15,7 +15,7 @@ def test_every_case_states_a_promise_and_its_source(suite):
 
 def test_a_suite_without_a_subject_says_what_it_lacks(pytester):
     pytester.makepyfile("""
-        from stormcone_simulators.conformance import JournalSuite
+        from stormcone.testing.conformance import JournalSuite
 
         class TestMine(JournalSuite):
             pass

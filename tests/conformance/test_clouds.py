@@ -6,7 +6,7 @@ import pytest
 
 from stormcone.model import Impact
 from stormcone.plugins import PROVIDERS, SIMULATORS, load_plugins
-from stormcone_simulators.conformance import Cloud, ProviderSuite, SimulatorSuite
+from stormcone.testing.conformance import Cloud, ProviderSuite, SimulatorSuite
 
 _EVACUATION_ON_AZURE = {
     "DocumentIncarnation": 1,

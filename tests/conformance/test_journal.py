@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from stormcone.journal import Journal
-from stormcone_simulators.conformance import JournalSuite, JournalUnderTest
+from stormcone.testing.conformance import JournalSuite, JournalUnderTest
 
 
 class TestSQLite(JournalSuite):

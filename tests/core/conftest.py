@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stormcone.agent import Agent
+from stormcone.agent.loop import Agent
 from stormcone.clock import ManualClock
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import Episode, Journal
@@ -26,9 +26,9 @@ from stormcone.model import (
     Phase,
     Scope,
 )
-from stormcone.notices import Notice, NoticeKind
-from stormcone.runs import Run
-from stormcone.workers import Executor, InlineExecutor, ThreadExecutor
+from stormcone.agent.notices import Notice, NoticeKind
+from stormcone.rules.runs import Run
+from stormcone.agent.workers import Executor, InlineExecutor, ThreadExecutor
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import pytest
 from stormcone.errors import GiveUp, ProviderError, RequestRefused, Retry, Veto
 from stormcone.handlers import Stage
 from stormcone.model import Approval, Capabilities, Impact, Outcome, Phase, Scope
-from stormcone.notices import NoticeKind
+from stormcone.agent.notices import NoticeKind
 
 PREPARES = (Stage.PREPARE,)
 ROUND = (Stage.PREPARE, Stage.RECOVER)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from stormcone.model import Outcome
-from stormcone.notices import NoticeKind
+from stormcone.agent.notices import NoticeKind
 
 
 def test_no_handler_runs_nothing_is_approved_and_what_would_be_done_is_said(world):

@@ -3,7 +3,7 @@
 import pytest
 
 from stormcone.handlers import Stage
-from stormcone.notices import NoticeKind
+from stormcone.agent.notices import NoticeKind
 
 ROUND = (Stage.PREPARE, Stage.RECOVER)
 SENTENCE = "until it can be written no handler starts and nothing is approved"

@@ -8,8 +8,8 @@ import pytest
 from stormcone.errors import ProviderError
 from stormcone.handlers import App, Stage
 from stormcone.model import Outcome, Scope
-from stormcone.notices import NoticeKind
-from stormcone.workers import InlineExecutor
+from stormcone.agent.notices import NoticeKind
+from stormcone.agent.workers import InlineExecutor
 
 ROUND = (Stage.PREPARE, Stage.RECOVER)
 MINUTE = timedelta(minutes=1)

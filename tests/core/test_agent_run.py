@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from stormcone.agent import Agent
+from stormcone.agent.loop import Agent
 from stormcone.errors import ProviderError
 from stormcone.handlers import Stage
 from stormcone.journal import Journal
-from stormcone.notices import NoticeKind
-from stormcone.workers import InlineExecutor
+from stormcone.agent.notices import NoticeKind
+from stormcone.agent.workers import InlineExecutor
 
 ROUND = (Stage.PREPARE, Stage.RECOVER)
 

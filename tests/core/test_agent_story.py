@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 from stormcone.errors import GiveUp, ProviderError, RequestRefused, Retry, Veto
 from stormcone.handlers import Stage
 from stormcone.model import Impact, Phase
-from stormcone.notices import NoticeKind
-from stormcone.runs import RunState
+from stormcone.agent.notices import NoticeKind
+from stormcone.rules.runs import RunState
 
 IDS = ("A", "B")
 MINUTES = st.sampled_from([15, 1, 0])

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from stormcone.approval import GUARDS, PREPARED, Answer, Facts, decide
+from stormcone.rules.approval import GUARDS, PREPARED, ApprovalAnswer, Facts, decide
 from stormcone.handlers import App, Stage
 from stormcone.model import Machine, Scope
-from stormcone.runs import Run, RunState
+from stormcone.rules.runs import Run, RunState
 
 MACHINE = Machine(provider="test", id="vm-0", name="web-0")
-YES, WAIT, NO = Answer
+YES, WAIT, NO = ApprovalAnswer
 
 
 def run(state=RunState.SUCCEEDED, stage=Stage.PREPARE, name="lb", attempt=1):

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from stormcone import commands
+from stormcone.handlers import commands
 from stormcone.clock import ManualClock
-from stormcone.commands import CommandHandler, split_command, variables
-from stormcone.context import Context, RunControl
+from stormcone.handlers.commands import CommandHandler, split_command, variables
+from stormcone.handlers.context import Context, RunControl
 from stormcone.errors import SettingsError
 from stormcone.handlers import Stage
 from stormcone.model import Machine
-from stormcone.runs import Attempt, Verdict
-from stormcone.workers import attempt_stage
+from stormcone.rules.runs import Attempt, Verdict
+from stormcone.agent.workers import attempt_stage
 
 
 class Lines(logging.Handler):

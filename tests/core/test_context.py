@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from stormcone.clock import ManualClock
-from stormcone.context import Context, RunControl
+from stormcone.handlers.context import Context, RunControl
 from stormcone.model import Machine
 
 

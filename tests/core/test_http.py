@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from stormcone.clock import ManualClock
 from stormcone.errors import ProviderError, RequestRefused, Unreachable
-from stormcone.http import (
+from stormcone.clouds.http.client import (
     BODY_LIMIT,
     RETRY_AFTER_LIMIT,
     STATUSES,
     MetadataClient,
-    StatusMeaning,
+    HttpStatusMeaning,
     Timeouts,
     fault_reason,
     retry_after,
@@ -309,7 +309,7 @@ class TestAStatus:
 
     def test_means_what_the_providers_table_says(self, scripted):
         scripted.answer(403)
-        client = MetadataClient(statuses={**STATUSES, 403: StatusMeaning("the token is old", passing=True)})
+        client = MetadataClient(statuses={**STATUSES, 403: HttpStatusMeaning("the token is old", passing=True)})
         error = fails(client, scripted.url)
         client.close()
         assert error.passing

@@ -15,10 +15,10 @@ import pytest
 from stormcone.errors import JournalDamaged, JournalError, JournalLocked, JournalTooNew, NotAJournal
 from stormcone.handlers import Stage
 from stormcone.journal import Journal
-from stormcone.journal.schema import APPLICATION_ID, VERSION
-from stormcone.lifecycle import Change, ChangeKind
+from stormcone.journal.sqlite.schema import APPLICATION_ID, VERSION
+from stormcone.rules.lifecycle import Change, ChangeKind
 from stormcone.model import Machine
-from stormcone.runs import RUN_MOVES, NewRun, RunState
+from stormcone.rules.runs import RUN_MOVES, NewRun, RunState
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1, microseconds=7)

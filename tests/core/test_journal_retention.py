@@ -9,9 +9,9 @@ import pytest
 
 from stormcone.handlers import Stage
 from stormcone.journal import Journal
-from stormcone.lifecycle import Change, ChangeKind
+from stormcone.rules.lifecycle import Change, ChangeKind
 from stormcone.model import Machine, MaintenanceEvent, Phase
-from stormcone.runs import Attempt, NewRun, RunState, Settled, Verdict
+from stormcone.rules.runs import Attempt, NewRun, RunState, Settled, Verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stormcone.lifecycle import INFERENCES, MOVES, ChangeKind, Known, advance, infer_outcome, missing
+from stormcone.rules.lifecycle import INFERENCES, MOVES, ChangeKind, Known, advance, infer_outcome, missing
 from stormcone.model import Cause, Impact, Machine, MaintenanceEvent, Observation, Origin, Outcome, Phase
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

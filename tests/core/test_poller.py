@@ -7,7 +7,7 @@ import pytest
 from stormcone.clock import ManualClock
 from stormcone.errors import ProviderError, ProviderUnavailable
 from stormcone.model import Capabilities, Machine, Outcome, Scope
-from stormcone.poller import Poller
+from stormcone.agent.poller import Poller
 
 
 class Impatient(ManualClock):

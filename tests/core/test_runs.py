@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stormcone.handlers import App, Handler, Stage
-from stormcone.lifecycle import Change, ChangeKind
+from stormcone.rules.lifecycle import Change, ChangeKind
 from stormcone.model import Impact, Phase
-from stormcone.runs import (
+from stormcone.rules.runs import (
     END_GRACE,
     LONGEST_PAUSE,
     RUN_MOVES,

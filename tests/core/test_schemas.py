@@ -9,9 +9,9 @@ import pytest
 
 from stormcone.journal import Journal
 from stormcone.journal import schema as schema_module
-from stormcone.journal.schema import VERSION
+from stormcone.journal.sqlite.schema import VERSION
 from stormcone.model import Impact, Machine
-from stormcone.runs import RunState
+from stormcone.rules.runs import RunState
 
 FROZEN = Path(__file__).with_name("schemas")
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -68,7 +68,7 @@ def test_an_upgrade_that_is_cut_off_has_not_happened(
     """A made-up next version, whose process ends before the commit, and whose next start goes through."""
     monkeypatch.setattr(schema_module, "UPGRADES", (*schema_module.UPGRADES, "ALTER TABLE lives ADD COLUMN mood TEXT;"))
     monkeypatch.setattr(schema_module, "VERSION", VERSION + 1)
-    monkeypatch.setattr("stormcone.journal.files.VERSION", VERSION + 1)
+    monkeypatch.setattr("stormcone.journal.sqlite.files.VERSION", VERSION + 1)
     before = old.read_bytes()
 
     def dies(_boundary: str) -> None:

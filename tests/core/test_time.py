@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from stormcone.commands import CommandHandler
+from stormcone.handlers.commands import CommandHandler
 from stormcone.errors import ProviderError, Retry
 from stormcone.handlers import Stage
-from stormcone.notices import NoticeKind
+from stormcone.agent.notices import NoticeKind
 
 PREPARES = (Stage.PREPARE,)
 ROUND = (Stage.PREPARE, Stage.RECOVER)

@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 
 from stormcone.clock import ManualClock
-from stormcone.context import Context, RunControl
+from stormcone.handlers.context import Context, RunControl
 from stormcone.errors import GiveUp, Retry, Veto
 from stormcone.handlers import Handler, Stage
 from stormcone.model import Machine
-from stormcone.runs import Attempt, Verdict
-from stormcone.workers import InlineExecutor, ThreadExecutor, attempt_stage
+from stormcone.rules.runs import Attempt, Verdict
+from stormcone.agent.workers import InlineExecutor, ThreadExecutor, attempt_stage
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from stormcone import App
 from stormcone.cli import cli
-from stormcone_simulators.scenario import Scenario, parse_scenario
+from stormcone_simulators.scenarios.format import Scenario, parse_scenario
 
 _LINK = re.compile(r"\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
 

@@ -9,13 +9,13 @@ import requests
 
 from stormcone.cli import COMMANDS
 from stormcone.errors import StormconeError
-from stormcone.lifecycle import INFERENCES, MOVES
+from stormcone.rules.lifecycle import INFERENCES, MOVES
 from stormcone.model import CONSEQUENCES, MaintenanceEvent
 from stormcone_alibaba.errors import CODES
 from stormcone_alibaba.provider import AlibabaProvider
 from stormcone_alibaba.wire import EVENT_TYPES, STATUSES
 from stormcone_simulators.azure import AzureSimulator
-from stormcone_simulators.faults import KINDS
+from stormcone_simulators.http.faults import KINDS
 
 
 def directives(root, name):

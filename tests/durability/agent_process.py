@@ -21,8 +21,8 @@ from typing import Any
 from stormcone import Agent, App, Context, GiveUp, Handler, Journal, MaintenanceEvent
 from stormcone.clock import ManualClock
 from stormcone.plugins import PROVIDERS, load_plugins
-from stormcone.provider import Provider, ProviderOptions
-from stormcone.workers import InlineExecutor
+from stormcone.clouds.contract import Provider, ProviderOptions
+from stormcone.agent.workers import InlineExecutor
 
 WITHIN_STAGE = "within_stage"
 """A boundary of our own: the handler is in the middle of its work."""

@@ -22,11 +22,11 @@ import pytest
 from stormcone import Impact, Journal, ManualClock, Outcome
 from stormcone.handlers import Stage
 from stormcone.journal import Episode
-from stormcone.lifecycle import MOVES
+from stormcone.rules.lifecycle import MOVES
 from stormcone.model import Cause, Phase
 from stormcone.plugins import simulator_class
-from stormcone.runs import Run, RunState
-from stormcone.simulator import Simulator, SimulatorOptions
+from stormcone.rules.runs import Run, RunState
+from stormcone.simulators.contract import Simulator, SimulatorOptions
 
 HANDLERS = ("first", "second")
 MINUTE = 60

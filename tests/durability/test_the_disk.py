@@ -17,12 +17,12 @@ import pytest
 
 from stormcone import Agent, App, Context, Handler, Impact, Journal, MaintenanceEvent, ManualClock
 from stormcone.errors import JournalDamaged, JournalError, JournalLocked, JournalTooNew, NotAJournal
-from stormcone.journal.connection import PRAGMAS
-from stormcone.journal.damage import damaged
-from stormcone.journal.schema import APPLICATION_ID, VERSION
-from stormcone.notices import Notice, NoticeKind
+from stormcone.journal.sqlite.connection import PRAGMAS
+from stormcone.journal.sqlite.damage import damaged
+from stormcone.journal.sqlite.schema import APPLICATION_ID, VERSION
+from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.plugins import provider_class
-from stormcone.workers import InlineExecutor
+from stormcone.agent.workers import InlineExecutor
 from stormcone_simulators.azure import AzureSimulator
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

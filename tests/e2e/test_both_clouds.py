@@ -12,7 +12,7 @@ import pytest
 from stormcone import Outcome
 from stormcone.clock import SystemClock
 from stormcone.plugins import simulator_class
-from stormcone.simulator import SimulatorOptions
+from stormcone.simulators.contract import SimulatorOptions
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "both_clouds.py"
 KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "testid", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret"}

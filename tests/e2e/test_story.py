@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from stormcone.simulation import ControlClient
+from stormcone.simulators.control_client import ControlClient
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "load_balancer.py"
 

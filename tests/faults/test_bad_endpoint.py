@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from stormcone.model import Outcome
-from stormcone.notices import NoticeKind
-from stormcone_simulators.faults import KINDS
+from stormcone.agent.notices import NoticeKind
+from stormcone_simulators.http.faults import KINDS
 
 STATUSES = {
     f"status {status}{' with Retry-After' if more else ''}": {"status": status, **more}

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from stormcone.errors import GiveUp, Retry, SimulationError, Veto
 from stormcone.handlers import Handler
 from stormcone.model import Impact
-from stormcone_simulators.faults import KINDS
+from stormcone_simulators.http.faults import KINDS
 
 SLOW = {"hang", "drip", "huge_body", "deep_json"}
 """Kinds that `test_bad_endpoint` tries, and that would make this one slow."""

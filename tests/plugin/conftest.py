@@ -13,7 +13,7 @@ for module in (
     "stormcone_azure.provider",
     "stormcone_simulators.alibaba",
     "stormcone_simulators.azure",
-    "stormcone_simulators.testing",
+    "stormcone.testing",
 ):
     import_module(module)
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from stormcone import App, Handler, Impact, ManualClock, Outcome, Phase, SystemClock
-from stormcone.notices import NoticeKind
+from stormcone.agent.notices import NoticeKind
 from stormcone_simulators.azure import AzureSimulator
-from stormcone_simulators.testing import AgentDriver
+from stormcone.testing import AgentDriver
 
 
 class Recorder(Handler):

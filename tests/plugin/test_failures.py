@@ -7,7 +7,7 @@ import pytest
 
 from stormcone import App, Context, GiveUp, Handler, Impact, MaintenanceEvent, ManualClock, Outcome, Phase, Veto
 from stormcone_simulators.azure import AzureSimulator
-from stormcone_simulators.testing import AgentDriver
+from stormcone.testing import AgentDriver
 
 IN_15_MINUTES = timedelta(minutes=15)
 

@@ -268,7 +268,7 @@ class TestBesideOthers:
             import unittest
             from stormcone import App, Handler, Impact, ManualClock, Phase
             from stormcone_simulators.azure import AzureSimulator
-            from stormcone_simulators.testing import AgentDriver
+            from stormcone.testing import AgentDriver
 
             class Drain(Handler):
                 def prepare(self, event, context):

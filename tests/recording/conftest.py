@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from stormcone import Agent, App, Handler, Journal, ManualClock
-from stormcone.exchange import Exchange
+from stormcone.clouds.exchange import Exchange
 from stormcone.plugins import provider_class, simulator_class
 from stormcone.recording import Recorder, read_trace
-from stormcone.simulator import Replay, Simulator, SimulatorOptions
-from stormcone.timeline import timeline
-from stormcone.workers import InlineExecutor
+from stormcone.simulators.contract import Replay, Simulator, SimulatorOptions
+from stormcone.journal.timeline import timeline
+from stormcone.agent.workers import InlineExecutor
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

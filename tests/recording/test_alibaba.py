@@ -6,9 +6,9 @@ import pytest
 
 from stormcone import Impact, Outcome
 from stormcone.plugins import provider_class
-from stormcone.provider import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions
 from stormcone.recording import read_trace
-from stormcone.recording.export import export
+from stormcone.journal.export import export
 
 HALF_HOUR = timedelta(minutes=30)
 INQUIRING = "SystemMaintenance.Reboot:Inquiring"

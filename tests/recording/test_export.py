@@ -7,7 +7,7 @@ import pytest
 from stormcone import Impact, Journal
 from stormcone.errors import TraceError
 from stormcone.recording import read_trace
-from stormcone.recording.export import export
+from stormcone.journal.export import export
 
 HALF_HOUR = timedelta(minutes=30)
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stormcone.errors import SettingsError, TraceError
-from stormcone.exchange import Exchange
+from stormcone.clouds.exchange import Exchange
 from stormcone.recording import Entry, Header, Recorder, read_trace
-from stormcone.recording.trace import entry_text, header_text, tail_text
+from stormcone.recording.trace_file import entry_text, header_text, tail_text
 
 TIMES = st.datetimes(timezones=st.just(UTC))
 LINES = st.text(st.characters(exclude_categories=["Cs"]))
@@ -164,7 +164,7 @@ class TestAFileThatSomebodyWrote:
             read_trace(tmp_path / "trace.yaml")
 
     def test_may_be_large_and_is_refused_beyond_all_measure(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("stormcone.recording.trace.LARGEST", 10)
+        monkeypatch.setattr("stormcone.recording.trace_file.LARGEST", 10)
         (tmp_path / "trace.yaml").write_text(TRACE)
         with pytest.raises(TraceError, match="larger than"):
             read_trace(tmp_path / "trace.yaml")

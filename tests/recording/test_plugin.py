@@ -6,7 +6,7 @@ import pytest
 
 from stormcone import App, Handler, Impact, Outcome
 from stormcone.errors import TraceError
-from stormcone_simulators import pytest_plugin
+from stormcone.testing import pytest_plugin
 
 # The folder's own conftest has a `replay` for its own needs: this is the users'.
 replay = pytest_plugin.replay

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from stormcone.errors import TraceError
-from stormcone.exchange import TraceRules
+from stormcone.clouds.exchange import TraceRules
 from stormcone.recording import Recorder, read_trace
 
 

@@ -12,7 +12,7 @@ from stormcone.model import Outcome
 from stormcone.plugins import provider_class
 from stormcone.recording import Recorder, read_trace
 from stormcone_simulators.azure import AzureReplay
-from stormcone_simulators.scenario import scenario_names
+from stormcone_simulators.scenarios.format import scenario_names
 
 HOUR = timedelta(hours=1)
 EVENTS = "/metadata/scheduledevents?api-version=2020-07-01"

@@ -7,7 +7,7 @@ import pytest
 
 from stormcone import ManualClock
 from stormcone.errors import ProviderError
-from stormcone.http import MetadataClient, Timeouts
+from stormcone.clouds.http.client import MetadataClient, Timeouts
 from stormcone_azure.provider import AzureProvider
 
 

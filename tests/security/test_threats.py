@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from stormcone.agent import Agent
+from stormcone.agent.loop import Agent
 from stormcone.clock import ManualClock
-from stormcone.commands import CommandHandler
-from stormcone.context import Context, RunControl
+from stormcone.handlers.commands import CommandHandler
+from stormcone.handlers.context import Context, RunControl
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import Journal
 from stormcone.model import Impact, Machine, MaintenanceEvent, Phase
 from stormcone.plugins import provider_class, simulator_class
-from stormcone.simulator import SimulatorOptions
-from stormcone.workers import InlineExecutor, attempt_stage
+from stormcone.simulators.contract import SimulatorOptions
+from stormcone.agent.workers import InlineExecutor, attempt_stage
 
 KEY, SECRET, TOKEN = "AKIDexampleexample", "sEcReTsEcReTsEcReT", "StsTokenStsTokenStsToken"
 

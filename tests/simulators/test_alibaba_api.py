@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from stormcone.simulator import SimulatorOptions
+from stormcone.simulators.contract import SimulatorOptions
 from stormcone_simulators.alibaba import AlibabaSimulator
 from stormcone_simulators.alibaba.rpc import xml
 

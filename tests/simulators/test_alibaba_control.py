@@ -10,8 +10,8 @@ import pytest
 
 from stormcone.errors import ProviderError, RequestRefused, SimulationError
 from stormcone.model import Approval, Impact, Outcome, Phase
-from stormcone.provider import ProviderOptions
-from stormcone.simulator import SimulatorOptions
+from stormcone.clouds.contract import ProviderOptions
+from stormcone.simulators.contract import SimulatorOptions
 from stormcone_alibaba.provider import AlibabaProvider
 from stormcone_simulators.alibaba import AlibabaSimulator
 from stormcone_simulators.alibaba.types import EVENT_TYPES

@@ -11,13 +11,13 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from stormcone.clock import ManualClock
 from stormcone.errors import SettingsError, SimulationError
 from stormcone.model import Impact
-from stormcone.simulator import SimulatorOptions
+from stormcone.simulators.contract import SimulatorOptions
 from stormcone_simulators.alibaba import AlibabaSimulator
 from stormcone_simulators.alibaba.documents import CODES, PUBLIC_CODES
 from stormcone_simulators.alibaba.errors import ApiError
 from stormcone_simulators.alibaba.model import Query
-from stormcone_simulators.alibaba.types import EVENT_TYPES, FINISHED, NEUTRAL, SPOT_RELEASE, Status
-from stormcone_simulators.scenario import scenario_names
+from stormcone_simulators.alibaba.types import EVENT_TYPES, FINISHED, NEUTRAL, SPOT_RELEASE, EventStatus
+from stormcone_simulators.scenarios.format import scenario_names
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -386,7 +386,7 @@ class Lives(RuleBasedStateMachine):
         self.clock = ManualClock()
         self.simulator = AlibabaSimulator(("i-aaa", "i-bbb"), clock=self.clock)
         self.model = self.simulator._alibaba
-        self.seen: dict[str, list[Status]] = {}
+        self.seen: dict[str, list[EventStatus]] = {}
 
     def teardown(self):
         self.simulator.close()
@@ -450,11 +450,11 @@ class Lives(RuleBasedStateMachine):
             assert course == sorted(course, key=ORDER.__getitem__), course
             assert not any(status in FINISHED for status in course[:-1])
             assert (event.ended_at is not None) == (event.status in FINISHED)
-            if event.status is Status.SCHEDULED:
+            if event.status is EventStatus.SCHEDULED:
                 assert event.not_before > now
             if event.simulated:
-                assert Status.INQUIRING not in course
-                assert Status.FAILED not in course
+                assert EventStatus.INQUIRING not in course
+                assert EventStatus.FAILED not in course
 
     @invariant()
     def nothing_is_listed_twice(self):
@@ -468,9 +468,9 @@ class Lives(RuleBasedStateMachine):
 
 
 ORDER = {
-    Status.INQUIRING: 0,
-    Status.SCHEDULED: 0,
-    Status.EXECUTING: 1,
+    EventStatus.INQUIRING: 0,
+    EventStatus.SCHEDULED: 0,
+    EventStatus.EXECUTING: 1,
     **dict.fromkeys(FINISHED, 2),
 }
 

@@ -22,7 +22,7 @@ from stormcone_simulators.alibaba.signature import (
     sign,
     string_to_sign,
 )
-from stormcone_simulators.messages import Request
+from stormcone_simulators.http.messages import Request
 
 KEY = AccessKey(id="testid", secret="testsecret")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

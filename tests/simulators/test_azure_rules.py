@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stormcone.errors import SettingsError, SimulationError
-from stormcone.simulator import SimulatorOptions
+from stormcone.simulators.contract import SimulatorOptions
 from stormcone_simulators.azure import AzureSimulator
 
 

@@ -12,7 +12,7 @@ from stormcone.clock import ManualClock
 from stormcone.errors import SimulationError
 from stormcone.model import Impact
 from stormcone_simulators.azure import AzureSimulator
-from stormcone_simulators.messages import Request
+from stormcone_simulators.http.messages import Request
 
 MACHINES = ("a@one", "b@one", "c@two", "d@gpu", "e@gpu")
 GROUPS = {"one": ("a", "b"), "two": ("c",), "gpu": ("d", "e")}

@@ -157,7 +157,7 @@ class TestClock:
         clock = SystemClock()
         simulator = azures(clock=clock)
         ask = simulator._control.answer
-        from stormcone_simulators.messages import Request
+        from stormcone_simulators.http.messages import Request
 
         def call(**content):
             return json.loads(ask(Request("POST", "/_simulator/clock", {}, json.dumps(content).encode())).body)

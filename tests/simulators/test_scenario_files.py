@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stormcone.errors import SimulationError
-from stormcone_simulators.scenario import (
+from stormcone_simulators.scenarios.format import (
     MAX_TEXT,
     STEPS,
     Scenario,
@@ -19,8 +19,8 @@ from stormcone_simulators.scenario import (
     scenario_names,
     scenario_text,
 )
-from stormcone_simulators.scenario_random import scenarios
-from stormcone_simulators.toml_lines import lines_of
+from stormcone_simulators.scenarios.random import scenarios
+from stormcone_simulators.scenarios.toml_lines import lines_of
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schema" / "scenario.json"
 

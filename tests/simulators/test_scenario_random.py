@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, find, given, settings
 
 from stormcone.clock import ManualClock
 from stormcone.errors import SimulationError
-from stormcone.simulator import SimulatorOptions
+from stormcone.simulators.contract import SimulatorOptions
 from stormcone_simulators.alibaba import AlibabaSimulator
 from stormcone_simulators.azure import AzureSimulator
-from stormcone_simulators.scenario import STEPS, parse_scenario, scenario_text
-from stormcone_simulators.scenario_random import random_scenario, scenarios
+from stormcone_simulators.scenarios.format import STEPS, parse_scenario, scenario_text
+from stormcone_simulators.scenarios.random import random_scenario, scenarios
 
 SEEDS = range(200)
 

@@ -4,12 +4,12 @@ import click
 import pytest
 from requests import Session
 
-from stormcone.cli.simulate import command as simulate
+from stormcone.cli.commands.simulate import command as simulate
 from stormcone.clock import SystemClock
 from stormcone.model import Impact
 from stormcone_simulators.control import ChangedEvent, ClockStep, EndedEvent, NewEvent
-from stormcone_simulators.faults import FaultRule
-from stormcone_simulators.scenario import STEPS
+from stormcone_simulators.http.faults import FaultRule
+from stormcone_simulators.scenarios.format import STEPS
 
 # What a step does: its subcommand, its call of the control API, and that call's body.
 STEPWISE = {

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from stormcone.errors import SimulationError
-from stormcone_simulators.scenario import MAX_TEXT, parse_scenario, scenario_names
+from stormcone_simulators.scenarios.format import MAX_TEXT, parse_scenario, scenario_names
 
 S, D, F = "Scheduled", "Started", "Freeze"
 

@@ -13,17 +13,17 @@ from stormcone.errors import StormconeError
 from stormcone.text import printable
 
 COMMANDS = {
-    "run": ("stormcone.cli.run", "Watch this machine and carry your handlers through its maintenance."),
-    "events": ("stormcone.cli.events", "Show what is announced."),
-    "approve": ("stormcone.cli.approve", "Tell the cloud that an event may begin."),
-    "history": ("stormcone.cli.history", "Show what the journal knows: events, handlers, approvals."),
-    "record": ("stormcone.cli.record", "Record what the cloud says, to replay it on a simulator."),
-    "providers": ("stormcone.cli.providers", "List the clouds and simulators that are installed."),
-    "doctor": ("stormcone.cli.doctor", "Which cloud is this, and can we reach what we need?"),
-    "simulator": ("stormcone.cli.simulator", "Serve a cloud's own protocol, for tests."),
-    "simulate": ("stormcone.cli.simulate", "Make, move and call off simulated events."),
-    "scenarios": ("stormcone.cli.scenarios", "List the scripts of events that simulators play, or make one up."),
-    "demo": ("stormcone.cli.demo", "See the whole story in a minute: no account, no server."),
+    "run": ("stormcone.cli.commands.run", "Watch this machine and carry your handlers through its maintenance."),
+    "events": ("stormcone.cli.commands.events", "Show what is announced."),
+    "approve": ("stormcone.cli.commands.approve", "Tell the cloud that an event may begin."),
+    "history": ("stormcone.cli.commands.history", "Show what the journal knows: events, handlers, approvals."),
+    "record": ("stormcone.cli.commands.record", "Record what the cloud says, to replay it on a simulator."),
+    "providers": ("stormcone.cli.commands.providers", "List the clouds and simulators that are installed."),
+    "doctor": ("stormcone.cli.commands.doctor", "Which cloud is this, and can we reach what we need?"),
+    "simulator": ("stormcone.cli.commands.simulator", "Serve a cloud's own protocol, for tests."),
+    "simulate": ("stormcone.cli.commands.simulate", "Make, move and call off simulated events."),
+    "scenarios": ("stormcone.cli.commands.scenarios", "List the scripts of events that simulators play, or make one up."),
+    "demo": ("stormcone.cli.commands.demo", "See the whole story in a minute: no account, no server."),
 }
 """Every command: its module, which has a click command `command`, and one sentence."""
 

@@ -11,7 +11,7 @@ import click
 
 from stormcone.clock import Clock, SystemClock
 from stormcone.errors import SettingsError
-from stormcone.provider import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -7,9 +7,9 @@ import click
 
 from stormcone.journal import Episode
 from stormcone.model import Approval, Machine, MaintenanceEvent, Phase
-from stormcone.notices import describe
+from stormcone.agent.notices import describe
 from stormcone.text import printable, span, stamp
-from stormcone.timeline import Entry
+from stormcone.journal.timeline import TimelineEntry
 
 _IMPACT_COLOURS = {
     "terminate": "red",
@@ -59,7 +59,7 @@ def _when(event: MaintenanceEvent, now: datetime) -> str:
     return f"scheduled, not before {stamp(event.not_before)} " + (f"(in {span(left)})" if left.days >= 0 else "(due)")
 
 
-def story_text(episode: Episode, story: list[Entry]) -> str:
+def story_text(episode: Episode, story: list[TimelineEntry]) -> str:
     """An event's story as a tree, each line whole so that it can be copied."""
     event = episode.event
     again = f", episode {episode.number}" if episode.number > 1 else ""
@@ -77,7 +77,7 @@ def story_text(episode: Episode, story: list[Entry]) -> str:
     )
 
 
-def _entry_text(entry: Entry, width: int) -> str:
+def _entry_text(entry: TimelineEntry, width: int) -> str:
     who = click.style(f"{printable(entry.who):<{width}}", fg=_WHO_COLOURS.get(entry.who, _HANDLER_COLOUR))
     result = f": {entry.result}" if entry.result else ""
     return f"{click.style(stamp(entry.at), dim=True)}  {who}  {printable(entry.what + result)}"

@@ -5,4 +5,4 @@ from stormcone.journal.records import AttemptRecord as AttemptRecord
 from stormcone.journal.records import ChangeRecord as ChangeRecord
 from stormcone.journal.records import Episode as Episode
 from stormcone.journal.records import Life as Life
-from stormcone.journal.store import Journal as Journal
+from stormcone.journal.sqlite.store import Journal as Journal

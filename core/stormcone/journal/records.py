@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from stormcone.lifecycle import ChangeKind, Known
+from stormcone.rules.lifecycle import ChangeKind, Known
 from stormcone.model import MaintenanceEvent
 
 

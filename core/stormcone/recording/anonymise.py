@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
-from stormcone.exchange import Exchange, TraceRules
+from stormcone.clouds.exchange import Exchange, TraceRules
 from stormcone.recording.secrets import WITHHELD
 from stormcone.recording.times import is_time
 

@@ -17,10 +17,10 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from stormcone.errors import TraceError
-from stormcone.exchange import Exchange, TraceRules
+from stormcone.clouds.exchange import Exchange, TraceRules
 from stormcone.recording.anonymise import Anonymiser
 from stormcone.recording.secrets import essence, scrubbed
-from stormcone.recording.trace import Entry, Header, Origin, entry_text, header_text, tail_text
+from stormcone.recording.trace_file import TraceEntry, Header, Origin, entry_text, header_text, tail_text
 from stormcone.text import one_line
 
 _log = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ class Recorder:
             self._remember(stream, exchange)
             return stream
         self._save(exchange.at)
-        text = entry_text(Entry(exchange=clean, last_seen=clean.at))
+        text = entry_text(TraceEntry(exchange=clean, last_seen=clean.at))
         self._append(text)
         if self.error:
             return None

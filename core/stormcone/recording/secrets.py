@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from stormcone.exchange import Exchange, TraceRules
+from stormcone.clouds.exchange import Exchange, TraceRules
 
 WITHHELD = "(withheld)"
 

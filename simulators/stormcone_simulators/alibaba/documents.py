@@ -8,7 +8,7 @@ from typing import Any
 from stormcone_simulators.alibaba.gate import TIME_FORMAT
 from stormcone_simulators.alibaba.instances import ActionOnMaintenance, Attributes, InstanceStatus
 from stormcone_simulators.alibaba.model import EcsEvent
-from stormcone_simulators.alibaba.types import EVENT_TYPES, Status
+from stormcone_simulators.alibaba.types import EVENT_TYPES, EventStatus
 
 Document = dict[str, Any]
 
@@ -16,9 +16,9 @@ _INVENTED = 9000
 
 PUBLIC_CODES: Mapping[str, int] = MappingProxyType(
     {
-        Status.SCHEDULED: 24,
-        Status.EXECUTED: 0,
-        Status.AVOIDED: 8,
+        EventStatus.SCHEDULED: 24,
+        EventStatus.EXECUTED: 0,
+        EventStatus.AVOIDED: 8,
         "SystemMaintenance.Reboot": 1,
         "InstanceExpiration.Stop": 34,
         "SystemFailure.Reboot": 65,
@@ -31,7 +31,7 @@ PUBLIC_CODES: Mapping[str, int] = MappingProxyType(
 
 CODES: Mapping[str, int] = MappingProxyType(
     {
-        **{name: _INVENTED + place for place, name in enumerate((*Status, *InstanceStatus, *EVENT_TYPES))},
+        **{name: _INVENTED + place for place, name in enumerate((*EventStatus, *InstanceStatus, *EVENT_TYPES))},
         **PUBLIC_CODES,
     }
 )

@@ -1,10 +1,10 @@
 """How true the Alibaba Cloud simulator is to ECS system events."""
 
-from stormcone_simulators.fidelity import Feature, Sheet, Verdict
+from stormcone_simulators.fidelity import Feature, Sheet, Fidelity
 
 SHEET: Sheet = (
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "The calls of simulated events, their parameters, refusals and codes",
         "Alibaba Cloud's documentation",
         (
@@ -13,7 +13,7 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "A simulated maintenance is Scheduled, Executing at its time, then Executed; a failure is Executing at once",
         "Alibaba Cloud's documentation",
         (
@@ -22,7 +22,7 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "A simulated event is called off while it is Scheduled or Executing",
         "Alibaba Cloud's documentation",
         (
@@ -31,13 +31,13 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "RebootInstance avoids a scheduled SystemMaintenance.Reboot",
         "Alibaba Cloud's documentation",
         ("test_alibaba_lifecycle.py::TestReboot::test_it_avoids_a_restart_that_is_scheduled_and_nothing_else",),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "An event that inquires waits for AcceptInquiredSystemEvent",
         "Alibaba Cloud's documentation",
         (
@@ -46,7 +46,7 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "The history and the full status with their filters, defaults, pages and tokens",
         "Alibaba Cloud's documentation",
         (
@@ -56,13 +56,13 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "What has ended is listed for 30 days",
         "Alibaba Cloud's documentation",
         ("test_alibaba_api.py::TestFilters::test_what_has_ended_is_shown_for_30_days_and_what_has_not_for_ever",),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "Signatures of version 1 and 3, nonces, 15 minutes of skew, temporary keys",
         "Alibaba Cloud's documentation",
         (
@@ -73,7 +73,7 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "Answers in XML or JSON as the real SDK of the vendor reads them",
         "run with the SDK",
         (
@@ -82,7 +82,7 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "A throttled operation is refused until the next minute",
         "Alibaba Cloud's documentation",
         (
@@ -90,7 +90,7 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "Metadata with and without a token, and the credentials of an instance role",
         "Alibaba Cloud's documentation",
         (
@@ -99,7 +99,7 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "The release of a spot instance, in the metadata of that instance and as a lock",
         "Alibaba Cloud's documentation",
         (
@@ -108,43 +108,43 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "A notification for each status, as CloudMonitor sends it",
         "Alibaba Cloud's documentation",
         ("test_alibaba_notifications.py::TestContent::test_it_has_the_documented_fields",),
     ),
     Feature(
-        Verdict.DOES_NOT,
+        Fidelity.DOES_NOT,
         "Anything of the instance itself: no event really stops or restarts it",
         "by design",
     ),
     Feature(
-        Verdict.DOES_NOT,
+        Fidelity.DOES_NOT,
         "Disk events, which cannot be simulated on the real service either",
         "Alibaba Cloud's documentation",
     ),
     Feature(
-        Verdict.DOES_NOT,
+        Fidelity.DOES_NOT,
         "RAM policies: a key that is known may do everything",
         "by design",
     ),
     Feature(
-        Verdict.UNVERIFIED,
+        Fidelity.UNVERIFIED,
         "Maintenance stays Executing for 60 s; a setting changes that",
         "no source",
     ),
     Feature(
-        Verdict.UNVERIFIED,
+        Fidelity.UNVERIFIED,
         "1,000 simulated events may be active at once; a setting changes that",
         "the number is not published",
     ),
     Feature(
-        Verdict.UNVERIFIED,
+        Fidelity.UNVERIFIED,
         "The numeric codes of types and statuses, but for the few that are public",
         "no source",
     ),
     Feature(
-        Verdict.UNVERIFIED,
+        Fidelity.UNVERIFIED,
         "Of a batch with one bad id nothing is done",
         "no source",
     ),

@@ -19,7 +19,7 @@ from stormcone.clock import Clock
 from stormcone.errors import SettingsError
 from stormcone_simulators.alibaba import signature
 from stormcone_simulators.alibaba.errors import ApiError, invalid, missing
-from stormcone_simulators.messages import Request, form_of
+from stormcone_simulators.http.messages import Request, form_of
 
 API_VERSION = "2014-05-26"
 SKEW = timedelta(minutes=15)

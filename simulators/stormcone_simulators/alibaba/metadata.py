@@ -19,7 +19,7 @@ from stormcone_simulators.alibaba.documents import stamp, zone_of
 from stormcone_simulators.alibaba.gate import AccessKey
 from stormcone_simulators.alibaba.model import AlibabaModel
 from stormcone_simulators.machines import SimulatedMachine
-from stormcone_simulators.messages import Request, Response
+from stormcone_simulators.http.messages import Request, Response
 
 ROOT = "/latest"
 ACCOUNT = "1234567890123456"
@@ -52,7 +52,7 @@ class Where:
     token_required: bool
 
 
-class Metadata:
+class MetadataService:
     """Answers each instance about itself.
 
     Args:

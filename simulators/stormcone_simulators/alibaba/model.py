@@ -14,8 +14,8 @@ from stormcone.errors import SimulationError
 from stormcone.model import Outcome, Phase
 from stormcone_simulators.alibaba.errors import ApiError
 from stormcone_simulators.alibaba.instances import Instances
-from stormcone_simulators.alibaba.types import EVENT_TYPES, SPOT_RELEASE, STATUS_OF, Kind, Status, kind_of
-from stormcone_simulators.events import EventBook, Plan, Revision, SimulatedEvent, TooLate, start_time
+from stormcone_simulators.alibaba.types import EVENT_TYPES, SPOT_RELEASE, STATUS_OF, EventOrder, EventStatus, kind_of
+from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent, TooLate, start_time
 from stormcone_simulators.machines import Machines
 
 KEPT = timedelta(days=30)
@@ -46,14 +46,14 @@ class EcsEvent(SimulatedEvent):
         return self.resources[0]
 
     @property
-    def status(self) -> Status | None:
+    def status(self) -> EventStatus | None:
         """`EventCycleStatus`; None once it has ended in no way that this cloud has a word for."""
         if self.outcome is not None:
             return STATUS_OF.get(self.outcome)
         if self.phase is Phase.STARTED:
-            return Status.EXECUTING
+            return EventStatus.EXECUTING
         # What does not start by itself waits for its owner's word.
-        return Status.INQUIRING if self.starts_at is None else Status.SCHEDULED
+        return EventStatus.INQUIRING if self.starts_at is None else EventStatus.SCHEDULED
 
 
 Span = tuple[datetime | None, datetime | None]
@@ -73,7 +73,7 @@ class Query:
         tags: what the instances are tagged with.
     """
 
-    statuses: Collection[Status] = ()
+    statuses: Collection[EventStatus] = ()
     types: Collection[str] = ()
     event_ids: Collection[str] = ()
     instance_ids: Collection[str] = ()
@@ -88,7 +88,7 @@ class Query:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
+class AlibabaRules:
     """How this ECS differs from the usual one.
 
     Attributes:
@@ -109,7 +109,7 @@ class AlibabaModel:
         changed: called after every change of an event.
     """
 
-    def __init__(self, machines: Machines, rules: Rules, changed: Callable[[EcsEvent], None]) -> None:
+    def __init__(self, machines: Machines, rules: AlibabaRules, changed: Callable[[EcsEvent], None]) -> None:
         self.instances = Instances(machines)
         self.book = EventBook[EcsEvent](self._changed)
         self.rules = rules
@@ -117,7 +117,7 @@ class AlibabaModel:
         self._numbers = itertools.count(1)
         self._by_instance: dict[str, dict[str, EcsEvent]] = {}
 
-    def draft(self, plan: Plan, now: datetime) -> EcsEvent:
+    def draft(self, plan: EventPlan, now: datetime) -> EcsEvent:
         """The event that the plan would make, not yet announced.
 
         Raises:
@@ -175,10 +175,10 @@ class AlibabaModel:
         if sum(event.simulated for event in self.book.live) + len(names) > self.rules.quota:
             raise ApiError("SimulatedEventLimitExceeded")
         usual = EVENT_TYPES[event_type]
-        kind = Kind(name=event_type, first=usual.first, simulated=True)
+        kind = EventOrder(name=event_type, first=usual.first, simulated=True)
         events = []
         for name in names:
-            plan = Plan(impact=usual.impact, resources=(name,), not_before=not_before)
+            plan = EventPlan(impact=usual.impact, resources=(name,), not_before=not_before)
             events.append(self._make(kind, plan, now))
         for event in events:
             self.book.add(event)
@@ -213,7 +213,7 @@ class AlibabaModel:
             ApiError: it does not wait for that.
         """
         event = self.book.find(event_id)
-        if event is None or event.status is not Status.INQUIRING:
+        if event is None or event.status is not EventStatus.INQUIRING:
             raise ApiError("InvalidEventId.NoInquiringEventFound")
         event.approved_by.append(by)
         self.book.start(event, now)
@@ -229,7 +229,7 @@ class AlibabaModel:
             raise ApiError("DryRunOperation")
         self.instances.restart(name, now)
         for event in self._about(name).values():
-            if event.native_type == "SystemMaintenance.Reboot" and event.status is Status.SCHEDULED:
+            if event.native_type == "SystemMaintenance.Reboot" and event.status is EventStatus.SCHEDULED:
                 self.book.end(event, now, Outcome.AVOIDED)
 
     def history(self, query: Query, now: datetime, *, before: int | None = None) -> Iterator[EcsEvent]:
@@ -255,12 +255,12 @@ class AlibabaModel:
         live = (event for event in self._about(name).values() if event.phase is not Phase.ENDED)
         return next((event for event in live if event.native_type == SPOT_RELEASE), None)
 
-    def _make(self, kind: Kind, plan: Plan, now: datetime) -> EcsEvent:
+    def _make(self, kind: EventOrder, plan: EventPlan, now: datetime) -> EcsEvent:
         usual = EVENT_TYPES[kind.name]
         not_before = start_time(plan, now, now + usual.notice)
         started_for = self.rules.executing if plan.started_for is None else plan.started_for
-        begun: dict[str, Any] = {"starts_at": None if kind.first is Status.INQUIRING else max(not_before, now)}
-        if kind.first is Status.EXECUTING:
+        begun: dict[str, Any] = {"starts_at": None if kind.first is EventStatus.INQUIRING else max(not_before, now)}
+        if kind.first is EventStatus.EXECUTING:
             # Of a failure `NotBefore` is when it becomes Executed; it executes from the first.
             not_before = max(not_before, now if plan.started_for is None else now + plan.started_for)
             begun = {"starts_at": now, "phase": Phase.STARTED, "started_at": now, "ends_at": not_before}

@@ -23,7 +23,7 @@ from stormcone.errors import SettingsError
 from stormcone_simulators.alibaba.documents import Document, stamp
 from stormcone_simulators.alibaba.metadata import ACCOUNT
 from stormcone_simulators.alibaba.model import EcsEvent
-from stormcone_simulators.alibaba.types import FINISHED, SPOT_RELEASE, Status
+from stormcone_simulators.alibaba.types import FINISHED, SPOT_RELEASE, EventStatus
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Notifications:
         self._region = region
         self._webhook = webhook
         self._sent: deque[Document] = deque(maxlen=_KEPT)
-        self._told: dict[str, Status] = {}
+        self._told: dict[str, EventStatus] = {}
 
     def changed(self, event: EcsEvent) -> None:
         """Take note that an event has changed; tells of it if its status has."""

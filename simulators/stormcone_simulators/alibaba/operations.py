@@ -18,7 +18,7 @@ from stormcone_simulators.alibaba.errors import ApiError
 from stormcone_simulators.alibaba.instances import ActionOnMaintenance
 from stormcone_simulators.alibaba.model import AlibabaModel, EcsEvent, Query
 from stormcone_simulators.alibaba.parameters import INVALID, MISSING, Arguments, Form, Parameter, Schema
-from stormcone_simulators.alibaba.types import EVENT_TYPES, FINISHED, Status
+from stormcone_simulators.alibaba.types import EVENT_TYPES, FINISHED, EventStatus
 
 MOST = 100
 """How many instances or events one call may name, and how many entries a page may have."""
@@ -67,7 +67,7 @@ def _cancel(model: AlibabaModel, given: Arguments, caller: Caller) -> Document:
 def _history(model: AlibabaModel, given: Arguments, caller: Caller) -> Document:
     statuses = given.first("InstanceEventCycleStatus", "EventCycleStatus")
     query = Query(
-        statuses=[Status(status) for status in statuses] or FINISHED,
+        statuses=[EventStatus(status) for status in statuses] or FINISHED,
         types=given.first("InstanceEventType", "EventType"),
         event_ids=given["EventId"],
         instance_ids=given.first("ResourceId", "InstanceId"),
@@ -88,7 +88,7 @@ def _history(model: AlibabaModel, given: Arguments, caller: Caller) -> Document:
 
 def _full_status(model: AlibabaModel, given: Arguments, caller: Caller) -> Document:
     query = Query(
-        statuses=(Status.SCHEDULED, Status.INQUIRING),
+        statuses=(EventStatus.SCHEDULED, EventStatus.INQUIRING),
         types=given.first("InstanceEventType", "EventType"),
         event_ids=given["EventId"],
         instance_ids=given["InstanceId"],
@@ -273,8 +273,8 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
                     _P(name="ResourceType", choices=("instance", "ddh", "managedhost"), otherwise="instance"),
                     _P(name="ResourceId", form=Form.LIST, most=MOST),
                     _EVENT_IDS,
-                    _P(name="InstanceEventCycleStatus", form=Form.LIST, most=7, choices=tuple(Status)),
-                    _P(name="EventCycleStatus", choices=tuple(Status)),
+                    _P(name="InstanceEventCycleStatus", form=Form.LIST, most=7, choices=tuple(EventStatus)),
+                    _P(name="EventCycleStatus", choices=tuple(EventStatus)),
                     *_TYPES,
                     *_SPANS,
                     *_PAGES,

@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from stormcone.exchange import Exchange
+from stormcone.clouds.exchange import Exchange
 from stormcone.model import Cause, Impact, Phase
-from stormcone.provider import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions
 from stormcone.recording import Trace
 from stormcone_simulators.alibaba.errors import FAILURES, UNKNOWN_FAILURE, ApiError
 from stormcone_simulators.alibaba.gate import Call
 from stormcone_simulators.alibaba.metadata import ROOT, failure
 from stormcone_simulators.alibaba.rpc import answered, refused
-from stormcone_simulators.alibaba.types import EVENT_TYPES, STATUS_OF, Status
+from stormcone_simulators.alibaba.types import EVENT_TYPES, STATUS_OF, EventStatus
 from stormcone_simulators.events import SimulatedEvent
-from stormcone_simulators.messages import Request, Response
+from stormcone_simulators.http.messages import Request, Response
 from stormcone_simulators.replay import CloudReplay, ReplaySimulator
 from stormcone_simulators.replay.track import Listing, recorded_request
 
@@ -146,8 +146,8 @@ def _event(item: Mapping[str, Any], at: datetime) -> SimulatedEvent:
     """The event that an entry means; what cannot be read is as if it were not there."""
     native_type, status = _named(item, "EventType"), _named(item, "EventCycleStatus")
     known = EVENT_TYPES.get(native_type)
-    outcome = _OUTCOMES.get(Status(status)) if status in set(Status) else None
-    started = Phase.STARTED if status == Status.EXECUTING else Phase.SCHEDULED
+    outcome = _OUTCOMES.get(EventStatus(status)) if status in set(EventStatus) else None
+    started = Phase.STARTED if status == EventStatus.EXECUTING else Phase.SCHEDULED
     return SimulatedEvent(
         id=str(item.get("EventId", "")),
         impact=known.impact if known else Impact.UNKNOWN,

@@ -15,7 +15,7 @@ from stormcone_simulators.alibaba.errors import FAILURES, UNKNOWN_FAILURE, ApiEr
 from stormcone_simulators.alibaba.gate import Call, Gate
 from stormcone_simulators.alibaba.model import AlibabaModel
 from stormcone_simulators.alibaba.operations import OPERATIONS, Caller
-from stormcone_simulators.messages import Response
+from stormcone_simulators.http.messages import Response
 
 JSON_TYPE = "application/json;charset=utf-8"
 XML_TYPE = "text/xml;charset=utf-8"

@@ -9,13 +9,13 @@ from pydantic import Field, model_validator
 
 from stormcone.clock import Clock, ManualClock, SystemClock
 from stormcone.errors import SettingsError, SimulationError
-from stormcone.provider import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions
 from stormcone.recording import Trace
-from stormcone.simulator import Setting, SimulatorOptions
+from stormcone.simulators.contract import Setting, SimulatorOptions
 from stormcone_simulators.alibaba.documents import Document
 from stormcone_simulators.alibaba.gate import AccessKey, Gate
-from stormcone_simulators.alibaba.metadata import ROLE_KEY, Metadata, Where
-from stormcone_simulators.alibaba.model import AlibabaModel, Rules
+from stormcone_simulators.alibaba.metadata import ROLE_KEY, MetadataService, Where
+from stormcone_simulators.alibaba.model import AlibabaModel, AlibabaRules
 from stormcone_simulators.alibaba.notifications import Notifications, Webhook, checked_webhook
 from stormcone_simulators.alibaba.replay import AlibabaReplay
 from stormcone_simulators.alibaba.rpc import Api
@@ -24,8 +24,8 @@ from stormcone_simulators.alibaba.wire import AlibabaWire
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Body, Route, read
 from stormcone_simulators.machines import Machines
-from stormcone_simulators.messages import Request, Response, json_response
-from stormcone_simulators.play import Order
+from stormcone_simulators.http.messages import Request, Response, json_response
+from stormcone_simulators.scenarios.play import PossibleEvent
 from stormcone_simulators.settings import count, seconds, switch
 
 DEFAULT_MACHINE = "i-stormcone0"
@@ -86,7 +86,7 @@ class AlibabaSimulator(BaseSimulator):
 
     name: ClassVar[str] = "alibaba"
     one_each: ClassVar[bool] = True
-    orders: ClassVar[Sequence[Order]] = ORDERS
+    orders: ClassVar[Sequence[PossibleEvent]] = ORDERS
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(name="region", help="The region that is served.", default=DEFAULT_REGION),
         Setting(name="access-key", help="Who may call: ID:SECRET or ID:SECRET:TOKEN.", default=DEFAULT_KEY),
@@ -130,11 +130,11 @@ class AlibabaSimulator(BaseSimulator):
         self._key = AccessKey.parse(access_key)
         self._webhook = Webhook(checked_webhook(webhook, anywhere=webhook_anywhere)) if webhook else None
         self._notifications = Notifications(region, self._webhook)
-        self._alibaba = AlibabaModel(known, Rules(quota=quota, executing=executing), self._notifications.changed)
+        self._alibaba = AlibabaModel(known, AlibabaRules(quota=quota, executing=executing), self._notifications.changed)
         clients = signing_clock or SystemClock()
         gate = Gate((self._key, ROLE_KEY), clients, throttle)
         where = Where(region=region, token_required=token_required)
-        wire = AlibabaWire(Api(self._alibaba, gate, region), Metadata(self._alibaba, where, clients))
+        wire = AlibabaWire(Api(self._alibaba, gate, region), MetadataService(self._alibaba, where, clients))
         super().__init__(known, self._alibaba, wire, clock=clock or SystemClock(), port=port, bind=bind)
 
     @classmethod

@@ -11,11 +11,11 @@ from types import MappingProxyType
 
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome
-from stormcone_simulators.events import Plan
-from stormcone_simulators.play import Order
+from stormcone_simulators.events import EventPlan
+from stormcone_simulators.scenarios.play import PossibleEvent
 
 
-class Status(StrEnum):
+class EventStatus(StrEnum):
     """`EventCycleStatus`: where an event is in its life."""
 
     INQUIRING = "Inquiring"
@@ -27,25 +27,25 @@ class Status(StrEnum):
     FAILED = "Failed"
 
 
-FINISHED = frozenset({Status.EXECUTED, Status.AVOIDED, Status.CANCELED, Status.FAILED})
+FINISHED = frozenset({EventStatus.EXECUTED, EventStatus.AVOIDED, EventStatus.CANCELED, EventStatus.FAILED})
 """The statuses that stay; the history shows only these where no status is asked for."""
 
-FIRST = (Status.INQUIRING, Status.SCHEDULED, Status.EXECUTING)
+FIRST = (EventStatus.INQUIRING, EventStatus.SCHEDULED, EventStatus.EXECUTING)
 """The statuses that an event may begin with."""
 
-STATUS_OF: Mapping[Outcome, Status] = MappingProxyType(
+STATUS_OF: Mapping[Outcome, EventStatus] = MappingProxyType(
     {
-        Outcome.COMPLETED: Status.EXECUTED,
-        Outcome.CANCELED: Status.CANCELED,
-        Outcome.AVOIDED: Status.AVOIDED,
-        Outcome.FAILED: Status.FAILED,
+        Outcome.COMPLETED: EventStatus.EXECUTED,
+        Outcome.CANCELED: EventStatus.CANCELED,
+        Outcome.AVOIDED: EventStatus.AVOIDED,
+        Outcome.FAILED: EventStatus.FAILED,
     }
 )
 """How an end is called. An event whose outcome is unknown has no status: the history does not list it any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class EventType:
+class AlibabaEventType:
     """One type of event and what is usual for it.
 
     Attributes:
@@ -59,15 +59,15 @@ class EventType:
 
     impact: Impact
     cause: Cause
-    first: Status = Status.SCHEDULED
+    first: EventStatus = EventStatus.SCHEDULED
     simulated: bool = False
-    statuses: frozenset[Status] = frozenset()
+    statuses: frozenset[EventStatus] = frozenset()
     notice: timedelta = timedelta(hours=48)
 
 
-_MAINTENANCE = frozenset({Status.SCHEDULED, Status.EXECUTING, Status.EXECUTED, Status.AVOIDED, Status.CANCELED})
-_FAILURE = frozenset({Status.EXECUTING, Status.EXECUTED})
-_DISK_REPAIR = (_MAINTENANCE - {Status.SCHEDULED}) | {Status.INQUIRING}
+_MAINTENANCE = frozenset({EventStatus.SCHEDULED, EventStatus.EXECUTING, EventStatus.EXECUTED, EventStatus.AVOIDED, EventStatus.CANCELED})
+_FAILURE = frozenset({EventStatus.EXECUTING, EventStatus.EXECUTED})
+_DISK_REPAIR = (_MAINTENANCE - {EventStatus.SCHEDULED}) | {EventStatus.INQUIRING}
 # Failures are recovered from within 10 minutes; users have 24 to 48 hours for maintenance.
 _RECOVERY = timedelta(minutes=10)
 _SPOT = timedelta(minutes=5)
@@ -75,100 +75,100 @@ _SPOT = timedelta(minutes=5)
 SPOT_RELEASE = "Instance:PreemptibleInstanceInterruption"
 """The release of a spot instance: a notification and a time in the metadata, no event of the API."""
 
-EVENT_TYPES: Mapping[str, EventType] = MappingProxyType(
+EVENT_TYPES: Mapping[str, AlibabaEventType] = MappingProxyType(
     {
-        "SystemMaintenance.Reboot": EventType(
+        "SystemMaintenance.Reboot": AlibabaEventType(
             impact=Impact.REBOOT,
             cause=Cause.MAINTENANCE,
             simulated=True,
-            statuses=_MAINTENANCE | {Status.INQUIRING, Status.FAILED},
+            statuses=_MAINTENANCE | {EventStatus.INQUIRING, EventStatus.FAILED},
         ),
-        "SystemMaintenance.Redeploy": EventType(
+        "SystemMaintenance.Redeploy": AlibabaEventType(
             impact=Impact.REDEPLOY,
             cause=Cause.MAINTENANCE,
             simulated=True,
-            statuses=_MAINTENANCE | {Status.INQUIRING},
+            statuses=_MAINTENANCE | {EventStatus.INQUIRING},
         ),
-        "SystemMaintenance.Stop": EventType(
-            impact=Impact.STOP, cause=Cause.MAINTENANCE, simulated=True, statuses=_MAINTENANCE | {Status.FAILED}
+        "SystemMaintenance.Stop": AlibabaEventType(
+            impact=Impact.STOP, cause=Cause.MAINTENANCE, simulated=True, statuses=_MAINTENANCE | {EventStatus.FAILED}
         ),
-        "SystemFailure.Reboot": EventType(
+        "SystemFailure.Reboot": AlibabaEventType(
             impact=Impact.REBOOT,
             cause=Cause.HARDWARE_FAILURE,
-            first=Status.EXECUTING,
+            first=EventStatus.EXECUTING,
             simulated=True,
-            statuses=_FAILURE | {Status.FAILED},
+            statuses=_FAILURE | {EventStatus.FAILED},
             notice=_RECOVERY,
         ),
-        "SystemFailure.Redeploy": EventType(
+        "SystemFailure.Redeploy": AlibabaEventType(
             impact=Impact.REDEPLOY,
             cause=Cause.HARDWARE_FAILURE,
-            first=Status.EXECUTING,
+            first=EventStatus.EXECUTING,
             simulated=True,
             statuses=_MAINTENANCE,
             notice=_RECOVERY,
         ),
-        "SystemFailure.Stop": EventType(
+        "SystemFailure.Stop": AlibabaEventType(
             impact=Impact.STOP,
             cause=Cause.HARDWARE_FAILURE,
-            first=Status.EXECUTING,
+            first=EventStatus.EXECUTING,
             simulated=True,
             statuses=_FAILURE,
             notice=_RECOVERY,
         ),
-        "InstanceFailure.Reboot": EventType(
+        "InstanceFailure.Reboot": AlibabaEventType(
             impact=Impact.REBOOT,
             cause=Cause.GUEST_FAILURE,
-            first=Status.EXECUTING,
+            first=EventStatus.EXECUTING,
             simulated=True,
             statuses=_FAILURE,
             notice=_RECOVERY,
         ),
-        "SystemFailure.Delete": EventType(
+        "SystemFailure.Delete": AlibabaEventType(
             impact=Impact.TERMINATE,
             cause=Cause.HARDWARE_FAILURE,
-            first=Status.EXECUTING,
-            statuses=_FAILURE | {Status.AVOIDED},
+            first=EventStatus.EXECUTING,
+            statuses=_FAILURE | {EventStatus.AVOIDED},
             notice=_RECOVERY,
         ),
-        "SystemMaintenance.RebootAndIsolateErrorDisk": EventType(
-            impact=Impact.REBOOT, cause=Cause.HARDWARE_FAILURE, first=Status.INQUIRING, statuses=_DISK_REPAIR
+        "SystemMaintenance.RebootAndIsolateErrorDisk": AlibabaEventType(
+            impact=Impact.REBOOT, cause=Cause.HARDWARE_FAILURE, first=EventStatus.INQUIRING, statuses=_DISK_REPAIR
         ),
-        "SystemMaintenance.RebootAndReInitErrorDisk": EventType(
-            impact=Impact.REBOOT, cause=Cause.HARDWARE_FAILURE, first=Status.INQUIRING, statuses=_DISK_REPAIR
+        "SystemMaintenance.RebootAndReInitErrorDisk": AlibabaEventType(
+            impact=Impact.REBOOT, cause=Cause.HARDWARE_FAILURE, first=EventStatus.INQUIRING, statuses=_DISK_REPAIR
         ),
-        "SystemMaintenance.IsolateErrorDisk": EventType(
+        "SystemMaintenance.IsolateErrorDisk": AlibabaEventType(
             impact=Impact.DEGRADED,
             cause=Cause.HARDWARE_FAILURE,
-            first=Status.INQUIRING,
-            statuses=_DISK_REPAIR | {Status.FAILED},
+            first=EventStatus.INQUIRING,
+            statuses=_DISK_REPAIR | {EventStatus.FAILED},
         ),
-        "SystemMaintenance.ReInitErrorDisk": EventType(
+        "SystemMaintenance.ReInitErrorDisk": AlibabaEventType(
             impact=Impact.DEGRADED,
             cause=Cause.HARDWARE_FAILURE,
-            first=Status.INQUIRING,
-            statuses=_DISK_REPAIR | {Status.FAILED},
+            first=EventStatus.INQUIRING,
+            statuses=_DISK_REPAIR | {EventStatus.FAILED},
         ),
-        "SystemMaintenance.PerformanceImpact": EventType(
+        "SystemMaintenance.PerformanceImpact": AlibabaEventType(
             impact=Impact.DEGRADED,
             cause=Cause.MAINTENANCE,
-            first=Status.EXECUTING,
+            first=EventStatus.EXECUTING,
             statuses=_FAILURE,
             notice=_RECOVERY,
         ),
         # Of the following only the names are documented: first status, statuses and notice are unverified.
-        "SystemMaintenance.CleanInactiveDisks": EventType(
-            impact=Impact.NONE, cause=Cause.MAINTENANCE, first=Status.INQUIRING
+        "SystemMaintenance.CleanInactiveDisks": AlibabaEventType(
+            impact=Impact.NONE, cause=Cause.MAINTENANCE, first=EventStatus.INQUIRING
         ),
-        "SystemMaintenance.StopAndRepair": EventType(impact=Impact.STOP, cause=Cause.MAINTENANCE),
-        "SystemUpgrade.Migrate": EventType(impact=Impact.UNKNOWN, cause=Cause.MAINTENANCE),
-        "SecurityPunish.Locked": EventType(impact=Impact.UNKNOWN, cause=Cause.SECURITY, first=Status.EXECUTING),
-        "SecurityPunish.WebsiteBanned": EventType(impact=Impact.UNKNOWN, cause=Cause.SECURITY, first=Status.EXECUTING),
-        "InstanceExpiration.Stop": EventType(impact=Impact.STOP, cause=Cause.BILLING, notice=timedelta(days=3)),
-        "InstanceExpiration.Delete": EventType(impact=Impact.TERMINATE, cause=Cause.BILLING, notice=timedelta(days=3)),
-        "AccountUnbalanced.Stop": EventType(impact=Impact.STOP, cause=Cause.BILLING, notice=timedelta(hours=1)),
-        "AccountUnbalanced.Delete": EventType(impact=Impact.TERMINATE, cause=Cause.BILLING, notice=timedelta(hours=1)),
-        SPOT_RELEASE: EventType(impact=Impact.TERMINATE, cause=Cause.PREEMPTION, notice=_SPOT),
+        "SystemMaintenance.StopAndRepair": AlibabaEventType(impact=Impact.STOP, cause=Cause.MAINTENANCE),
+        "SystemUpgrade.Migrate": AlibabaEventType(impact=Impact.UNKNOWN, cause=Cause.MAINTENANCE),
+        "SecurityPunish.Locked": AlibabaEventType(impact=Impact.UNKNOWN, cause=Cause.SECURITY, first=EventStatus.EXECUTING),
+        "SecurityPunish.WebsiteBanned": AlibabaEventType(impact=Impact.UNKNOWN, cause=Cause.SECURITY, first=EventStatus.EXECUTING),
+        "InstanceExpiration.Stop": AlibabaEventType(impact=Impact.STOP, cause=Cause.BILLING, notice=timedelta(days=3)),
+        "InstanceExpiration.Delete": AlibabaEventType(impact=Impact.TERMINATE, cause=Cause.BILLING, notice=timedelta(days=3)),
+        "AccountUnbalanced.Stop": AlibabaEventType(impact=Impact.STOP, cause=Cause.BILLING, notice=timedelta(hours=1)),
+        "AccountUnbalanced.Delete": AlibabaEventType(impact=Impact.TERMINATE, cause=Cause.BILLING, notice=timedelta(hours=1)),
+        SPOT_RELEASE: AlibabaEventType(impact=Impact.TERMINATE, cause=Cause.PREEMPTION, notice=_SPOT),
     }
 )
 
@@ -194,9 +194,9 @@ NEUTRAL: Mapping[tuple[Impact, Cause], str] = MappingProxyType(
 
 
 ORDERS = (
-    *(Order(impact, cause) for impact, cause in NEUTRAL),
+    *(PossibleEvent(impact, cause) for impact, cause in NEUTRAL),
     *(
-        Order(kind.impact, kind.cause, name)
+        PossibleEvent(kind.impact, kind.cause, name)
         for name, kind in EVENT_TYPES.items()
         if name
         not in {neutral.partition(":")[0] if neutral != SPOT_RELEASE else neutral for neutral in NEUTRAL.values()}
@@ -219,7 +219,7 @@ SILENT: Mapping[tuple[Impact, Cause | None], str] = MappingProxyType(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class EventOrder:
     """What an event is to be.
 
     Attributes:
@@ -229,11 +229,11 @@ class Kind:
     """
 
     name: str
-    first: Status
+    first: EventStatus
     simulated: bool
 
 
-def kind_of(plan: Plan) -> Kind:
+def kind_of(plan: EventPlan) -> EventOrder:
     """What the plan asks for: by its `native_type`, `TYPE` or `TYPE:STATUS`, or else by impact and cause.
 
     A type that CreateSimulatedSystemEvents knows makes a simulated event, unless a first status is asked for: that
@@ -245,7 +245,7 @@ def kind_of(plan: Plan) -> Kind:
     return _named(plan.native_type or _neutral(plan), plan.impact)
 
 
-def _neutral(plan: Plan) -> str:
+def _neutral(plan: EventPlan) -> str:
     fitting = {cause: name for (impact, cause), name in NEUTRAL.items() if impact is plan.impact}
     if not fitting:
         impacts = _listed(impact for impact, _ in NEUTRAL)
@@ -266,7 +266,7 @@ def _why(impact: Impact, cause: Cause | None) -> str:
     return f", as {SILENT[impact, cause]}" if (impact, cause) in SILENT else ""
 
 
-def _named(text: str, impact: Impact) -> Kind:
+def _named(text: str, impact: Impact) -> EventOrder:
     by_name = {name.casefold(): name for name in EVENT_TYPES}
     name, status_text = by_name.get(text.casefold()), ""
     if name is None:
@@ -278,12 +278,12 @@ def _named(text: str, impact: Impact) -> Kind:
     if event_type.impact is not impact:
         raise SimulationError(f"Alibaba Cloud's event type {name} has the impact {event_type.impact}")
     if not status_text:
-        return Kind(name=name, first=event_type.first, simulated=event_type.simulated)
+        return EventOrder(name=name, first=event_type.first, simulated=event_type.simulated)
     possible = {first.casefold(): first for first in FIRST if first in (event_type.statuses or FIRST)}
     if name == SPOT_RELEASE or status_text.casefold() not in possible:
         known = "no statuses" if name == SPOT_RELEASE else _listed(possible.values())
         raise SimulationError(f"an event of the type {name} cannot begin as {status_text!r}; it has {known}")
-    return Kind(name=name, first=possible[status_text.casefold()], simulated=False)
+    return EventOrder(name=name, first=possible[status_text.casefold()], simulated=False)
 
 
 def _listed(names: Iterable[str]) -> str:

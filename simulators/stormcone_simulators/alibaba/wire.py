@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from stormcone_simulators.alibaba.gate import Call
-from stormcone_simulators.alibaba.metadata import ROOT, Metadata, failure
+from stormcone_simulators.alibaba.metadata import ROOT, MetadataService, failure
 from stormcone_simulators.alibaba.rpc import Api
 from stormcone_simulators.machines import SimulatedMachine
-from stormcone_simulators.messages import Request, Response, problem
+from stormcone_simulators.http.messages import Request, Response, problem
 
 
 class AlibabaWire:
@@ -17,7 +17,7 @@ class AlibabaWire:
         metadata: answers the other.
     """
 
-    def __init__(self, api: Api, metadata: Metadata) -> None:
+    def __init__(self, api: Api, metadata: MetadataService) -> None:
         self._api = api
         self._metadata = metadata
 

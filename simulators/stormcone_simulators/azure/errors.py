@@ -4,7 +4,7 @@ Unverified, all of it: the statuses are documented or were seen in the field, th
 that reads them relies on nothing that Azure promises.
 """
 
-from stormcone_simulators.messages import Response, json_response
+from stormcone_simulators.http.messages import Response, json_response
 
 _TEXTS = {
     400: "Bad request",

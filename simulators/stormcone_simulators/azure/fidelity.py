@@ -1,10 +1,10 @@
 """How true the Azure simulator is to Scheduled Events."""
 
-from stormcone_simulators.fidelity import Feature, Sheet, Verdict
+from stormcone_simulators.fidelity import Feature, Sheet, Fidelity
 
 SHEET: Sheet = (
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "The document with the fields of each api-version, in the order of the service",
         "Azure's documentation",
         (
@@ -13,7 +13,7 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "Only the event types that an api-version knows; underscored names in the preview",
         "Azure's documentation",
         (
@@ -22,7 +22,7 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "400 without the header `Metadata: true`, and for a missing or unknown api-version",
         "Azure's documentation",
         (
@@ -31,7 +31,7 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "`NotBefore` as RFC 1123, empty once started; ids as upper-case GUIDs, the same to the end",
         "documentation and field",
         (
@@ -40,7 +40,7 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "Scheduled, Started, gone: by time, by approval, or called off",
         "Azure's documentation",
         (
@@ -49,7 +49,7 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "All machines of a group see its events; an isolated group only its own",
         "Azure's documentation",
         (
@@ -58,7 +58,7 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "One approval speaks for all machines; repeated it does no harm; any content type and api-version",
         "documentation and field",
         (
@@ -69,13 +69,13 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "On shared hardware an approval is noted and the event waits for its time",
         "Azure's documentation",
         ("test_azure_rules.py::TestApproval::test_on_shared_hardware_an_approval_is_only_noted",),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "`DocumentIncarnation` counts changes, skips, and starts over after a day without a request",
         "documentation and field",
         (
@@ -85,25 +85,25 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "The first request switches the service on, which may take up to 2 minutes",
         "Azure's documentation",
         ("test_azure_rules.py::TestFirstCall::test_the_first_answer_takes_its_time_and_the_next_ones_do_not",),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "`ETag` and 304, where that is switched on",
         "seen in the field",
         ("test_azure_documents.py::TestEtags::test_the_same_document_is_not_sent_twice",),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "The instance document, whole and in parts",
         "Azure's documentation",
         ("test_azure_documents.py::TestInstance::test_the_whole_document_and_its_parts_agree",),
     ),
     Feature(
-        Verdict.DOES,
+        Fidelity.DOES,
         "Programs written after the samples of the vendor work unchanged",
         "Azure's documentation",
         (
@@ -112,37 +112,37 @@ SHEET: Sheet = (
         ),
     ),
     Feature(
-        Verdict.DOES_NOT,
+        Fidelity.DOES_NOT,
         "Anything of the machine itself: nothing is paused, restarted, moved or deleted",
         "by design",
     ),
     Feature(
-        Verdict.DOES_NOT,
+        Fidelity.DOES_NOT,
         "A live event that turns into another type (a Reboot that becomes a Freeze)",
         "Azure's documentation",
     ),
     Feature(
-        Verdict.DOES_NOT,
+        Fidelity.DOES_NOT,
         "Waiting for the approvals of single machines one by one: an event waits for one approval or for its time",
         "Azure's documentation",
     ),
     Feature(
-        Verdict.DOES_NOT,
+        Fidelity.DOES_NOT,
         "Other parts of the metadata service: identity tokens, attested data, load balancer",
         "by design",
     ),
     Feature(
-        Verdict.UNVERIFIED,
+        Fidelity.UNVERIFIED,
         "How long a Freeze (5 min), a Preempt or a Terminate (1 min) stays started",
         "no source",
     ),
     Feature(
-        Verdict.UNVERIFIED,
+        Fidelity.UNVERIFIED,
         "With one unknown id in a request no event of the request is approved, and the answer is 400",
         "no source",
     ),
     Feature(
-        Verdict.UNVERIFIED,
+        Fidelity.UNVERIFIED,
         "Whether the incarnation counts for each machine or for the group",
         "no source",
     ),

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import NAMESPACE_DNS, uuid5
 
 from stormcone_simulators.azure.errors import error
-from stormcone_simulators.azure.model import Rules
+from stormcone_simulators.azure.model import AzureRules
 from stormcone_simulators.machines import SimulatedMachine
-from stormcone_simulators.messages import Request, Response, json_response
+from stormcone_simulators.http.messages import Request, Response, json_response
 
 _SUBSCRIPTION = str(uuid5(NAMESPACE_DNS, "subscription.stormcone.invalid"))
 _RESOURCE_GROUP = "stormcone"
@@ -18,7 +18,7 @@ _FIRST_VERSION = "2017-04-02"
 _VERSION = re.compile(r"20\d\d-[01]\d-[0-3]\d")
 
 
-def instance_document(machine: SimulatedMachine, rules: Rules) -> dict[str, Any]:
+def instance_document(machine: SimulatedMachine, rules: AzureRules) -> dict[str, Any]:
     """The whole document of a machine."""
     in_scale_set = machine.group in rules.scale_sets
     parent = f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/{_RESOURCE_GROUP}/providers/Microsoft.Compute"
@@ -55,7 +55,7 @@ def instance_document(machine: SimulatedMachine, rules: Rules) -> dict[str, Any]
     }
 
 
-def instance_answer(request: Request, path: str, machine: SimulatedMachine, rules: Rules) -> Response:
+def instance_answer(request: Request, path: str, machine: SimulatedMachine, rules: AzureRules) -> Response:
     """The part of the document that `path` names, such as `/compute/name`.
 
     A single value is given as text only, and has to be asked for with `format=text`. Unverified: which versions there

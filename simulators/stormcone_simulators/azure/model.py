@@ -11,14 +11,14 @@ from uuid import uuid4
 
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome, Phase
-from stormcone_simulators.events import EventBook, Plan, Revision, SimulatedEvent, TooLate, start_time
+from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent, TooLate, start_time
 from stormcone_simulators.machines import Machines, SimulatedMachine
-from stormcone_simulators.play import Order
+from stormcone_simulators.scenarios.play import PossibleEvent
 
 
 @dataclass(frozen=True, kw_only=True)
-class EventType:
-    """One `EventType` of the service and what is usual for it.
+class AzureEventType:
+    """One `AzureEventType` of the service and what is usual for it.
 
     Attributes:
         impact: what it does to the machine.
@@ -38,21 +38,21 @@ class EventType:
 # `started_for`: 10 minutes are documented for a usual operation; 5 for a freeze and 1 for the types that the machine
 # does not survive are unverified.
 EVENT_TYPES = {
-    "Freeze": EventType(
+    "Freeze": AzureEventType(
         impact=Impact.FREEZE,
         notice=timedelta(minutes=15),
         started_for=timedelta(minutes=5),
         duration=timedelta(seconds=5),
     ),
-    "Reboot": EventType(impact=Impact.REBOOT, notice=timedelta(minutes=15), started_for=timedelta(minutes=10)),
-    "Redeploy": EventType(impact=Impact.REDEPLOY, notice=timedelta(minutes=10), started_for=timedelta(minutes=10)),
-    "Preempt": EventType(
+    "Reboot": AzureEventType(impact=Impact.REBOOT, notice=timedelta(minutes=15), started_for=timedelta(minutes=10)),
+    "Redeploy": AzureEventType(impact=Impact.REDEPLOY, notice=timedelta(minutes=10), started_for=timedelta(minutes=10)),
+    "Preempt": AzureEventType(
         impact=Impact.TERMINATE,
         notice=timedelta(seconds=30),
         started_for=timedelta(minutes=1),
         cause=Cause.PREEMPTION,
     ),
-    "Terminate": EventType(
+    "Terminate": AzureEventType(
         impact=Impact.TERMINATE,
         notice=timedelta(minutes=5),
         started_for=timedelta(minutes=1),
@@ -78,8 +78,8 @@ _DESCRIPTIONS = {
 ORDERS = tuple(
     dict.fromkeys(
         [
-            *(Order(event_type.impact, event_type.cause) for event_type in EVENT_TYPES.values()),
-            *(Order(EVENT_TYPES[name].impact, cause) for name, cause in _DESCRIPTIONS),
+            *(PossibleEvent(event_type.impact, event_type.cause) for event_type in EVENT_TYPES.values()),
+            *(PossibleEvent(EVENT_TYPES[name].impact, cause) for name, cause in _DESCRIPTIONS),
         ]
     )
 )
@@ -111,7 +111,7 @@ class _Service:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
+class AzureRules:
     """How this Azure differs from the usual one.
 
     Attributes:
@@ -134,7 +134,7 @@ class AzureModel:
         revision: changes with every change that any machine sees.
     """
 
-    def __init__(self, machines: Machines, rules: Rules) -> None:
+    def __init__(self, machines: Machines, rules: AzureRules) -> None:
         self.machines = machines
         self.rules = rules
         self.revision = 0
@@ -142,7 +142,7 @@ class AzureModel:
         self._services = {machine.name: _Service() for machine in machines}
         self._shown: dict[str, Shown] = {}
 
-    def draft(self, plan: Plan, now: datetime) -> SimulatedEvent:
+    def draft(self, plan: EventPlan, now: datetime) -> SimulatedEvent:
         """The event that the plan would make, not yet announced.
 
         Raises:
@@ -296,7 +296,7 @@ def _duration(asked: timedelta | None, otherwise: timedelta | None) -> timedelta
     return None if asked < timedelta(0) else asked
 
 
-def _native_type(plan: Plan) -> str:
+def _native_type(plan: EventPlan) -> str:
     if plan.native_type is not None:
         by_name = {name.casefold(): name for name in EVENT_TYPES}
         name = by_name.get(plan.native_type.casefold())

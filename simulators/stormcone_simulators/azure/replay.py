@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
-from stormcone.exchange import Exchange
+from stormcone.clouds.exchange import Exchange
 from stormcone.model import Cause, Impact, Phase
 from stormcone.recording import Trace
 from stormcone_simulators.azure.errors import error
 from stormcone_simulators.azure.model import EVENT_TYPES
 from stormcone_simulators.azure.wire import CURRENT_VERSION, EVENTS_PATH, INSTANCE_PATH, approved_ids, has_header
 from stormcone_simulators.events import SimulatedEvent
-from stormcone_simulators.messages import Request, Response
+from stormcone_simulators.http.messages import Request, Response
 from stormcone_simulators.replay import CloudReplay, ReplaySimulator
 from stormcone_simulators.replay.track import Listing
 

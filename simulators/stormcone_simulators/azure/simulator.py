@@ -9,15 +9,15 @@ from pydantic import Field
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.errors import SettingsError
 from stormcone.recording import Trace
-from stormcone.simulator import Setting, SimulatorOptions
-from stormcone_simulators.azure.model import ORDERS, AzureModel, Rules
+from stormcone.simulators.contract import Setting, SimulatorOptions
+from stormcone_simulators.azure.model import ORDERS, AzureModel, AzureRules
 from stormcone_simulators.azure.replay import AzureReplay
 from stormcone_simulators.azure.wire import CURRENT_VERSION, EVENTS_PATH, AzureWire
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Body, Route, read
 from stormcone_simulators.machines import Machines
-from stormcone_simulators.messages import Request, Response
-from stormcone_simulators.play import Order
+from stormcone_simulators.http.messages import Request, Response
+from stormcone_simulators.scenarios.play import PossibleEvent
 from stormcone_simulators.settings import names, seconds, switch
 
 DEFAULT_MACHINE = "web-0"
@@ -47,7 +47,7 @@ class AzureSimulator(BaseSimulator):
     """
 
     name: ClassVar[str] = "azure"
-    orders: ClassVar[Sequence[Order]] = ORDERS
+    orders: ClassVar[Sequence[PossibleEvent]] = ORDERS
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(name="shared-hardware", help="An approval is only noted; the event starts at its time.", default=None),
         Setting(name="first-call-delay", help="Seconds that the first answer to a machine takes.", default="0"),
@@ -78,7 +78,7 @@ class AzureSimulator(BaseSimulator):
         for group in (*isolated_groups, *scale_sets):
             if group not in groups:
                 raise SettingsError(f"no machine is in the group {group!r}; there are: {', '.join(sorted(groups))}")
-        rules = Rules(
+        rules = AzureRules(
             shared_hardware=shared_hardware,
             first_call_delay=first_call_delay,
             isolated_groups=frozenset(isolated_groups),

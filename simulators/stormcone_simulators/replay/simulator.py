@@ -11,18 +11,18 @@ from typing import Any, ClassVar, NoReturn, Self
 
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.errors import SimulationError, TraceError
-from stormcone.exchange import Exchange
+from stormcone.clouds.exchange import Exchange
 from stormcone.model import Phase
 from stormcone.recording import Trace
 from stormcone.recording.times import shifted
-from stormcone.recording.trace import NO_ANSWER
-from stormcone.simulator import SimulatorOptions
+from stormcone.recording.trace_file import NO_ANSWER
+from stormcone.simulators.contract import SimulatorOptions
 from stormcone.text import span, stamp
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Route
-from stormcone_simulators.events import EventBook, Plan, Revision, SimulatedEvent
+from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent
 from stormcone_simulators.machines import Machines, SimulatedMachine
-from stormcone_simulators.messages import JSON_TYPE, Request, Response, json_response
+from stormcone_simulators.http.messages import JSON_TYPE, Request, Response, json_response
 from stormcone_simulators.replay.differences import Approvals, DifferenceKind, Differences, difference_json
 from stormcone_simulators.replay.story import story
 from stormcone_simulators.replay.track import CloudReplay, Track, question
@@ -47,7 +47,7 @@ class _Fixed:
     def __init__(self) -> None:
         self.book: EventBook[Any] = _FixedBook(lambda _event: None)
 
-    def draft(self, plan: Plan, now: datetime) -> NoReturn:  # noqa: ARG002 - the model's face
+    def draft(self, plan: EventPlan, now: datetime) -> NoReturn:  # noqa: ARG002 - the model's face
         raise SimulationError(_FIXED)
 
     def revise(self, event: SimulatedEvent, revision: Revision, now: datetime) -> NoReturn:  # noqa: ARG002
@@ -58,7 +58,7 @@ class _Fixed:
 
 
 class ReplaySimulator(BaseSimulator):
-    """Plays traces, one for each machine; see `stormcone.simulator.Simulator` for the methods that all have.
+    """Plays traces, one for each machine; see `stormcone.simulators.contract.Simulator` for the methods that all have.
 
     Args:
         traces: of this cloud, each of another machine; they keep their distance in time.

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from stormcone.exchange import Exchange
+from stormcone.clouds.exchange import Exchange
 from stormcone.recording import Trace
 from stormcone.recording.secrets import is_dropped
 from stormcone_simulators.events import SimulatedEvent
-from stormcone_simulators.messages import Request, Response, form_of
+from stormcone_simulators.http.messages import Request, Response, form_of
 
 _NOT_MODIFIED = 304
 _UNNAMED = "machine"

@@ -1,0 +1,58 @@
+"""An attempt that is going on in a thread of its own, as the agent's loop sees it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from stormcone.handlers.context import RunControl
+from stormcone.agent.engine import DueRun
+from stormcone.handlers import Stage
+from stormcone.journal import Episode
+from stormcone.rules.runs import STOP_GRACE, Attempt, Verdict, deadline, stop_at
+
+GIVEN_UP = Attempt(Verdict.OVERRAN, "it did not end when its time was up")
+
+
+@dataclass
+class LiveAttempt:
+    """An attempt that is going on.
+
+    Attributes:
+        order: which run it is of.
+        control: what it can be told.
+    """
+
+    order: DueRun
+    control: RunControl
+    _stop_asked: float | None = None
+    _overran: bool = False
+
+    def supervise(self, episode: Episode, now: datetime, seconds: float) -> bool:
+        """Tell it what has changed, and ask it to end where its time is up; True where it is to be given up.
+
+        Args:
+            episode: its event as it is now.
+            now: the wall-clock time, which deadlines are on.
+            seconds: the monotonic time, which its grace is on.
+        """
+        run, handler, event = self.order.run, self.order.handler, episode.event
+        self.control.deadline = deadline(run, handler, event, started=episode.started)
+        if run.stage is not Stage.RECOVER and event.outcome is not None and event.outcome.called_off:
+            self.control.cancel()
+        limit = stop_at(run, handler, event, started=episode.started, ended=episode.ended)
+        if limit is not None and now >= limit:
+            self._overran = True
+            self.control.stop()
+        if self.control.stopped and self._stop_asked is None:
+            self._stop_asked = seconds
+        return self._stop_asked is not None and seconds - self._stop_asked >= STOP_GRACE.total_seconds()
+
+    def judge(self, attempt: Attempt) -> Attempt:
+        """What the attempt counts as: one that overran its deadline has overrun, whatever it says of itself."""
+        if self._overran and attempt.verdict is not Verdict.OVERRAN:
+            return Attempt(Verdict.OVERRAN, "it overran its deadline")
+        return attempt
+
+    def end(self) -> None:
+        """End it by all means, with the agent."""
+        self.control.stop()
+        self.control.kill()

@@ -1,0 +1,392 @@
+"""The agent: poll, advance, record, dispatch, approve, for as long as the machine lives.
+
+Three kinds of threads: one polls, one for each piece of work (a handler's stage, an approval), and the loop, which
+alone touches the journal. The others post what they have to the loop and wake it.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from stormcone.agent import notices
+from stormcone.rules.approval import PollResult as ApprovalAnswer
+from stormcone.clock import Clock, SystemClock
+from stormcone.handlers.context import Context, RunControl
+from stormcone.agent.engine import Engine, DueRun, ApprovalRequest
+from stormcone.errors import JournalDamaged, JournalError, ProviderError
+from stormcone.handlers import App
+from stormcone.agent.reporter import Reporter, log
+from stormcone.journal import Journal
+from stormcone.agent.attempts import GIVEN_UP, LiveAttempt
+from stormcone.agent.boot_id import read_boot_id
+from stormcone.model import EventKey, Machine, Observation, Outcome, Scope
+from stormcone.agent.notices import Notice, NoticeKind
+from stormcone.agent.poller import PollResult, Poller
+from stormcone.clouds.contract import Provider
+from stormcone.rules.runs import Attempt, Verdict, deadline
+from stormcone.journal.boundaries import Boundary, Seam, no_seam
+from stormcone.text import one_line, span
+from stormcone.agent.workers import Executor, ThreadExecutor, attempt_stage
+
+DRY_RUN = "dry run: not carried out"
+
+TICK = 1.0
+"""Seconds between two looks at what is due, where nothing else wakes the loop."""
+
+KEEP = timedelta(days=90)
+"""How long the journal keeps an event after its end."""
+
+_DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class AgentStatus:
+    """How the agent stands with its cloud.
+
+    Attributes:
+        last_success: when a poll last succeeded, aware UTC, or None.
+        error: why the last poll failed, or None: what is scheduled is known.
+        polls: how many polls have been taken in, well or not.
+    """
+
+    last_success: datetime | None = None
+    error: str | None = None
+    polls: int = 0
+
+
+class Agent:
+    """Carries an app's handlers through the maintenance of one machine.
+
+    Args:
+        provider: who is asked.
+        app: the handlers.
+        journal: open for writing; it stays open when the agent ends.
+        clock: the system's, or a manual one.
+        machine: which machine this is; None asks the provider, again and again until it answers.
+        boot_id: the machine's boot id; None asks the operating system.
+        interval: seconds between polls; None takes the provider's.
+        executor: where handlers and approvals run.
+        listener: told each notice, in the loop's thread; the notices also go to the log `stormcone`.
+        grace: how many seconds handlers have to finish when the agent is told to stop.
+        dry_run: whether to go through everything but run no handler and approve nothing, and only say what would be
+            done. Give it a journal of its own: in it, handlers that did not run have succeeded.
+        keep: how long the journal keeps an event after its end; None: for ever.
+        seam: told of each boundary of handlers and approvals; the journal has a seam of its own.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        app: App,
+        journal: Journal,
+        *,
+        clock: Clock | None = None,
+        machine: Machine | None = None,
+        boot_id: str | None = None,
+        interval: float | None = None,
+        executor: Executor | None = None,
+        listener: Callable[[Notice], None] | None = None,
+        grace: float = 10.0,
+        dry_run: bool = False,
+        keep: timedelta | None = KEEP,
+        seam: Seam = no_seam,
+    ) -> None:
+        self.provider = provider
+        self.app = app
+        self.journal = journal
+        self.status = AgentStatus()
+        self._clock = clock or SystemClock()
+        self._boot_id = read_boot_id() if boot_id is None else boot_id
+        self._executor = executor or ThreadExecutor()
+        self._herald = Reporter(self._clock, listener)
+        self._grace = grace
+        self._dry_run = dry_run
+        self._keep = keep
+        self._forget_due = self._clock.monotonic()
+        self._seam = seam
+        self._engine: Engine | None = None
+        self._life: int | None = None
+        self._answer: PollResult | None = None
+        self._inbox: deque[Callable[[datetime], None]] = deque()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._confirmed = False
+        self._going_on: frozenset[EventKey] = frozenset()
+        self._live: dict[int, LiveAttempt] = {}
+        self._approving: set[int] = set()
+        pace = provider.capabilities.poll_interval if interval is None else interval
+        self._poller = Poller(provider, self._clock, pace, machine, lambda: self._going_on)
+
+    @property
+    def machine(self) -> Machine | None:
+        """Which machine this is; None until it is known."""
+        return self._engine.machine if self._engine else None
+
+    # what a program calls
+
+    def run(self) -> None:
+        """Work until `stop` is called. Endpoint faults are reported and waited out, never raised.
+
+        So are a journal's that may pass, as a full disk does.
+
+        Raises:
+            JournalDamaged: the journal has turned out to be damaged; `Journal.set_aside`, and begin with another.
+        """
+        threading.Thread(target=self._poller.run, args=(self._post_answer,), name="stormcone-poll", daemon=True).start()
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                self._turn()
+                if not self._stopping:
+                    self._clock.wait(self._wake, TICK)
+        except JournalDamaged:
+            self._grace = 0.0  # what handlers still come to could not be written down
+            raise
+        finally:
+            self._finish()
+
+    def stop(self) -> None:
+        """Ask `run` to end, from another thread. A signal's handler may call it where `run` is not in its thread."""
+        self._stopping = True
+        self._wake.set()
+        self._poller.stop()
+
+    def poll_soon(self) -> None:
+        """Poll without waiting for the interval: something hints that there is news."""
+        self._poller.soon()
+
+    def step(self) -> None:
+        """Poll once and do all that is due then; with an `InlineExecutor`, to its end.
+
+        Raises:
+            JournalDamaged: as `run`.
+        """
+        self._post_answer(self._poller.ask())
+        while self._turn():
+            pass
+
+    # the loop
+
+    def _turn(self) -> bool:
+        """Do all that there is to do now; True where something was done, so that there may be more."""
+        self._herald.complain("lost journal", self.journal.loss)
+        try:
+            try:
+                busy = self._take_in()
+            finally:  # no time-out is lost on a journal that takes no writes
+                if self._engine is not None:
+                    self._supervise(self._engine)
+            if self._engine is not None and not self._stopping:
+                busy = self._dispatch(self._engine) or busy
+                busy = self._approve(self._engine) or busy
+                self._going_on = self._engine.going_on()
+                self._forget()
+        except JournalDamaged:
+            raise
+        except JournalError as error:
+            self._herald.complain(
+                "journal", f"{error}; until it can be written no handler starts and nothing is approved"
+            )
+            return False
+        self._herald.complain("journal", "")
+        return busy
+
+    def _forget(self) -> None:
+        """Once a day, let the journal forget what ended long ago."""
+        seconds = self._clock.monotonic()
+        if self._keep is not None and seconds >= self._forget_due:
+            self.journal.forget(self._clock.now() - self._keep)
+            self._forget_due = seconds + _DAY
+
+    def _take_in(self) -> bool:
+        """Take in what the other threads have posted; True where there was something."""
+        busy = self._take_answer()
+        while self._inbox:
+            self._inbox[0](self._clock.now())
+            self._inbox.popleft()
+            busy = True
+        return busy
+
+    def _post(self, message: Callable[[datetime], None]) -> None:
+        self._inbox.append(message)
+        self._wake.set()
+
+    def _post_answer(self, answer: PollResult) -> None:
+        self._answer = answer
+        self._wake.set()
+
+    def _take_answer(self) -> bool:
+        answer = self._answer
+        if answer is None:
+            return False
+        if answer.machine is not None and self._engine is None:
+            self._identified(answer.machine)
+        if answer.error is not None:
+            self._could_not_ask(answer.error)
+        elif answer.observation is not None and self._engine is not None:
+            self._observed(self._engine, answer.observation, answer.verdicts)
+        self.status = replace(self.status, polls=self.status.polls + 1)
+        if self._answer is answer:
+            self._answer = None
+        return True
+
+    def _identified(self, machine: Machine) -> None:
+        if machine.scope is Scope.MACHINE:  # of a region, our own boots say nothing
+            machine = replace(machine, boot_id=machine.boot_id or self._boot_id)
+        self._life, cut_off = self.journal.begin_life(self._clock.now(), machine)
+        engine = Engine(self.journal, self.app, machine)
+        engine.resume(self._clock.now())
+        self._engine = engine
+        self._going_on = self._engine.going_on()
+        if self._going_on and self.provider.capabilities.reports_outcome:
+            self._poller.soon()  # the first poll could not ask how these have ended
+        resumed = f"; {cut_off} unfinished run(s) of the last life go on" if cut_off else ""
+        self._herald.tell(NoticeKind.IDENTIFIED, f"watching {machine.name} on {machine.provider}{resumed}")
+
+    def _observed(
+        self, engine: Engine, observation: Observation, verdicts: Mapping[EventKey, Outcome | None] | None
+    ) -> None:
+        now = self._clock.now()
+        changes = engine.observe(observation, now, verdicts)
+        if self.status.error is not None:
+            since = self.status.last_success
+            gap = f" after {span(now - since)}" if since else ""
+            self._herald.tell(NoticeKind.ANSWERED, f"{self.provider.name} answers again{gap}")
+        self.status = replace(self.status, last_success=now, error=None)
+        self._confirmed = True
+        self._herald.complain("answer", "; ".join(observation.problems))
+        for change in changes:
+            self._herald.publish(notices.change_notice(change, engine.machine, now))
+
+    def _could_not_ask(self, error: ProviderError) -> None:
+        text = str(error)
+        if text != self.status.error:
+            since = self.status.last_success
+            age = (
+                f"last asked with success {span(self._clock.now() - since)} ago"
+                if since
+                else "never asked with success"
+            )
+            self._herald.tell(NoticeKind.UNKNOWN, f"what is scheduled is unknown ({age}): {text}")
+        self.status = replace(self.status, error=text)
+
+    def _supervise(self, engine: Engine) -> None:
+        """Tell the attempts that go on what has changed, and end those whose time is up."""
+        now, seconds = self._clock.now(), self._clock.monotonic()
+        for live in list(self._live.values()):
+            if live.supervise(engine.journal.episode(live.order.run.episode), now, seconds):
+                live.end()
+                self._attempt_ended(live.order.run.id, GIVEN_UP, now)
+
+    def _dispatch(self, engine: Engine) -> bool:
+        now = self._clock.now()
+        busy = False
+        for order in engine.begin_due(now, confirmed=self._confirmed):
+            run, event = order.run, order.episode.event
+            control = RunControl(self._clock, deadline(run, order.handler, event, started=order.episode.started))
+            lines = logging.LoggerAdapter(log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
+            self._live[run.id] = LiveAttempt(order, control)
+            if not self._dry_run:
+                self._herald.publish(notices.run_begun_notice(run, order.episode, now))
+            work = self._attempt(order, Context(engine.machine.in_event(event), run.attempt, lines, control))
+            try:
+                self._executor.submit(work, f"stormcone-{run.handler}-{run.stage}")
+            except RuntimeError as error:  # no more threads, now
+                attempt = Attempt(Verdict.ERROR, one_line(error))
+                self._post(partial(self._attempt_ended, run.id, attempt))
+            busy = True
+        return busy
+
+    def _attempt(self, order: DueRun, context: Context) -> Callable[[], None]:
+        def work() -> None:
+            self._seam(Boundary.BEFORE_STAGE)
+            attempt = (
+                Attempt(Verdict.SUCCEEDED, DRY_RUN)
+                if self._dry_run
+                else attempt_stage(order.handler, order.run.stage, order.episode.event, context)
+            )
+            self._seam(Boundary.AFTER_STAGE)
+            self._post(partial(self._attempt_ended, order.run.id, attempt))
+
+        return work
+
+    def _attempt_ended(self, run: int, attempt: Attempt, now: datetime) -> None:
+        live = self._live.get(run)
+        if live is None or self._engine is None:
+            return  # its time was up and it has been settled without waiting for it
+        attempt = live.judge(attempt)
+        settled = self._engine.end_attempt(live.order, attempt, now)
+        del self._live[run]
+        notice = notices.run_ended_notice(live.order.run, settled, live.order.episode, now)
+        self._herald.publish(replace(notice, error=attempt.error))
+
+    def _approve(self, engine: Engine) -> bool:
+        if not self._confirmed or not self.provider.capabilities.can_approve:
+            return False
+        now = self._clock.now()
+        busy = False
+        for episode, decision in engine.decide_approvals(now, self._approving):
+            # A yes is followed by the answer, but in a dry run.
+            if decision.answer is ApprovalAnswer.NO or (self._dry_run and decision.answer is ApprovalAnswer.YES):
+                self._herald.publish(notices.decision_notice(episode, decision, now))
+            busy = True
+        for request in () if self._dry_run else engine.ask_approvals(now, self._approving):
+            self._approving.add(request.episode.id)
+            try:
+                self._executor.submit(self._approval(request), "stormcone-approve")
+            except RuntimeError as error:
+                unsent = ProviderError(one_line(error))
+                self._post(partial(self._approval_answered, request, unsent))
+            busy = True
+        return busy
+
+    def _approval(self, request: ApprovalRequest) -> Callable[[], None]:
+        def work() -> None:
+            error: ProviderError | None = None
+            self._seam(Boundary.BEFORE_APPROVAL)
+            try:
+                self.provider.approve(request.episode.event)
+            except ProviderError as caught:
+                error = caught
+            except Exception as caught:  # noqa: BLE001 - whatever a provider raises, the approval may be tried again
+                error = ProviderError(one_line(caught))
+            self._seam(Boundary.AFTER_APPROVAL)
+            self._post(partial(self._approval_answered, request, error))
+
+        return work
+
+    def _approval_answered(self, request: ApprovalRequest, error: ProviderError | None, now: datetime) -> None:
+        if self._engine is not None:
+            self._engine.answer_approval(request, error, now)
+        self._approving.discard(request.episode.id)
+        self._herald.publish(notices.approval_notice(request.episode, request.reason, error, now))
+
+    # the end
+
+    def _finish(self) -> None:
+        """Tell handlers, wait a bounded time for them, keep the journal."""
+        self._poller.stop()
+        for live in self._live.values():
+            live.control.tell_stopping()
+        if self._live:
+            self._herald.tell(
+                NoticeKind.STOPPING, f"stopping; waiting up to {self._grace:g} s for {len(self._live)} run(s)"
+            )
+        end = self._clock.monotonic() + self._grace
+        try:
+            while (self._live or self._approving) and (left := end - self._clock.monotonic()) > 0:
+                self._wake.clear()
+                self._turn()
+                if self._live or self._approving:
+                    self._clock.wait(self._wake, left)
+            if self._life is not None:
+                self.journal.end_life(self._life, self._clock.now())
+        except JournalError as error:
+            self._herald.complain("journal", str(error))
+        finally:
+            for live in self._live.values():
+                live.end()

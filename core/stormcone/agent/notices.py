@@ -1,0 +1,140 @@
+"""What the agent has to tell: one notice for each thing that a person would want to know of."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from stormcone.rules.approval import ApprovalAnswer, Decision
+from stormcone.journal import Episode
+from stormcone.rules.lifecycle import Change, ChangeKind
+from stormcone.model import Machine, MaintenanceEvent, Origin, Outcome
+from stormcone.rules.runs import Run, RunState, Settled
+from stormcone.text import printable, span, stamp
+
+
+class NoticeKind(StrEnum):
+    """What a notice is about."""
+
+    IDENTIFIED = "identified"
+    ANNOUNCED = "announced"
+    REVISED = "revised"
+    STARTED = "started"
+    ENDED = "ended"
+    NOT_OURS = "not_ours"
+    RUN_BEGUN = "run_begun"
+    RUN_ENDED = "run_ended"
+    RUN_FAILED = "run_failed"
+    APPROVED = "approved"
+    DECIDED = "decided"
+    APPROVAL_FAILED = "approval_failed"
+    UNKNOWN = "unknown"
+    ANSWERED = "answered"
+    PROBLEM = "problem"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+WARNINGS = frozenset(
+    {
+        NoticeKind.NOT_OURS,
+        NoticeKind.RUN_FAILED,
+        NoticeKind.APPROVAL_FAILED,
+        NoticeKind.UNKNOWN,
+        NoticeKind.PROBLEM,
+    }
+)
+"""Kinds that somebody should look into."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing that has happened.
+
+    Attributes:
+        at: when, aware UTC.
+        kind: what it is about.
+        text: one printable line, without the time.
+        event: the event that it is about, or None.
+        error: what a handler raised, where that is what it is about.
+    """
+
+    at: datetime
+    kind: NoticeKind
+    text: str
+    event: MaintenanceEvent | None = None
+    error: BaseException | None = None
+
+
+def describe(event: MaintenanceEvent) -> str:
+    """An event in a few words: `reboot of web-0, web-1`."""
+    names = ", ".join(event.resources) or "no machine"
+    return printable(f"{event.impact} of {names}")
+
+
+def misnamed(events: Iterable[MaintenanceEvent], machine: Machine) -> Iterator[str]:
+    """A sentence where events are announced and none of them names the machine, whose name may be wrong."""
+    names = dict.fromkeys(name for event in events for name in event.resources)
+    if names and not any(machine.owns(name) for name in names):
+        yield printable(f"no event names this machine ({machine.name}); they name {', '.join(names)}")
+
+
+def _time_of(event: MaintenanceEvent, at: datetime) -> str:
+    if event.not_before is None:
+        return "at a time not known"
+    if event.not_before <= at:
+        return f"due since {stamp(event.not_before)}"
+    return f"not before {stamp(event.not_before)} (in {span(event.not_before - at)})"
+
+
+def change_notice(change: Change, machine: Machine, at: datetime) -> Notice:
+    """What to say of a step in an event's life."""
+    event, what = change.event, describe(change.event)
+    new = change.before is None
+    if new and not machine.affected_by(event):
+        text = f"{what}: none of them is this machine ({machine.name}), so nothing is done about it"
+        return Notice(at, NoticeKind.NOT_OURS, text, event)
+    if change.kind is ChangeKind.ANNOUNCED:
+        return Notice(at, NoticeKind.ANNOUNCED, f"{what} announced, {_time_of(event, at)}, cause: {event.cause}", event)
+    if change.kind is ChangeKind.REVISED:
+        fields = ", ".join(change.fields)
+        return Notice(at, NoticeKind.REVISED, f"{what} changed ({fields}), {_time_of(event, at)}", event)
+    if change.kind is ChangeKind.STARTED:
+        notice = " without notice" if new else ""
+        return Notice(at, NoticeKind.STARTED, f"{what} has begun{notice}", event)
+    concluded = " (inferred)" if event.outcome_origin is Origin.INFERRED else ""
+    return Notice(at, NoticeKind.ENDED, f"{what} has ended: {event.outcome or Outcome.UNKNOWN}{concluded}", event)
+
+
+def run_begun_notice(run: Run, episode: Episode, at: datetime) -> Notice:
+    """What to say of an attempt that begins."""
+    again = f" (attempt {run.attempt})" if run.attempt > 1 else ""
+    return Notice(at, NoticeKind.RUN_BEGUN, f"{run.handler}.{run.stage} begins{again}", episode.event)
+
+
+def run_ended_notice(run: Run, settled: Settled, episode: Episode, at: datetime) -> Notice:
+    """What to say of an attempt that has ended."""
+    who, note = f"{run.handler}.{run.stage}", printable(settled.note)
+    if settled.state is RunState.SUCCEEDED:
+        return Notice(at, NoticeKind.RUN_ENDED, f"{who} done" + (f" ({note})" if note else ""), episode.event)
+    if settled.state is RunState.VETOED:
+        return Notice(at, NoticeKind.RUN_FAILED, f"{who} vetoes the approval: {note}", episode.event)
+    if settled.state is RunState.PENDING and settled.due is not None:
+        text = f"{who} failed and is tried again in {span(settled.due - at)}: {note}"
+        return Notice(at, NoticeKind.RUN_FAILED, text, episode.event)
+    return Notice(at, NoticeKind.RUN_FAILED, f"{who} failed: {note}", episode.event)
+
+
+def decision_notice(episode: Episode, decision: Decision, at: datetime) -> Notice:
+    """What to say of a decision about an approval."""
+    verb = {ApprovalAnswer.YES: "is to be approved", ApprovalAnswer.WAIT: "is not approved yet", ApprovalAnswer.NO: "is not approved"}
+    text = printable(f"{describe(episode.event)} {verb[decision.answer]}: {decision.reason}")
+    return Notice(at, NoticeKind.DECIDED, text, episode.event)
+
+
+def approval_notice(episode: Episode, reason: str, error: Exception | None, at: datetime) -> Notice:
+    """What to say of the answer to an approval."""
+    what = describe(episode.event)
+    if error is None:
+        return Notice(at, NoticeKind.APPROVED, printable(f"{what} approved: {reason}"), episode.event)
+    return Notice(at, NoticeKind.APPROVAL_FAILED, printable(f"{what} could not be approved: {error}"), episode.event)

@@ -1,0 +1,117 @@
+"""Asking the cloud, again and again: when, and what an answer is."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from stormcone.clock import Clock
+from stormcone.errors import ProviderError
+from stormcone.model import EventKey, Machine, Observation, Outcome
+from stormcone.clouds.contract import Provider
+from stormcone.text import one_line
+
+_log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 60.0
+"""Seconds that a failing endpoint is left alone at the most, unless it asks for more."""
+
+
+@dataclass(frozen=True)
+class PollResult:
+    """What one poll brought.
+
+    Attributes:
+        machine: which machine this is, once that is known.
+        observation: what is announced, or None where it could not be asked.
+        verdicts: what the cloud says of events that it no longer lists; see `lifecycle.advance`.
+        error: why it could not be asked, or None.
+    """
+
+    machine: Machine | None = None
+    observation: Observation | None = None
+    verdicts: Mapping[EventKey, Outcome | None] | None = None
+    error: ProviderError | None = None
+
+
+class Poller:
+    """Asks one provider.
+
+    Args:
+        provider: who is asked.
+        clock: for the intervals.
+        interval: seconds from the beginning of one poll to that of the next.
+        machine: which machine this is; None asks the provider until it answers.
+        going_on: the events that are known and have not ended.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        clock: Clock,
+        interval: float,
+        machine: Machine | None,
+        going_on: Callable[[], frozenset[EventKey]],
+    ) -> None:
+        self._provider = provider
+        self._clock = clock
+        self._interval = interval
+        self._machine = machine
+        self._going_on = going_on
+        self._failures = 0
+        self._wake = threading.Event()
+        self._stopping = False
+
+    def run(self, post: Callable[[PollResult], None]) -> None:
+        """Poll and post each answer, until `stop`."""
+        while not self._stopping:
+            self._wake.clear()
+            begun = self._clock.monotonic()
+            answer = self.ask()
+            post(answer)
+            pause = self._pause(answer.error) - (self._clock.monotonic() - begun)
+            if not self._stopping:
+                self._clock.wait(self._wake, max(pause, 0.0))
+
+    def stop(self) -> None:
+        """Let `run` end; a request that is under way is not waited for."""
+        self._stopping = True
+        self._wake.set()
+
+    def soon(self) -> None:
+        """Poll without waiting for the interval."""
+        self._wake.set()
+
+    def ask(self) -> PollResult:
+        """Poll once. Never raises: what went wrong is the answer's error."""
+        verdicts = None
+        try:
+            if self._machine is None:
+                self._machine = self._provider.identify()
+            observation = self._provider.poll()
+            if self._provider.capabilities.reports_outcome:
+                verdicts = self._verdicts(observation)
+        except ProviderError as error:
+            return PollResult(machine=self._machine, error=error)
+        except Exception as error:  # noqa: BLE001 - a provider's fault must not end the polling
+            _log.debug("the provider %s failed", self._provider.name, exc_info=True)
+            wrapped = ProviderError(f"the provider {self._provider.name} failed: {one_line(error)}")
+            return PollResult(machine=self._machine, error=wrapped)
+        return PollResult(self._machine, observation, verdicts)
+
+    def _pause(self, error: ProviderError | None) -> float:
+        if error is None:
+            self._failures = 0
+            return self._interval
+        self._failures += 1
+        longest = max(self._interval, min(LONGEST_PAUSE, 10 * self._interval))
+        pause = min(self._interval * 2.0 ** min(self._failures - 1, 16), longest)
+        return max(pause, error.retry_after or 0.0)
+
+    def _verdicts(self, observation: Observation) -> dict[EventKey, Outcome | None]:
+        seen = {event.key for event in observation.events}
+        gone = self._going_on() - seen if observation.complete else frozenset()
+        outcomes = self._provider.outcomes([key.id for key in gone]) if gone else {}
+        said = {identifier.casefold(): outcome for identifier, outcome in outcomes.items()}
+        # What has not ended after all is left out, as if it had not been asked about.
+        return {key: said.get(key.id) for key in gone if key.id not in said or said[key.id] is not None}

@@ -1,0 +1,86 @@
+"""Carrying out work beside the agent's loop: one attempt at one stage, in a thread of its own.
+
+`attempt_stage` never raises: whatever a handler does becomes an `Attempt`.
+"""
+
+import asyncio
+import contextlib
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from stormcone.handlers.context import Context
+from stormcone.errors import GiveUp, Retry, Veto
+from stormcone.handlers import Handler, Stage
+from stormcone.model import MaintenanceEvent
+from stormcone.rules.runs import Attempt, Verdict
+from stormcone.text import one_line, printable
+
+
+class Executor(Protocol):
+    """Where work is done; the agent does not care whether it returns before the work is finished."""
+
+    def submit(self, work: Callable[[], None], name: str) -> None:
+        """Do the work; it reports its own end and never raises."""
+
+
+class ThreadExecutor:
+    """A daemon thread for each piece of work, so that one that hangs holds up nothing, not even the exit."""
+
+    def submit(self, work: Callable[[], None], name: str) -> None:
+        """Start the work in a new thread."""
+        threading.Thread(target=work, name=name, daemon=True).start()
+
+
+class InlineExecutor:
+    """Does the work before it returns: for tests, and for programs with a loop of their own."""
+
+    def submit(self, work: Callable[[], None], name: str) -> None:
+        """Do the work now; beside an event loop that runs in this thread, since an `async` stage needs its own."""
+        if not _in_a_loop():
+            work()
+            return
+        beside = threading.Thread(target=work, name=name)
+        beside.start()
+        beside.join()
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def attempt_stage(handler: Handler, stage: Stage, event: MaintenanceEvent, context: Context) -> Attempt:
+    """Run a handler's stage once, to its end."""
+    try:
+        answer = getattr(handler, stage.value)(event, context)
+        if inspect.isawaitable(answer):
+            asyncio.run(_until_stopped(answer, context))
+    except Retry as error:
+        return Attempt(Verdict.RETRY, printable(str(error)) or "asked to be tried again", error.after)
+    except GiveUp as error:
+        return Attempt(Verdict.GAVE_UP, printable(str(error)))
+    except Veto as error:
+        return Attempt(Verdict.VETOED if stage is Stage.PREPARE else Verdict.GAVE_UP, printable(str(error)))
+    except asyncio.CancelledError:
+        return Attempt(Verdict.ERROR, "it was cancelled")
+    except (Exception, SystemExit) as error:  # a handler's fault must not end the agent
+        context.log.debug("%s failed", stage, exc_info=True)
+        return Attempt(Verdict.ERROR, one_line(error), error=error)
+    return Attempt(Verdict.SUCCEEDED)
+
+
+async def _until_stopped(work: Awaitable[None], context: Context) -> None:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work)
+
+    def cancel() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has just been closed: the work is over
+            loop.call_soon_threadsafe(task.cancel)
+
+    context.control.on_stop(cancel)
+    await task

@@ -1,0 +1,66 @@
+"""`stormcone approve`: the owner's word, by hand."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+
+import click
+
+from stormcone.cli.console import print_json, say
+from stormcone.cli.options import json_option, options_for_provider, provider_options
+from stormcone.detect import open_provider
+from stormcone.errors import RequestRefused, StormconeError
+from stormcone.model import Approval, MaintenanceEvent, Observation, Phase
+from stormcone.agent.notices import describe
+from stormcone.text import printable
+
+
+@click.command("approve")
+@click.argument("event_id", metavar="ID")
+@provider_options
+@click.option("-y", "--yes", is_flag=True, help="Do not ask, even where other machines are named.")
+@json_option
+def command(
+    event_id: str,
+    provider: str,
+    endpoint: str | None,
+    machine: str | None,
+    region: str | None,
+    settings: Sequence[str],
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Tell the cloud that the event ID may begin now.
+
+    An approval speaks for every machine that the event names; where it names others than this one, you are asked.
+    """
+    with closing(open_provider(provider, options_for_provider(endpoint, machine, region, settings))) as source:
+        ours = source.identify()
+        found = _find(event_id, source.poll())
+        neighbours = ours.neighbours_in(found)
+        if neighbours and not yes:
+            _ask(found, neighbours)
+        source.approve(found)
+    if as_json:
+        print_json({"approved": found.id, "resources": list(found.resources)})
+    else:
+        say(f"Approved: {describe(found)} ({printable(found.id)}).")
+
+
+def _find(event_id: str, seen: Observation) -> MaintenanceEvent:
+    found = next((event for event in seen.events if event.id.casefold() == event_id.casefold()), None)
+    if found is None:
+        known = ", ".join(event.id for event in seen.events) or "nothing"
+        raise RequestRefused(f"there is no event {event_id}; announced: {known}")
+    if found.approval is Approval.NONE:
+        why = "it cannot be" if found.phase is Phase.SCHEDULED else f"it has {found.phase}"
+        raise RequestRefused(f"the event {found.id} is not approved: {why}")
+    return found
+
+
+def _ask(event: MaintenanceEvent, neighbours: Sequence[str]) -> None:
+    names = printable(", ".join(neighbours))
+    if not sys.stdin.isatty():
+        raise StormconeError(f"nothing was approved: it would speak for {names} as well; say --yes if it may")
+    if not click.confirm(f"This lets the {event.impact} begin for {names} as well. Approve it?", err=True):
+        raise StormconeError("nothing was approved")

@@ -1,0 +1,89 @@
+"""`stormcone events`: what is announced."""
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import timedelta
+
+import click
+
+from stormcone.cli.console import print_json, say, warn
+from stormcone.cli.options import interval_option, json_option, options_for_provider, provider_options
+from stormcone.cli.render import event_json, event_text
+from stormcone.cli.signals import until_stopped
+from stormcone.clock import SystemClock
+from stormcone.detect import open_provider
+from stormcone.errors import ProviderError
+from stormcone.model import Machine, Observation
+from stormcone.agent.notices import misnamed
+from stormcone.clouds.contract import Provider
+from stormcone.simulators.control_client import clock_of
+from stormcone.text import printable, stamp
+
+
+@click.command("events")
+@provider_options
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C, and print again whenever something changes.")
+@interval_option
+@json_option
+def command(
+    provider: str,
+    endpoint: str | None,
+    machine: str | None,
+    region: str | None,
+    settings: Sequence[str],
+    watch: bool,
+    interval: timedelta | None,
+    as_json: bool,
+) -> None:
+    """Show what is announced for this machine and its neighbours. An arrow marks what touches this machine."""
+    clock = clock_of(endpoint)
+    options = options_for_provider(endpoint, machine, region, settings, clock)
+    if not watch:
+        with closing(open_provider(provider, options)) as source:
+            ours = source.identify()
+            _show(source.poll(), ours, clock, as_json=as_json)
+        return
+    with until_stopped(), closing(open_provider(provider, options)) as source:
+        pause = interval.total_seconds() if interval else source.capabilities.poll_interval
+        _watch(source, source.identify(), clock, pause, as_json=as_json)
+
+
+def _show(seen: Observation, machine: Machine, clock: SystemClock, *, as_json: bool) -> None:
+    if as_json:
+        events = [event_json(event, machine) for event in seen.events]
+        print_json({"machine": machine.attributes(), "events": events, "problems": list(seen.problems)})
+        return
+    for event in seen.events:
+        say(event_text(event, machine, clock.now()))
+    if not seen.events:
+        say(f"Nothing is announced for {printable(machine.name)}.")
+    for problem in (*seen.problems, *misnamed(seen.events, machine)):
+        warn(problem)
+
+
+def _watch(source: Provider, machine: Machine, clock: SystemClock, pause: float, *, as_json: bool) -> None:
+    shown: Observation | None = None
+    trouble = ""
+    while True:
+        try:
+            seen = source.poll()
+        except ProviderError as error:
+            if str(error) != trouble:
+                say(f"unknown: {printable(str(error))}", err=True)
+            trouble = str(error)
+        else:
+            trouble = ""
+            if shown is None or seen.events != shown.events:
+                _show_change(seen, machine, clock, as_json=as_json)
+            shown = seen
+        clock.sleep(pause)
+
+
+def _show_change(seen: Observation, machine: Machine, clock: SystemClock, *, as_json: bool) -> None:
+    if as_json:  # one line each time, for programs that read lines
+        events = [event_json(event, machine) for event in seen.events]
+        say(json.dumps({"at": clock.now().isoformat(), "events": events, "problems": list(seen.problems)}))
+    else:
+        say(f"— {stamp(clock.now())}")
+        _show(seen, machine, clock, as_json=False)

@@ -1,0 +1,83 @@
+"""`stormcone history`: what the journal knows."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stormcone.cli.console import print_json, say, warn
+from stormcone.cli.options import journal_option, json_option
+from stormcone.cli.render import event_json, story_text
+from stormcone.errors import StormconeError
+from stormcone.journal import Episode, Journal
+from stormcone.journal.sqlite.damage import damaged
+from stormcone.journal.timeline import TimelineEntry, timeline
+
+
+@click.command("history")
+@click.argument("event_id", metavar="[ID]", required=False)
+@journal_option
+@click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="How many events to show.")
+@click.option(
+    "--export",
+    "trace",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write what the cloud must have said as a trace, for a simulator to replay.",
+)
+@click.option("--anonymise", is_flag=True, help="With --export: write pseudonyms for ids, names and addresses.")
+@json_option
+def command(event_id: str | None, journal: Path, last: int, trace: Path | None, anonymise: bool, as_json: bool) -> None:
+    """Show each event's story: what the cloud said, what each handler did, what was approved.
+
+    Reads the journal beside a running agent. With ID, that event alone.
+    """
+    if trace is not None:
+        if event_id is not None:
+            raise click.UsageError("--export writes the whole journal; leave the ID out")
+        _export(journal, trace, anonymise=anonymise, as_json=as_json)
+        return
+    for kept in damaged(journal):
+        warn(f"an earlier journal was damaged and is kept as {kept}; what it knew is not shown")
+    with Journal.read(journal) as book:
+        episodes = book.episodes()
+        if event_id is not None:
+            episodes = [episode for episode in episodes if episode.event.id.casefold() == event_id.casefold()]
+            if not episodes:
+                raise StormconeError(f"the journal {journal} has no event {event_id}; leave the ID out to see all")
+        stories = [(episode, timeline(book, episode)) for episode in episodes[-last:]]
+    if as_json:
+        print_json({"events": [_document(episode, story) for episode, story in stories]})
+        return
+    if not stories:
+        say("The journal has no events yet.")
+        return
+    for episode, story in stories:
+        say(story_text(episode, story))
+
+
+def _export(journal: Path, trace: Path, *, anonymise: bool, as_json: bool) -> None:
+    from stormcone.journal.export import export
+
+    with Journal.read(journal) as book:
+        entries = export(book, trace, anonymise=anonymise)
+    if as_json:
+        print_json({"file": str(trace), "entries": entries, "bytes": trace.stat().st_size})
+    else:
+        say(f"{trace}: {entries} entries, {trace.stat().st_size} bytes; `stormcone simulator --replay` plays it.")
+
+
+def _document(episode: Episode, story: list[TimelineEntry]) -> dict[str, Any]:
+    return {
+        "event": event_json(episode.event),
+        "episode": episode.number,
+        "first_seen": episode.first_seen.isoformat(),
+        "started": episode.started.isoformat() if episode.started else None,
+        "ended": episode.ended.isoformat() if episode.ended else None,
+        "approved": episode.approved,
+        "decision": episode.decision,
+        "timeline": [
+            {"at": entry.at.isoformat(), "who": entry.who, "what": entry.what, "result": entry.result}
+            for entry in story
+        ],
+    }

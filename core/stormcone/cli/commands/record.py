@@ -1,0 +1,150 @@
+"""`stormcone record`: what the cloud says, kept as a trace that a simulator replays."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from stormcone.cli.console import print_json, say
+from stormcone.cli.options import Span, json_option, options_for_provider, provider_options
+from stormcone.cli.signals import on_stop
+from stormcone.detect import AUTO, open_provider
+from stormcone.errors import TraceError
+from stormcone.clouds.exchange import Exchange, cloud_trace
+from stormcone.model import EventKey, Phase
+from stormcone.agent.poller import PollResult, Poller
+from stormcone.recording import Recorder
+from stormcone.simulators.control_client import clock_of
+from stormcone.text import printable
+
+
+@click.command("record")
+@provider_options
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The trace to write; it must not be there yet.",
+)
+@click.option("--anonymise", is_flag=True, help="Write pseudonyms for ids, names and addresses.")
+@click.option("--interval", type=Span(), help="Time between polls; the cloud's own advice otherwise.")
+@click.option("--for", "duration", type=Span(), help="End after so long; otherwise at Ctrl-C.")
+@json_option
+def command(
+    provider: str,
+    endpoint: str | None,
+    machine: str | None,
+    region: str | None,
+    settings: Sequence[str],
+    output: Path,
+    anonymise: bool,
+    interval: timedelta | None,
+    duration: timedelta | None,
+    as_json: bool,
+) -> None:
+    """Record what the cloud says of this machine, until Ctrl-C.
+
+    Only asks, and approves nothing. What has not changed is counted, so the file grows with what happens and not with
+    time. Credentials, tokens and signatures never reach it.
+
+    \b
+    stormcone record --provider azure -o trace.yaml --anonymise
+    stormcone simulator azure --replay trace.yaml --speed 60
+    """
+    clock = clock_of(endpoint)
+    options = options_for_provider(endpoint, machine, region, settings, clock)
+    if provider == AUTO:
+        # Those who are asked in vain have no place in the trace.
+        found = open_provider(provider, options)
+        provider = found.name
+        found.close()
+    tap = _Tap()
+    source = open_provider(provider, replace(options, tap=tap))
+    stopped = threading.Event()
+    begun = clock.now()
+    try:
+        ours = source.identify()
+        trace = cloud_trace(source)
+        with Recorder(
+            output,
+            provider=provider,
+            begun=begun,
+            rules=trace.rules if trace else None,
+            machine=ours.name,
+            anonymise=anonymise,
+        ) as recorder:
+            tap.connect(recorder)
+            if not recorder.asked:
+                raise TraceError(f"the provider {provider} tells of no exchange, so it cannot be recorded")
+            pace = source.capabilities.poll_interval if interval is None else interval.total_seconds()
+            going_on = _GoingOn()
+            poller = Poller(source, clock, pace, ours, going_on)
+
+            def post(answer: PollResult) -> None:
+                going_on.see(answer)
+                if recorder.error:
+                    stopped.set()
+
+            say(f"Recording {provider} on {printable(ours.name)} to {output}. Ctrl-C ends it.", err=True)
+            thread = threading.Thread(target=poller.run, args=(post,), name="stormcone-record", daemon=True)
+            with on_stop(stopped.set):
+                thread.start()
+                clock.wait(stopped, None if duration is None else duration.total_seconds())
+            poller.stop()
+    finally:
+        source.close()
+    if recorder.error:
+        raise recorder.error
+    size = output.stat().st_size
+    if as_json:
+        document = {"file": str(output), "exchanges": recorder.asked, "entries": recorder.stored, "bytes": size}
+        print_json(document)
+    else:
+        say(f"{output}: {recorder.asked} exchanges, {recorder.stored} of them new, {size} bytes.")
+
+
+class _Tap:
+    """Keeps what is told before there is a file to write it to."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._early: list[Exchange] = []
+        self._recorder: Recorder | None = None
+
+    def __call__(self, exchange: Exchange) -> None:
+        with self._lock:
+            if self._recorder is None:
+                self._early.append(exchange)
+            else:
+                self._recorder.record(exchange)
+
+    def connect(self, recorder: Recorder) -> None:
+        """Hand over what was told so far, and whatever is told from now on."""
+        with self._lock:
+            for exchange in self._early:
+                recorder.record(exchange)
+            self._early.clear()
+            self._recorder = recorder
+
+
+class _GoingOn:
+    """The events whose ends are still to come, so that the cloud is asked for these as an agent asks."""
+
+    def __init__(self) -> None:
+        self._keys: frozenset[EventKey] = frozenset()
+
+    def __call__(self) -> frozenset[EventKey]:
+        return self._keys
+
+    def see(self, answer: PollResult) -> None:
+        """Take note of what is listed, and of what is said to have ended."""
+        if answer.observation is None:
+            return
+        listed = {event.key: event.phase for event in answer.observation.events}
+        ended = {key for key, phase in listed.items() if phase is Phase.ENDED}
+        self._keys = (self._keys | set(listed)) - ended - set(answer.verdicts or ())

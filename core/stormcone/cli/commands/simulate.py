@@ -1,0 +1,292 @@
+"""`stormcone simulate`: simulated events, on a simulator or on a real cloud that has them."""
+
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from stormcone.cli.console import print_json, say
+from stormcone.cli.options import (
+    Command,
+    Span,
+    endpoint_option,
+    json_option,
+    options_for_provider,
+    pairs_of,
+    region_option,
+    scenario_option,
+    settings_option,
+)
+from stormcone.detect import AUTO
+from stormcone.errors import SimulationError
+from stormcone.model import Cause, Impact, Outcome
+from stormcone.plugins import provider_class
+from stormcone.clouds.contract import Simulates
+from stormcone.simulators.control_client import DEFAULT_ENDPOINT, ControlClient, clock_of
+from stormcone.text import printable, stamp
+
+_endpoint = endpoint_option("The simulator's address.", DEFAULT_ENDPOINT)
+
+
+@click.group("simulate")
+def command() -> None:
+    """Make, move and call off simulated events.
+
+    \b
+    stormcone simulate reboot --machine web-0 --in 15m
+    stormcone simulate cancel ID
+
+    Without --provider the event is made on a simulator (`stormcone simulator`).
+    """
+
+
+@contextmanager
+def _simulation(
+    provider: str, endpoint: str, region: str | None, settings: Sequence[str]
+) -> Iterator[tuple[Simulates, Callable[[], datetime]]]:
+    """Whoever makes the events, with its clock: the cloud's own interface where it has one, else a simulator's."""
+    if provider != AUTO and provider_class(provider).capabilities.can_simulate:
+        real = None if endpoint == DEFAULT_ENDPOINT and not _was_given("endpoint") else endpoint
+        clock = clock_of(real)
+        source = provider_class(provider).from_options(options_for_provider(real, None, region, settings, clock))
+        if not isinstance(source, Simulates):
+            raise SimulationError(f"the provider {provider} says that it can simulate, and has no way to do so")
+        try:
+            yield source, clock.now
+        finally:
+            source.close()
+    else:
+        with ControlClient(endpoint) as control:
+            yield control, control.now
+
+
+def _was_given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source not in {click.core.ParameterSource.DEFAULT, None}
+
+
+def _reach(provider: str, endpoint: str, region: str | None) -> list[str]:
+    """The options that lead another command to the same place; settings are left out, as they may hold secrets."""
+    options = {
+        "--provider": provider if provider != AUTO else None,
+        "--endpoint": endpoint if _was_given("endpoint") else None,
+        "--region": region,
+    }
+    return [word for name, value in options.items() if value for word in (name, value)]
+
+
+def _cloud_options(command: Command) -> Command:
+    """Where the event is made: a simulator, or a cloud that can."""
+    provider = click.option(
+        "--provider", metavar="CLOUD", default=AUTO, help="A cloud whose own interface is to make the event."
+    )
+    for option in (json_option, settings_option, region_option, provider, _endpoint):
+        command = option(command)
+    return command
+
+
+def _report(document: dict[str, Any], text: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+    else:
+        say("\n".join(printable(line) for line in text.splitlines()))
+
+
+def _announce(impact: Impact) -> click.Command:
+    @click.command(impact.value, short_help=f"Announce a simulated {impact}.")
+    @click.option(
+        "--machine", "machines", multiple=True, required=True, metavar="NAME", help="May be given several times."
+    )
+    @click.option("--in", "notice", type=Span(), default="15m", show_default=True, help="How long until it starts.")
+    @click.option("--duration", type=Span(), help="How long the impact is said to last.")
+    @click.option("--native-type", metavar="TYPE", help="The cloud's own type of event.")
+    @click.option("--started-for", type=Span(), help="How long it stays started (simulators only).")
+    @click.option("--cause", type=click.Choice([cause.value for cause in Cause]), help="Why (simulators only).")
+    @click.option("--description", metavar="TEXT", help="Text for people (simulators only).")
+    @_cloud_options
+    def announce(
+        machines: tuple[str, ...],
+        notice: timedelta,
+        duration: timedelta | None,
+        native_type: str | None,
+        endpoint: str,
+        provider: str,
+        region: str | None,
+        settings: Sequence[str],
+        as_json: bool,
+        **told: Any,
+    ) -> None:
+        own = {name: value for name, value in told.items() if value is not None}
+        with _simulation(provider, endpoint, region, settings) as (simulation, now):
+            if own and not isinstance(simulation, ControlClient):
+                options = ", ".join(f"--{name.replace('_', '-')}" for name in own)
+                raise SimulationError(
+                    f"{provider} makes simulated events without {options}; leave that out, or use a simulator"
+                )
+            not_before = now() + notice
+            ids = simulation.simulate(
+                impact, resources=machines, not_before=not_before, duration=duration, native_type=native_type, **own
+            )
+        document = {
+            "ids": list(ids),
+            "impact": impact.value,
+            "machines": list(machines),
+            "not_before": not_before.isoformat(),
+        }
+        said = [f"Announced: {impact} of {', '.join(machines)}, not before {stamp(not_before)}."]
+        reach = _reach(provider, endpoint, region)
+        said += [f"Call it off: {shlex.join(['stormcone', 'simulate', 'cancel', one, *reach])}" for one in ids]
+        _report(document, "\n".join(said), as_json=as_json)
+
+    announce.help = f"Announce a simulated {impact} of the machines."
+    return announce
+
+
+for _impact in Impact:
+    command.add_command(_announce(_impact))
+
+
+@command.command("cancel")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@_cloud_options
+def cancel(
+    ids: tuple[str, ...], endpoint: str, provider: str, region: str | None, settings: Sequence[str], as_json: bool
+) -> None:
+    """Call simulated events off."""
+    with _simulation(provider, endpoint, region, settings) as (simulation, _):
+        simulation.cancel_simulated(ids)
+    _report({"canceled": list(ids)}, f"Called off: {', '.join(ids)}.", as_json=as_json)
+
+
+@command.command("change")
+@click.argument("identifier", metavar="ID")
+@click.option("--machine", "machines", multiple=True, metavar="NAME", help="May be given several times.")
+@click.option("--in", "notice", type=Span(), help="How long until it starts, from now.")
+@click.option("--duration", type=Span(), help="How long the impact is said to last.")
+@click.option("--description", metavar="TEXT", help="Text for people.")
+@_endpoint
+@json_option
+def change(
+    identifier: str,
+    machines: tuple[str, ...],
+    notice: timedelta | None,
+    duration: timedelta | None,
+    description: str | None,
+    endpoint: str,
+    as_json: bool,
+) -> None:
+    """Move an event of a simulator, or change what it says; what is left out stays."""
+    with ControlClient(endpoint) as control:
+        control.change(identifier, resources=machines, notice=notice, duration=duration, description=description)
+    _report({"changed": identifier}, f"Changed: {identifier}.", as_json=as_json)
+
+
+@command.command("start")
+@click.argument("identifier", metavar="ID")
+@_endpoint
+@json_option
+def start(identifier: str, endpoint: str, as_json: bool) -> None:
+    """Begin an event of a simulator now."""
+    with ControlClient(endpoint) as control:
+        control.move_event(identifier, "start")
+    _report({"started": identifier}, f"Started: {identifier}.", as_json=as_json)
+
+
+@command.command("complete")
+@click.argument("identifier", metavar="ID")
+@click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome]), default="completed", help="How.")
+@_endpoint
+@json_option
+def complete(identifier: str, outcome: str, endpoint: str, as_json: bool) -> None:
+    """End an event of a simulator now."""
+    with ControlClient(endpoint) as control:
+        control.move_event(identifier, "complete", {"outcome": outcome})
+    _report({"ended": identifier, "outcome": outcome}, f"Ended: {identifier}, {outcome}.", as_json=as_json)
+
+
+@command.command("advance")
+@click.argument("by", type=Span())
+@_endpoint
+@json_option
+def advance(by: timedelta, endpoint: str, as_json: bool) -> None:
+    """Move a simulator's clock forward BY that much: 15m, say."""
+    with ControlClient(endpoint) as control:
+        control.call("POST", "clock", {"advance_seconds": by.total_seconds()})
+        now = control.now()
+    _report({"now": now.isoformat()}, f"The simulator's time is {stamp(now)}.", as_json=as_json)
+
+
+@command.command("clock")
+@click.option("--speed", type=float, help="Seconds of the clock to one real second, from now on.")
+@_endpoint
+@json_option
+def clock(speed: float | None, endpoint: str, as_json: bool) -> None:
+    """Show a simulator's clock, or change its pace."""
+    with ControlClient(endpoint) as control:
+        shown = control.call("GET", "clock") if speed is None else control.call("POST", "clock", {"speed": speed})
+    now = datetime.fromisoformat(shown["now"])
+    pace = (
+        "it stands still until it is advanced" if shown["speed"] is None else f"{shown['speed']:g} times the real pace"
+    )
+    _report(
+        {"now": now.isoformat(), "speed": shown["speed"]},
+        f"The simulator's time is {stamp(now)}: {pace}.",
+        as_json=as_json,
+    )
+
+
+_FAULT_OPTIONS = (
+    click.Option(["--status"], type=int, help="Answer with this status instead."),
+    click.Option(["--kind"], help="How the answer is spoilt: reset, hang, half_body, junk, empty and more."),
+    click.Option(["--delay", "delay_seconds"], type=Span(), help="Hold the answer back so long."),
+    click.Option(["--times"], type=int, help="For how many requests; until it is cleared otherwise."),
+    click.Option(["--retry-after"], type=int, metavar="SECONDS", help="With `Retry-After`; goes with --status."),
+    click.Option(["--body"], metavar="TEXT", help="Answer with this body instead."),
+    click.Option(["--content-type"], metavar="TYPE", help="The content type of --body."),
+    click.Option(["--method"], help="Only requests of this method."),
+    click.Option(["--path"], metavar="PREFIX", help="Only requests whose path begins so."),
+    click.Option(["--machine"], metavar="NAME", help="Only requests of this machine."),
+    click.Option(["--query"], multiple=True, metavar="NAME=VALUE", help="Only requests with it; may be repeated."),
+)
+
+
+@command.command("fault")
+@_endpoint
+@json_option
+def fault(endpoint: str, as_json: bool, query: tuple[str, ...], delay_seconds: timedelta | None, **told: Any) -> None:
+    """Have requests to a simulator fail or be slow: by status, by kind, or held back."""
+    rule = {name: value for name, value in told.items() if value is not None}
+    if delay_seconds is not None:
+        rule["delay_seconds"] = delay_seconds.total_seconds()
+    if query:
+        rule["query"] = pairs_of("--query", query)
+    with ControlClient(endpoint) as control:
+        number = str(control.call("POST", "faults", rule)["id"])
+    _report({"fault": number}, f"The fault {number} is in force.", as_json=as_json)
+
+
+fault.params[:0] = _FAULT_OPTIONS
+
+
+@command.command("clear-faults")
+@_endpoint
+@json_option
+def clear_faults(endpoint: str, as_json: bool) -> None:
+    """Drop all faults of a simulator."""
+    with ControlClient(endpoint) as control:
+        control.call("DELETE", "faults")
+    _report({"faults": []}, "No fault is in force.", as_json=as_json)
+
+
+@command.command("scenario")
+@click.argument("scenario", metavar="NAME|FILE")
+@_endpoint
+@json_option
+def play(scenario: str, endpoint: str, as_json: bool) -> None:
+    """Play a scenario on a simulator: one of `stormcone scenarios`, or a file."""
+    with ControlClient(endpoint) as control:
+        name = control.play(scenario_option(scenario))
+    _report({"playing": name}, f"Playing: {name}.", as_json=as_json)

@@ -1,0 +1,126 @@
+"""What a provider is: the code that talks to one cloud.
+
+A provider is a class, found by its entry point in the group `stormcone.providers`, with the class attributes
+`name` and `capabilities`, the class method `from_options`, and the methods of `Provider`.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import ClassVar, Protocol, Self, runtime_checkable
+
+from stormcone.clock import Clock, SystemClock
+from stormcone.clouds.exchange import Tap
+from stormcone.model import Capabilities, Impact, Machine, MaintenanceEvent, Observation, Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderOptions:
+    """What the command line and the agent tell a provider.
+
+    Attributes:
+        endpoint: where every call goes, metadata and API alike; None for the cloud's own addresses.
+        machine: overrides the machine's name; None asks the cloud.
+        region: overrides the region; None asks the cloud.
+        clock: for pauses between attempts.
+        settings: the provider's own options, by name (`--set NAME=VALUE`).
+        tap: told of every exchange with the cloud, to record it; None tells nobody.
+    """
+
+    endpoint: str | None = None
+    machine: str | None = None
+    region: str | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    tap: Tap | None = None
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """The code that talks to one cloud. One thread polls while another may approve."""
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+
+    @classmethod
+    def from_options(cls, options: ProviderOptions) -> Self:
+        """A provider as the options say; no network.
+
+        Raises:
+            SettingsError: an option cannot be used.
+            ProviderUnavailable: a part that it needs is not installed; the text names the `pip install`.
+        """
+
+    def identify(self) -> Machine:
+        """Which machine this is.
+
+        Raises:
+            ProviderUnavailable: this is not that cloud.
+            ProviderError: it could not be asked.
+        """
+
+    def poll(self) -> Observation:
+        """What is announced now.
+
+        Raises:
+            ProviderError: it could not be asked: "unknown", never "nothing scheduled".
+        """
+
+    def outcomes(self, ids: Collection[str]) -> Mapping[str, Outcome | None]:
+        """How events that are no longer listed ended, without the ids that it does not know.
+
+        None says that the event has not ended after all: it stays as it is known.
+
+        Called only where `reports_outcome`.
+
+        Raises:
+            ProviderError: it could not be asked.
+        """
+
+    def approve(self, event: MaintenanceEvent) -> None:
+        """Tell the cloud that the event may begin: for every machine that it names.
+
+        Raises:
+            RequestRefused: the cloud refuses.
+            ProviderError: whether the approval arrived is not known; it may be repeated.
+        """
+
+    def close(self) -> None:
+        """Let go of connections. Safe to call twice."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A provider that has more to tell a person who looks for a fault."""
+
+    def facts(self) -> Mapping[str, str]:
+        """What it uses, by name: where its credentials come from, say. Never a secret."""
+
+
+@runtime_checkable
+class Simulates(Protocol):
+    """Whatever can make simulated events: a cloud whose API has them, and every simulator's control API."""
+
+    def simulate(
+        self,
+        impact: Impact,
+        *,
+        resources: Collection[str],
+        not_before: datetime,
+        duration: timedelta | None = None,
+        native_type: str | None = None,
+    ) -> tuple[str, ...]:
+        """Announce a simulated event of the machines; answers the ids, one or more.
+
+        Raises:
+            SimulationError: this cloud cannot simulate that.
+            ProviderError: it could not be asked.
+        """
+
+    def cancel_simulated(self, ids: Collection[str]) -> None:
+        """Call simulated events off.
+
+        Raises:
+            SimulationError: one of them is not known, not simulated or over.
+            ProviderError: it could not be asked.
+        """

@@ -1,0 +1,318 @@
+"""One HTTP client for the providers that talk to a metadata service themselves; it knows no cloud.
+
+A metadata service is asked once a second for months, so what matters is how it fails. Every fault of the
+transport becomes a `ProviderError` in plain words; an exchange ends at its deadline even where its bytes drip in one
+by one; no body is read beyond a limit; no proxy, `.netrc`, cookie or redirect takes a request elsewhere. Exchanges
+of several threads run side by side, each over a session of its own, so that a poll that hangs holds nothing up.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.client import responses
+from types import MappingProxyType
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+
+from stormcone.clock import Clock, SystemClock
+from stormcone.errors import ProviderError, RequestRefused, Unreachable
+from stormcone.clouds.exchange import Exchange, Tap
+from stormcone.clouds.http.faults import FAULTS, UNREACHED, chain, reason
+from stormcone.clouds.http.faults import Timeouts as Timeouts
+from stormcone.clouds.http.faults import fault_reason as fault_reason
+from stormcone.clouds.http.connection import Connection
+
+BODY_LIMIT = 1024 * 1024
+"""Bytes of a body, after decoding, above which an answer is refused."""
+
+RETRY_AFTER_LIMIT = 3600.0
+"""Seconds above which a `Retry-After` is not believed, so that no junk value stops the polling for good."""
+
+
+class HttpStatusMeaning(NamedTuple):
+    """What a status of HTTP means to a provider.
+
+    Attributes:
+        says: why, in plain words, for the error's sentence.
+        passing: True for a `ProviderError` that may pass, False for a `RequestRefused`.
+    """
+
+    says: str
+    passing: bool
+
+
+STATUSES: Mapping[int, HttpStatusMeaning] = MappingProxyType(
+    {
+        400: HttpStatusMeaning("the request is malformed", passing=False),
+        404: HttpStatusMeaning("there is nothing at this address now", passing=True),
+        410: HttpStatusMeaning("the service is being updated", passing=True),
+        429: HttpStatusMeaning("it is asked too often", passing=True),
+        500: HttpStatusMeaning("the service has an internal error", passing=True),
+        502: HttpStatusMeaning("the service behind it does not answer properly", passing=True),
+        503: HttpStatusMeaning("the service is not available now", passing=True),
+        504: HttpStatusMeaning("the service behind it does not answer in time", passing=True),
+    }
+)
+"""What the statuses mean unless a provider brings a table of its own."""
+
+STATUS_CLASSES: Mapping[int, HttpStatusMeaning] = MappingProxyType(
+    {
+        3: HttpStatusMeaning("it sends us elsewhere, and redirects are not followed", passing=True),
+        4: HttpStatusMeaning("the request is refused", passing=False),
+    }
+)
+"""What the other statuses mean, by their first digit."""
+
+UNEXPECTED = HttpStatusMeaning("a status that is not expected here", passing=True)
+"""What every status in neither table means."""
+
+_CUT_AGAIN = 0.05
+_CLOSED = "the client was closed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpAnswer:
+    """An answer; `MetadataClient.request` gives those that were expected.
+
+    Attributes:
+        status: 2xx, or one of those that the caller accepts.
+        headers: by name, without regard to case.
+        body: whole and decoded, at most `BODY_LIMIT` bytes.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class MetadataClient:
+    """Asks one metadata service; any number of threads may use it at once.
+
+    Args:
+        statuses: what the service's statuses mean; see `STATUSES`.
+        headers: sent with every request.
+        clock: read to turn a `Retry-After` that is a date into seconds. Time-outs are real time always.
+        tap: told of every exchange, those without an answer too; None tells nobody.
+    """
+
+    def __init__(
+        self,
+        *,
+        statuses: Mapping[int, HttpStatusMeaning] = STATUSES,
+        headers: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+        tap: Tap | None = None,
+    ) -> None:
+        self._statuses = statuses
+        self._headers = dict(headers or {})
+        self._clock = clock or SystemClock()
+        self._tap = tap
+        self._lock = threading.Lock()
+        self._closed = False
+        self._idle: list[Connection] = []
+        self._running: set[_Exchange] = set()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeouts: Timeouts | None = None,
+        accept: frozenset[int] = frozenset(),
+    ) -> HttpAnswer:
+        """Ask once, and answer what came back where its status is 2xx or in `accept`.
+
+        Raises:
+            RequestRefused: the status says that the request is at fault.
+            Unreachable: no connection could be made.
+            ProviderError: every other status and every fault of the transport; it may pass.
+        """
+        what = f"{method} {_place(url)} failed"
+        sent = {**self._headers, **(headers or {})}
+        try:
+            answer = self._ask(what, method, url, sent, body, timeouts or Timeouts(), accept)
+        except ProviderError as error:
+            self._tell(method, url, sent, body, str(error))
+            raise
+        self._tell(method, url, sent, body, answer)
+        self._check(what, answer, accept)
+        return answer
+
+    def _ask(
+        self,
+        what: str,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeouts: Timeouts,
+        accept: frozenset[int],
+    ) -> HttpAnswer:
+        """What came back, whatever its status; the body of one that is not expected is not read."""
+        with self._exchange(what, timeouts) as exchange:
+            session = exchange.line.session
+            try:
+                with session.request(
+                    method,
+                    url,
+                    headers=headers,
+                    data=body,
+                    timeout=(timeouts.connect, timeouts.read),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response:
+                    exchange.line.answer = response.raw
+                    content = _read(what, response) if _expected(response.status_code, accept) else b""
+            except ProviderError:
+                raise
+            except FAULTS as error:
+                raise exchange.fault(what, error, timeouts) from error
+            if exchange.ended:
+                # What was cut from here may look like a whole body that ends with its connection.
+                raise exchange.fault(what, None, timeouts)
+            return HttpAnswer(status=response.status_code, headers=response.headers, body=content)
+
+    def close(self) -> None:
+        """Let go of every connection; what still runs ends in an error that does not pass. Safe to call twice."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            running = tuple(self._running)
+        for exchange in running:
+            exchange.end(_CLOSED)
+        for line in idle:
+            line.session.close()
+
+    @contextlib.contextmanager
+    def _exchange(self, what: str, timeouts: Timeouts) -> Iterator["_Exchange"]:
+        with self._lock:
+            if self._closed:
+                raise ProviderError(f"{what}: {_CLOSED}", passing=False)
+            exchange = _Exchange(self._idle.pop() if self._idle else Connection(), timeouts.whole)
+            self._running.add(exchange)
+        try:
+            with exchange:
+                yield exchange
+        finally:
+            with self._lock:
+                self._running.discard(exchange)
+                closed = self._closed
+                exchange.line.answer = None
+                if not closed:
+                    self._idle.append(exchange.line)
+            if closed:
+                exchange.line.session.close()
+
+    def _tell(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, came: HttpAnswer | str) -> None:
+        """Tell the tap what came: an answer, or why there is none. What our own closing ends says nothing."""
+        if self._tap is None or self._closed:
+            return
+        exchange = Exchange(
+            at=self._clock.now(),
+            method=method,
+            url=url,
+            request_headers=headers,
+            request_body=body,
+            fault=came if isinstance(came, str) else "",
+        )
+        if isinstance(came, HttpAnswer):
+            words = responses.get(came.status, "")
+            exchange = replace(exchange, status=came.status, reason=words, headers=came.headers, body=came.body)
+        self._tap(exchange)
+
+    def _check(self, what: str, answer: HttpAnswer, accept: frozenset[int]) -> None:
+        status = answer.status
+        if _expected(status, accept):
+            return
+        meaning = self._statuses.get(status) or STATUS_CLASSES.get(status // 100, UNEXPECTED)
+        sentence = f"{what}: status {status}, {meaning.says}"
+        if not meaning.passing:
+            raise RequestRefused(sentence)
+        raise ProviderError(sentence, retry_after=retry_after(answer.headers.get("Retry-After"), self._clock.now()))
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """The seconds that a `Retry-After` asks for: a count or an HTTP date; None where it says neither.
+
+    Args:
+        value: the header's value.
+        now: what a date is compared with, aware.
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        # Ten digits are beyond the limit already; int() refuses thousands of them.
+        return min(float(text[:10]), RETRY_AFTER_LIMIT)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
+    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
+
+
+class _Exchange:
+    """One request and its answer, which a thread ends at the deadline, or `end` before it."""
+
+    def __init__(self, line: Connection, seconds: float) -> None:
+        self.line = line
+        self.ended = ""
+        self._seconds = seconds
+        self._ring = threading.Event()
+        self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="stormcone-http-deadline", daemon=True)
+
+    def __enter__(self) -> "_Exchange":
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._over.set()
+        self._ring.set()
+        self._watcher.join()
+
+    def end(self, why: str) -> None:
+        """Cut the exchange short, from any thread."""
+        self.ended = why
+        self._ring.set()
+
+    def fault(self, what: str, error: BaseException | None, timeouts: Timeouts) -> ProviderError:
+        """The error that says why there is no answer."""
+        if self.ended or error is None:
+            return ProviderError(f"{what}: {self.ended}", passing=self.ended != _CLOSED)
+        links = tuple(chain(error))
+        kind = Unreachable if any(isinstance(link, UNREACHED) for link in links) else ProviderError
+        return kind(f"{what}: {reason(links, timeouts)}")
+
+    def _watch(self) -> None:
+        if not self._ring.wait(self._seconds) and not self._over.is_set():
+            self.ended = f"no whole answer within {self._seconds:g} s"
+        # Again and again, since the connection may not stand yet at the first time.
+        while not self._over.is_set():
+            self.line.cut()
+            self._over.wait(_CUT_AGAIN)
+
+
+def _expected(status: int, accept: frozenset[int]) -> bool:
+    return status in accept or 200 <= status < 300
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{host}{parts.path}"
+
+
+def _read(what: str, response: requests.Response) -> bytes:
+    content = bytearray()
+    for piece in response.iter_content(64 * 1024):
+        content += piece
+        if len(content) > BODY_LIMIT:
+            raise ProviderError(f"{what}: its answer is larger than {BODY_LIMIT // 1024} KiB")
+    return bytes(content)

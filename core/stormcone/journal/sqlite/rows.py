@@ -1,0 +1,113 @@
+"""Rows as values, and times as text: the only place that knows how the tables write things down.
+
+What a row holds is checked as it is read: nothing but this module's functions makes a value of one, so a journal that
+was tampered with is an error in a sentence and never a wrong value.
+"""
+
+import json
+import sqlite3
+from datetime import UTC, datetime
+
+from stormcone.handlers import Stage
+from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, Episode, Life
+from stormcone.rules.lifecycle import ChangeKind
+from stormcone.model import MaintenanceEvent
+from stormcone.rules.runs import Run, RunState
+
+# Every function here raises ValueError or TypeError where a row does not hold what it should.
+
+
+def to_text(time: datetime) -> str:
+    """A time as the tables have it: UTC, to the microsecond, of one length, so that texts compare as times do."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def maybe_text(time: datetime | None) -> str | None:
+    """As `to_text`, where there may be none."""
+    return None if time is None else to_text(time)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _maybe_time(text: str | None) -> datetime | None:
+    return None if text is None else _time(text)
+
+
+def life(row: sqlite3.Row) -> Life:
+    """A row of `lives`."""
+    return Life(
+        id=row["id"],
+        begun=_time(row["begun"]),
+        ended=_maybe_time(row["ended"]),
+        provider=row["provider"],
+        machine=row["name"],
+        boot_id=row["boot_id"],
+    )
+
+
+def episode(row: sqlite3.Row) -> Episode:
+    """A row of `episodes`, with whether it was approved."""
+    return Episode(
+        id=row["id"],
+        number=row["number"],
+        event=MaintenanceEvent.model_validate_json(row["event"]),
+        boot_id=row["boot_id"],
+        first_seen=_time(row["first_seen"]),
+        started=_maybe_time(row["started"]),
+        ended=_maybe_time(row["ended"]),
+        decision=row["decision"],
+        approved=bool(row["approved"]),
+    )
+
+
+def change(row: sqlite3.Row) -> ChangeRecord:
+    """A row of `changes`."""
+    return ChangeRecord(
+        at=_time(row["at"]),
+        kind=ChangeKind(row["kind"]),
+        event=MaintenanceEvent.model_validate_json(row["event"]),
+        fields=tuple(json.loads(row["fields"])),
+    )
+
+
+def run(row: sqlite3.Row) -> Run:
+    """A row of `runs`."""
+    return Run(
+        id=row["id"],
+        episode=row["episode"],
+        handler=row["handler"],
+        stage=Stage(row["stage"]),
+        position=row["position"],
+        state=RunState(row["state"]),
+        attempt=row["attempt"],
+        due=_maybe_time(row["due"]),
+        begun=_maybe_time(row["begun"]),
+        ended=_maybe_time(row["ended"]),
+        note=row["note"],
+    )
+
+
+def attempt(row: sqlite3.Row) -> AttemptRecord:
+    """A row of `attempts`."""
+    return AttemptRecord(
+        run=row["run"],
+        number=row["number"],
+        begun=_time(row["begun"]),
+        ended=_maybe_time(row["ended"]),
+        verdict=row["verdict"],
+        note=row["note"],
+    )
+
+
+def approval(row: sqlite3.Row) -> ApprovalRecord:
+    """A row of `approvals`."""
+    return ApprovalRecord(
+        id=row["id"],
+        asked=_time(row["asked"]),
+        answered=_maybe_time(row["answered"]),
+        accepted=None if row["accepted"] is None else bool(row["accepted"]),
+        final=bool(row["final"]),
+        note=row["note"],
+    )

@@ -1,0 +1,416 @@
+"""The journal on SQLite: what is read from it and written to it, in whole transactions."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from stormcone.errors import JournalDamaged, JournalError
+from stormcone.journal import rows
+from stormcone.journal.sqlite.connection import connect, connect_to_read, errors
+from stormcone.journal.sqlite.damage import set_aside
+from stormcone.journal.sqlite.files import locked, look_at
+from stormcone.journal.sqlite.lock import FileLock, was_used
+from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, Episode, Life
+from stormcone.journal.sqlite.rows import maybe_text, to_text
+from stormcone.rules.lifecycle import Change
+from stormcone.model import EventKey, Machine, Phase
+from stormcone.rules.runs import RUN_MOVES, Attempt, NewRun, Run, RunState, Settled
+from stormcone.journal.boundaries import Boundary, Seam, no_seam
+from stormcone.text import one_line
+
+Value = TypeVar("Value")
+
+_DELETED_AT_ONCE = 500  # so that a transaction needs little room, and holds nothing up
+
+_EPISODE = """
+SELECT episodes.*, EXISTS (
+    SELECT 1 FROM approvals WHERE approvals.episode = episodes.id AND accepted IS NOT 0
+) AS approved FROM episodes
+"""
+# With a plus, neither is looked up by its index: that would read every event that the machine has ever had.
+_UNFINISHED = """
+WHERE +provider = ? AND +machine = ? AND id IN (
+    SELECT id FROM episodes WHERE ended IS NULL
+    UNION SELECT episode FROM runs WHERE state IN ('pending', 'running')
+) ORDER BY id
+"""
+_ENDED_AND_DONE = """
+SELECT id FROM episodes WHERE ended < ? AND NOT EXISTS (
+    SELECT 1 FROM runs WHERE runs.episode = episodes.id AND state IN ('pending', 'running')
+) LIMIT ?
+"""
+_LIVES_BUT_THE_LAST = "SELECT id FROM lives WHERE begun < ? AND id < (SELECT max(id) FROM lives) LIMIT ?"
+
+
+class Journal:
+    """The durable record of one agent. One thread at a time may use it; `read` opens a second, read-only view.
+
+    Every method raises `JournalError` where the file cannot be read or written; then nothing of the
+    transaction has happened. `JournalDamaged` says that it never will be again.
+
+    Attributes:
+        path: its file.
+        loss: what was lost with a damaged journal that this one replaces, as a sentence; "" where it replaces none.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: str, lock: FileLock | None = None, seam: Seam = no_seam
+    ) -> None:
+        self._connection = connection
+        self._lock = lock
+        self._seam = seam
+        self.path = path
+        self.loss = ""
+
+    @classmethod
+    def open(cls, path: str | Path, *, replace_at: datetime | None = None, seam: Seam = no_seam) -> Self:
+        """Open for writing, made if it is not there, brought to this version; `:memory:` keeps nothing.
+
+        Args:
+            path: the file.
+            replace_at: the time, where a damaged journal is to be set aside and a new one begun, whose `loss` says
+                so; None raises `JournalDamaged`.
+            seam: told of each boundary of the transactions.
+
+        Raises:
+            JournalLocked: another agent uses it.
+            JournalTooNew: a newer stormcone wrote it.
+            JournalDamaged: it is not whole any more.
+            NotAJournal: the file is something else.
+            JournalError: it cannot be made or opened.
+        """
+        name = str(path)
+        if name == ":memory:":
+            return cls(connect(name, seam), name, seam=seam)
+        lock = locked(Path(name))
+        try:
+            try:
+                return cls._open(name, lock, seam)
+            except JournalDamaged as error:
+                if replace_at is None:
+                    raise
+                loss = set_aside(Path(name), replace_at, str(error))
+                journal = cls._open(name, lock, seam)
+                journal.loss = loss
+                return journal
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def _open(cls, name: str, lock: FileLock, seam: Seam) -> Self:
+        if Path(name).exists():
+            look_at(Path(name), used=lock.used)
+        journal = cls(connect(name, seam), name, lock, seam)
+        try:
+            journal._read_all()
+        except BaseException:
+            journal._connection.close()
+            raise
+        lock.mark()
+        return journal
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Open for reading only, beside the agent that writes it.
+
+        Raises:
+            JournalTooNew: a newer stormcone wrote it.
+            JournalDamaged: it is not whole any more.
+            NotAJournal: the file is something else.
+            JournalError: there is no such file, or it cannot be opened.
+        """
+        name = str(path)
+        if not Path(name).exists():
+            raise JournalError(f"there is no journal at {name}; name another one, or start an agent first")
+        look_at(Path(name), used=was_used(Path(name)))
+        return cls(connect_to_read(name), name)
+
+    def set_aside(self, at: datetime, why: str) -> str:
+        """Close it, which has turned out to be damaged, and rename its file; answers the sentence to tell.
+
+        Raises:
+            JournalError: it cannot be renamed.
+        """
+        self._connection.close()
+        return set_aside(Path(self.path), at, why)
+
+    def close(self) -> None:
+        """Close the file and let go of the lock. Safe to call twice."""
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes within happen together, or none of them."""
+        with errors(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._seam(Boundary.BEFORE_COMMIT)
+                self._connection.execute("COMMIT")
+                self._seam(Boundary.AFTER_COMMIT)
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    # the agent's own lives
+
+    def begin_life(self, at: datetime, machine: Machine) -> tuple[int, int]:
+        """The agent has started and knows its machine: runs that were cut off with the last life are to be done again.
+
+        Answers the life's number and how many such runs there are.
+        """
+        with self.transaction():
+            life = self._insert(
+                "lives",
+                begun=to_text(at),
+                provider=machine.provider,
+                machine=_machine_key(machine),
+                name=machine.name,
+                boot_id=machine.boot_id,
+            )
+            cut_off = self._connection.execute(
+                "UPDATE runs SET state = ? WHERE state = ? AND episode IN"
+                " (SELECT id FROM episodes WHERE provider = ? AND machine = ?)",
+                (RunState.PENDING, RunState.RUNNING, machine.provider, _machine_key(machine)),
+            )
+            return life, cut_off.rowcount
+
+    def end_life(self, life: int, at: datetime) -> None:
+        """The agent ends in good order."""
+        with self.transaction():
+            self._connection.execute("UPDATE lives SET ended = ? WHERE id = ?", (to_text(at), life))
+
+    def lives(self) -> list[Life]:
+        """All lives of the agent, oldest first."""
+        return self._read(rows.life, "SELECT * FROM lives ORDER BY id")
+
+    # events
+
+    def unfinished(self, machine: Machine) -> list[Episode]:
+        """The machine's episodes that are going on, or have ended with work left to do, oldest first."""
+        return self._read(rows.episode, _EPISODE + _UNFINISHED, machine.provider, _machine_key(machine))
+
+    def latest(self, machine: Machine, keys: Iterable[EventKey]) -> list[Episode]:
+        """The machine's last episode of each of the events, where there is one."""
+        query = f"{_EPISODE} WHERE provider = ? AND machine = ? AND key = ? ORDER BY number DESC LIMIT 1"
+        name = _machine_key(machine)
+        return [found for key in keys for found in self._read(rows.episode, query, key.provider, name, key.id)]
+
+    def episodes(self) -> list[Episode]:
+        """All episodes, oldest first."""
+        return self._read(rows.episode, f"{_EPISODE} ORDER BY id")
+
+    def episode(self, number: int) -> Episode:
+        """The episode of that number in the journal.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for found in self._read(rows.episode, f"{_EPISODE} WHERE id = ?", number):
+            return found
+        raise KeyError(number)
+
+    def save_change(self, change: Change, at: datetime, machine: Machine) -> Episode:
+        """Write a step in an event's life as the machine saw it; within a transaction. Answers the episode after it."""
+        event = change.event.model_dump_json()
+        if change.before is None:
+            number = self._insert(
+                "episodes",
+                provider=change.event.key.provider,
+                machine=_machine_key(machine),
+                key=change.event.key.id,
+                number=change.episode,
+                event=event,
+                boot_id=machine.boot_id,
+                first_seen=to_text(at),
+            )
+        else:
+            number = self._id_of(change, machine)
+        self._connection.execute("UPDATE episodes SET event = ? WHERE id = ?", (event, number))
+        if change.event.phase is Phase.STARTED:
+            self._connection.execute("UPDATE episodes SET started = ? WHERE id = ?", (to_text(at), number))
+        if change.event.phase is Phase.ENDED:
+            self._connection.execute("UPDATE episodes SET ended = ? WHERE id = ?", (to_text(at), number))
+        fields = json.dumps(change.fields)
+        self._insert("changes", episode=number, at=to_text(at), kind=change.kind, event=event, fields=fields)
+        return self.episode(number)
+
+    def save_decision(self, episode: int, decision: str) -> None:
+        """Why the event is or is not approved, as last decided; within a transaction."""
+        self._connection.execute("UPDATE episodes SET decision = ? WHERE id = ?", (decision, episode))
+
+    def changes(self, episode: int) -> list[ChangeRecord]:
+        """The steps of an event's life, in their order."""
+        return self._read(rows.change, "SELECT * FROM changes WHERE episode = ? ORDER BY id", episode)
+
+    # runs
+
+    def runs(self, episode: int) -> list[Run]:
+        """All runs of an event's episode, in the order in which they are to be done."""
+        return sorted(self._read(rows.run, "SELECT * FROM runs WHERE episode = ?", episode), key=lambda run: run.order)
+
+    def add_run(self, episode: int, new: NewRun) -> None:
+        """A run is to be done; within a transaction."""
+        self._insert(
+            "runs",
+            episode=episode,
+            handler=new.handler,
+            stage=new.stage,
+            position=new.position,
+            state=RunState.PENDING,
+            due=maybe_text(new.due),
+        )
+
+    def schedule_run(self, run: Run, due: datetime | None) -> None:
+        """A pending or dropped run is to begin at this time; within a transaction."""
+        if run.state is not RunState.PENDING:
+            self._set_run_state(run, RunState.PENDING)
+        self._connection.execute(
+            "UPDATE runs SET due = ?, ended = NULL, note = '' WHERE id = ?", (maybe_text(due), run.id)
+        )
+
+    def drop_run(self, run: Run, at: datetime, why: str) -> None:
+        """A pending run will not begin (again); within a transaction."""
+        self._set_run_state(run, RunState.DROPPED)
+        self._connection.execute("UPDATE runs SET ended = ?, note = ? WHERE id = ?", (to_text(at), why, run.id))
+
+    def begin_run(self, run: Run, at: datetime) -> Run:
+        """An attempt is about to begin; answers the run with its attempt one higher."""
+        with self.transaction():
+            self._set_run_state(run, RunState.RUNNING)
+            self._connection.execute(
+                "UPDATE runs SET attempt = attempt + 1, begun = ?, due = NULL WHERE id = ?", (to_text(at), run.id)
+            )
+            self._insert("attempts", run=run.id, number=run.attempt + 1, begun=to_text(at))
+            return self._run_of(run.id)
+
+    def end_attempt(self, run: Run, attempt: Attempt, settled: Settled, at: datetime) -> Run:
+        """An attempt has ended; answers the run as it is then."""
+        with self.transaction():
+            self._set_run_state(run, settled.state)
+            ended = to_text(at) if settled.state.over else None
+            self._connection.execute(
+                "UPDATE runs SET due = ?, ended = ?, note = ? WHERE id = ?",
+                (maybe_text(settled.due), ended, settled.note, run.id),
+            )
+            self._connection.execute(
+                "UPDATE attempts SET ended = ?, verdict = ?, note = ? WHERE run = ? AND number = ?",
+                (to_text(at), attempt.verdict, attempt.note, run.id, run.attempt),
+            )
+            return self._run_of(run.id)
+
+    def attempts(self, run: int) -> list[AttemptRecord]:
+        """The attempts at a run, in their order."""
+        return self._read(rows.attempt, "SELECT * FROM attempts WHERE run = ? ORDER BY number", run)
+
+    # approvals
+
+    def ask_approval(self, episode: int, at: datetime, reason: str) -> int:
+        """We are about to approve; answers the approval's number."""
+        with self.transaction():
+            return self._insert("approvals", episode=episode, asked=to_text(at), note=reason)
+
+    def answer_approval(self, approval: int, at: datetime, *, accepted: bool | None, final: bool, note: str) -> None:
+        """The answer has come, or an error in place of one (None); an empty note keeps the reason."""
+        with self.transaction():
+            self._connection.execute(
+                "UPDATE approvals SET answered = ?, accepted = ?, final = ?, note = coalesce(nullif(?, ''), note)"
+                " WHERE id = ?",
+                (to_text(at), accepted, final, note, approval),
+            )
+
+    def approvals(self, episode: int) -> list[ApprovalRecord]:
+        """The approvals of an event's episode, in their order."""
+        return self._read(rows.approval, "SELECT * FROM approvals WHERE episode = ? ORDER BY id", episode)
+
+    # what the agent no longer needs
+
+    def forget(self, before: datetime) -> int:
+        """Remove what is of no use any more, and give back the room; answers how many events that were.
+
+        That is: the events that ended before then and have nothing left to do, with all that belongs to them; and the
+        lives that began before then, but the last.
+        """
+        number = self._delete("episodes", _ENDED_AND_DONE, before)
+        if number + self._delete("lives", _LIVES_BUT_THE_LAST, before):
+            with errors(self.path):
+                # As a script: `execute` takes a single step, and each step gives back a single page.
+                self._connection.executescript("PRAGMA incremental_vacuum")
+        return number
+
+    def _delete(self, table: str, which: str, before: datetime) -> int:
+        number = 0
+        while ids := self._read(lambda row: int(row["id"]), which, to_text(before), _DELETED_AT_ONCE):
+            with self.transaction():
+                self._connection.executemany(f"DELETE FROM {table} WHERE id = ?", [(each,) for each in ids])
+            number += len(ids)
+        return number
+
+    def _read_all(self) -> None:
+        """Find what cannot be read at the start, rather than in the middle of an event."""
+        self.episodes()
+        self._read(rows.run, "SELECT * FROM runs")
+
+    def _read(self, make: Callable[[sqlite3.Row], Value], query: str, *values: Any) -> list[Value]:
+        with errors(self.path):
+            found = self._connection.execute(query, values).fetchall()
+        try:
+            return [make(row) for row in found]
+        except (ValueError, TypeError) as error:
+            raise JournalDamaged(f"the journal {self.path} holds what cannot be read: {one_line(error)}") from error
+
+    def _insert(self, table: str, **values: Any) -> int:
+        columns, marks = ", ".join(values), ", ".join("?" * len(values))
+        cursor = self._connection.execute(
+            f"INSERT INTO {table} ({columns}) VALUES ({marks})",
+            tuple(values.values()),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def _id_of(self, change: Change, machine: Machine) -> int:
+        key = change.event.key
+        (number,) = self._read(
+            lambda row: int(row["id"]),
+            "SELECT id FROM episodes WHERE provider = ? AND machine = ? AND key = ? AND number = ?",
+            key.provider,
+            _machine_key(machine),
+            key.id,
+            change.episode,
+        )
+        return number
+
+    def _run_of(self, run: int) -> Run:
+        (found,) = self._read(rows.run, "SELECT * FROM runs WHERE id = ?", run)
+        return found
+
+    def _set_run_state(self, run: Run, state: RunState) -> None:
+        """The only place where a run's state is written: only allowed moves, and only from where the run is."""
+        if (run.state, state) not in RUN_MOVES:
+            raise JournalError(f"run {run.id} cannot go from {run.state} to {state}")
+        cursor = self._connection.execute(
+            "UPDATE runs SET state = ? WHERE id = ? AND state = ?", (state, run.id, run.state)
+        )
+        if cursor.rowcount != 1:
+            raise JournalError(f"run {run.id} is no longer {run.state}; another writer has the journal {self.path}")
+
+
+def _machine_key(machine: Machine) -> str:
+    """A journal that was copied to another machine, in an image say, has no work for it."""
+    return (machine.id or machine.name).casefold()

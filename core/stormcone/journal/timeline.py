@@ -1,0 +1,76 @@
+"""The journal's story of an event: what the cloud said, what each handler did, what was approved, in order of time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from stormcone.journal import Episode, Journal
+from stormcone.rules.lifecycle import ChangeKind
+from stormcone.model import MaintenanceEvent, Origin
+from stormcone.rules.runs import RunState
+from stormcone.text import printable, stamp
+
+
+@dataclass(frozen=True)
+class TimelineEntry:
+    """One line of the story.
+
+    Attributes:
+        at: when.
+        who: `cloud`, `approval` or the handler's label.
+        what: the change, the stage, or `asked`.
+        result: how it came out, printable; "" where there is nothing to say.
+    """
+
+    at: datetime
+    who: str
+    what: str
+    result: str = ""
+
+
+def timeline(journal: Journal, episode: Episode) -> list[TimelineEntry]:
+    """The story of one episode, oldest line first."""
+    lines = [*_changes(journal, episode), *_attempts(journal, episode), *_approvals(journal, episode)]
+    return sorted(lines, key=lambda entry: entry.at)
+
+
+def _changes(journal: Journal, episode: Episode) -> Iterator[TimelineEntry]:
+    for change in journal.changes(episode.id):
+        yield TimelineEntry(change.at, "cloud", change.kind.value, _said(change.kind, change.event, change.fields))
+
+
+def _said(kind: ChangeKind, event: MaintenanceEvent, fields: tuple[str, ...]) -> str:
+    if kind is ChangeKind.ENDED:
+        inferred = " (inferred)" if event.outcome_origin is Origin.INFERRED else ""
+        return f"{event.outcome}{inferred}"
+    time = f"not before {stamp(event.not_before)}" if event.not_before else "at a time not known"
+    if kind is ChangeKind.ANNOUNCED:
+        return time
+    return f"{', '.join(fields)}: {time}" if kind is ChangeKind.REVISED else ""
+
+
+def _attempts(journal: Journal, episode: Episode) -> Iterator[TimelineEntry]:
+    for run in journal.runs(episode.id):
+        attempts = journal.attempts(run.id)
+        for attempt in attempts:
+            number = f" (attempt {attempt.number})" if len(attempts) > 1 else ""
+            cut_off = attempt.ended is None and (attempt is not attempts[-1] or run.state is not RunState.RUNNING)
+            yield TimelineEntry(attempt.begun, run.handler, f"{run.stage} begins{number}", "cut off" if cut_off else "")
+            if attempt.ended is None:
+                continue
+            note = f": {printable(attempt.note)}" if attempt.note else ""
+            yield TimelineEntry(attempt.ended, run.handler, f"{run.stage} ends", f"{attempt.verdict}{note}")
+        if run.ended is not None and run.state is RunState.DROPPED:
+            yield TimelineEntry(run.ended, run.handler, f"{run.stage} {run.state}", printable(run.note))
+
+
+def _approvals(journal: Journal, episode: Episode) -> Iterator[TimelineEntry]:
+    for approval in journal.approvals(episode.id):
+        yield TimelineEntry(approval.asked, "approval", "asked")
+        if approval.answered is not None:
+            yield TimelineEntry(
+                approval.answered,
+                "approval",
+                "accepted" if approval.accepted else "refused" if approval.final else "failed",
+                printable(approval.note),
+            )

@@ -1,0 +1,165 @@
+"""Whether an event may be approved: one decision, made of values, with its reason.
+
+Approving speaks for every machine that the event names, so the rules that protect neighbours stand before
+everything that an app may decide for itself.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from stormcone.handlers import App, Stage
+from stormcone.model import Approval, Impact, Machine, MaintenanceEvent, Phase
+from stormcone.rules.runs import Run, RunState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a decision is made of.
+
+    Attributes:
+        event: the event as last seen.
+        machine: the machine that we run on or watch.
+        runs: the runs of the event's episode.
+        app: whose settings decide.
+        known_for: how long ago the event was first seen.
+    """
+
+    event: MaintenanceEvent
+    machine: Machine
+    runs: Collection[Run]
+    app: App
+    known_for: timedelta = timedelta(0)
+
+    @property
+    def prepares(self) -> tuple[Run, ...]:
+        """The runs of prepare that count: those that were not dropped before they began."""
+        return tuple(
+            run
+            for run in self.runs
+            if run.stage is Stage.PREPARE and not (run.state is RunState.DROPPED and run.attempt == 0)
+        )
+
+    @property
+    def prepared(self) -> bool:
+        """Whether at least one handler prepared and all of them succeeded."""
+        return bool(self.prepares) and all(run.state is RunState.SUCCEEDED for run in self.prepares)
+
+    @property
+    def neighbours(self) -> tuple[str, ...]:
+        """The machines that the event names and that are not ours."""
+        return self.machine.neighbours_in(self.event)
+
+    @property
+    def leads(self) -> bool:
+        """Whether our machine speaks for the others: as the leader, or as the standby of one who has been silent."""
+        if self.app.leader is None:
+            return False
+        leader = self.event.resources[0] if self.app.leader == "first" else self.app.leader
+        if self.machine.owns(leader):
+            return True
+        stands_by = self.app.standby is not None and self.machine.owns(self.app.standby)
+        return stands_by and self.known_for >= self.app.standby_after
+
+
+class ApprovalAnswer(StrEnum):
+    """Whether to approve now."""
+
+    YES = "yes"
+    WAIT = "wait"
+    """Not yet: something that is going on will decide."""
+    NO = "no"
+
+
+class Decision(NamedTuple):
+    """Whether to approve now, and why or why not, as a clause for people."""
+
+    answer: ApprovalAnswer
+    reason: str
+
+
+class Rule(NamedTuple):
+    """One rule: where it applies, it decides."""
+
+    applies: Callable[[Facts], bool]
+    answer: ApprovalAnswer
+    reason: Callable[[Facts], str]
+
+
+def _names(runs: Collection[Run]) -> str:
+    return ", ".join(run.handler for run in runs)
+
+
+def _in_state(facts: Facts, *states: RunState) -> tuple[Run, ...]:
+    return tuple(run for run in facts.prepares if run.state in states)
+
+
+def _short_freeze(facts: Facts) -> bool:
+    duration = facts.event.duration
+    if not facts.app.approve_short_freeze or facts.event.impact is not Impact.FREEZE or duration is None:
+        return False
+    return timedelta(0) <= duration <= App.SHORT_FREEZE
+
+
+def _leaderless_neighbours(facts: Facts) -> bool:
+    return bool(facts.neighbours) and not facts.leads
+
+
+def _policy_refuses(facts: Facts) -> bool:
+    policy = facts.app.approve
+    return callable(policy) and not policy(facts.event, facts.prepared)
+
+
+GUARDS = (
+    Rule(lambda f: f.event.phase is not Phase.SCHEDULED, ApprovalAnswer.NO, lambda f: f"it has {f.event.phase}"),
+    Rule(lambda f: f.event.approval is Approval.NONE, ApprovalAnswer.NO, lambda _: "it cannot be approved"),
+    Rule(lambda f: not f.machine.affected_by(f.event), ApprovalAnswer.NO, lambda f: f"it does not name {f.machine.name}"),
+    Rule(
+        _leaderless_neighbours,
+        ApprovalAnswer.NO,
+        lambda f: f"it also names {', '.join(f.neighbours)} and {f.machine.name} is not their leader",
+    ),
+    Rule(
+        lambda f: f.event.approval is Approval.CONSENT and not f.app.approve_consent,
+        ApprovalAnswer.NO,
+        lambda _: "it waits for its owner's consent, which the app does not give (approve_consent)",
+    ),
+    Rule(lambda f: f.app.approve == "never", ApprovalAnswer.NO, lambda _: "the policy is never to approve"),
+    Rule(
+        lambda f: bool(_in_state(f, RunState.VETOED)),
+        ApprovalAnswer.NO,
+        lambda f: f"vetoed by {_names(_in_state(f, RunState.VETOED))}",
+    ),
+)
+"""No app can overrule these; the first that applies decides."""
+
+PREPARED = (
+    Rule(_short_freeze, ApprovalAnswer.YES, lambda _: "a freeze of 8 s or less, approved by policy"),
+    Rule(
+        lambda f: bool(_in_state(f, RunState.PENDING, RunState.RUNNING)),
+        ApprovalAnswer.WAIT,
+        lambda f: f"waiting for {_names(_in_state(f, RunState.PENDING, RunState.RUNNING))} to prepare",
+    ),
+    Rule(_policy_refuses, ApprovalAnswer.NO, lambda _: "the app's own policy says no"),
+    Rule(lambda f: callable(f.app.approve), ApprovalAnswer.YES, lambda _: "by the app's own policy"),
+    Rule(lambda f: f.prepared, ApprovalAnswer.YES, lambda f: f"prepared by {_names(f.prepares)}"),
+    Rule(lambda f: not f.prepares, ApprovalAnswer.NO, lambda _: "no handler prepared for it"),
+    Rule(
+        lambda _: True,
+        ApprovalAnswer.NO,
+        lambda f: f"{_names([run for run in f.prepares if run.state is not RunState.SUCCEEDED])} did not prepare",
+    ),
+)
+"""What is left to the app, behind the guards; the first that applies decides."""
+
+
+def decide(facts: Facts) -> Decision:
+    """Whether to approve the event now.
+
+    Raises:
+        Exception: whatever the app's own policy raises.
+    """
+    rule = next(rule for rule in (*GUARDS, *PREPARED) if rule.applies(facts))
+    return Decision(rule.answer, rule.reason(facts))

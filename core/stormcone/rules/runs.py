@@ -1,0 +1,302 @@
+"""Runs: which work a change in an event's life makes, and what becomes of it. Pure functions over values."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from stormcone.handlers import App, Handler, Stage
+from stormcone.rules.lifecycle import Change, ChangeKind
+from stormcone.model import MaintenanceEvent, Phase
+
+FIRST_BACKOFF = timedelta(seconds=1)
+LONGEST_BACKOFF = timedelta(seconds=60)
+SHORTEST_PAUSE = timedelta(milliseconds=100)
+LONGEST_PAUSE = timedelta(days=365)
+
+END_GRACE = timedelta(seconds=30)
+"""How long prepare or started may go on after the event's end, before recover goes ahead without it."""
+
+STOP_GRACE = timedelta(seconds=10)
+"""How long an attempt that was asked to end may take to do so."""
+
+
+class RunState(StrEnum):
+    """Where a run is; `RUN_MOVES` says which steps there are."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    VETOED = "vetoed"
+    DROPPED = "dropped"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to do of it, as things stand."""
+        return self not in {RunState.PENDING, RunState.RUNNING}
+
+
+RUN_MOVES = frozenset(
+    {
+        (RunState.PENDING, RunState.RUNNING),  # an attempt begins
+        (RunState.PENDING, RunState.DROPPED),  # the event has gone on, or its handler has no part in it any more
+        (RunState.DROPPED, RunState.PENDING),  # the event has changed again, and its handler takes it after all
+        (RunState.RUNNING, RunState.PENDING),  # it is to be tried again, or the agent was cut off
+        (RunState.RUNNING, RunState.SUCCEEDED),  # the stage returned
+        (RunState.RUNNING, RunState.FAILED),  # it gave up, ran out of tries or overran
+        (RunState.RUNNING, RunState.VETOED),  # it raised Veto
+    }
+)
+"""Every step that a run can take."""
+
+
+class Verdict(StrEnum):
+    """How one attempt ended, before the retry rules."""
+
+    SUCCEEDED = "succeeded"
+    RETRY = "retry"
+    ERROR = "error"
+    GAVE_UP = "gave_up"
+    VETOED = "vetoed"
+    OVERRAN = "overran"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What one attempt came to.
+
+    Attributes:
+        verdict: how it ended.
+        note: one line, or "".
+        after: for RETRY, the pause that the handler asked for, or None.
+        error: for ERROR, what the handler raised, where it is known; never written down.
+    """
+
+    verdict: Verdict
+    note: str = ""
+    after: timedelta | None = None
+    error: BaseException | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One handler's work on one stage of one event, as the journal has it.
+
+    Attributes:
+        id: the journal's number for it.
+        episode: the journal's number for the event's episode.
+        handler: the handler's label.
+        stage: which stage.
+        position: its place among the runs of its stage.
+        state: where it is.
+        attempt: how many attempts have begun.
+        due: not to begin before; None: at once.
+        begun: when the last attempt began.
+        ended: when it was over.
+        note: the last attempt's note.
+    """
+
+    id: int
+    episode: int
+    handler: str
+    stage: Stage
+    position: int
+    state: RunState
+    attempt: int = 0
+    due: datetime | None = None
+    begun: datetime | None = None
+    ended: datetime | None = None
+    note: str = ""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Its place among all runs of its event."""
+        return (list(Stage).index(self.stage), self.position)
+
+
+class NewRun(NamedTuple):
+    """A run to be made."""
+
+    handler: str
+    stage: Stage
+    position: int
+    due: datetime | None
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a change means for the runs of its event.
+
+    Attributes:
+        new: runs to make.
+        dropped: runs that will not begin (again), with the reason.
+        due: runs with the time at which they are due now: pending ones, and dropped ones that are wanted again.
+    """
+
+    new: tuple[NewRun, ...] = ()
+    dropped: tuple[tuple[Run, str], ...] = ()
+    due: tuple[tuple[Run, datetime | None], ...] = ()
+
+
+def plan(change: Change, app: App, runs: Iterable[Run], *, affected: bool) -> RunPlan:
+    """What a change means for the runs of its event.
+
+    Args:
+        change: the step in the event's life.
+        app: whose handlers may take it.
+        runs: the runs that its episode has.
+        affected: whether the event names our machine; if not, nothing new begins.
+    """
+    runs = tuple(runs)
+    taking = app.taking(change.event) if affected else ()
+    if change.kind is ChangeKind.ENDED:
+        return RunPlan(
+            new=_recoveries(change.event, app, runs, affected=affected),
+            dropped=_drop_outdated(runs, change.event),
+        )
+    if change.kind is ChangeKind.STARTED:
+        return RunPlan(
+            new=_missing_runs(Stage.STARTED, change.event, taking, runs),
+            dropped=_drop_outdated(runs, change.event),
+        )
+    wanted = {handler.label: handler for handler in taking}
+    prepares = [run for run in runs if run.stage is Stage.PREPARE]
+    return RunPlan(
+        new=_missing_runs(Stage.PREPARE, change.event, taking, runs),
+        dropped=tuple(
+            (run, "the event has changed and the handler no longer takes it")
+            for run in prepares
+            if run.state is RunState.PENDING and run.handler not in wanted
+        ),
+        due=tuple(
+            (run, begin_at(wanted[run.handler], change.event))
+            for run in prepares
+            if run.handler in wanted and _may_be_moved(run)
+        ),
+    )
+
+
+def outdated(run: Run, event: MaintenanceEvent) -> str | None:
+    """Why an attempt at the run makes no sense any more, now that its event has gone on; None where it does."""
+    if run.stage is not Stage.RECOVER and event.phase is Phase.ENDED:
+        return "the event has ended"
+    if run.stage is Stage.PREPARE and event.phase is Phase.STARTED:
+        return "the event has begun"
+    return None
+
+
+def may_begin(run: Run, now: datetime) -> bool:
+    """Whether the run waits and its time has come.
+
+    Where its last attempt lies ahead, the wall clock has been put back, and the pause after it would last longer than
+    was meant by as much.
+    """
+    put_back = run.begun is not None and run.begun > now
+    return run.state is RunState.PENDING and (run.due is None or run.due <= now or put_back)
+
+
+def begin_at(handler: Handler, event: MaintenanceEvent) -> datetime | None:
+    """When the handler's prepare begins: its lead before the event's time; None: at once."""
+    if handler.lead is None or event.not_before is None:
+        return None
+    try:
+        return event.not_before - handler.lead
+    except OverflowError:  # some clouds say "no time" with the first day of year 1
+        return None
+
+
+def deadline(run: Run, handler: Handler, event: MaintenanceEvent, *, started: datetime | None) -> datetime | None:
+    """When the attempt that is running, or about to, must be done; None where there is no limit.
+
+    Prepare has until the event's time, or its start if that came first. Where that time had passed when the
+    attempt began, the timeout alone counts.
+    """
+    limits = []
+    if handler.timeout is not None and run.begun is not None:
+        limits.append(run.begun + handler.timeout)
+    if run.stage is Stage.PREPARE:
+        ends = [time for time in (event.not_before, started) if time is not None]
+        limits.extend(time for time in ends if run.begun is None or time > run.begun)
+    return min(limits, default=None)
+
+
+def stop_at(
+    run: Run, handler: Handler, event: MaintenanceEvent, *, started: datetime | None, ended: datetime | None
+) -> datetime | None:
+    """When a running attempt is asked to end: at its deadline, or a while after its event's end; None: never."""
+    limits = [deadline(run, handler, event, started=started)]
+    if run.stage is not Stage.RECOVER and ended is not None:
+        limits.append(ended + END_GRACE)
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+class Settled(NamedTuple):
+    """What becomes of a run after an attempt: its state, when it is due again, and the note."""
+
+    state: RunState
+    due: datetime | None
+    note: str
+
+
+def settle(run: Run, handler: Handler, event: MaintenanceEvent, attempt: Attempt, now: datetime) -> Settled:
+    """What becomes of a run after an attempt: done, over, or due again."""
+    if attempt.verdict is Verdict.SUCCEEDED:
+        return Settled(RunState.SUCCEEDED, None, attempt.note)
+    if attempt.verdict is Verdict.VETOED:
+        return Settled(RunState.VETOED, None, attempt.note)
+    if attempt.verdict in {Verdict.GAVE_UP, Verdict.OVERRAN}:
+        return Settled(RunState.FAILED, None, attempt.note)
+    if handler.retries is not None and run.attempt > handler.retries:
+        return Settled(RunState.FAILED, None, f"{attempt.note} (tried {run.attempt} times)")
+    wished = backoff(run.attempt) if attempt.after is None else attempt.after
+    again = now + min(max(wished, SHORTEST_PAUSE), LONGEST_PAUSE)
+    if run.stage is Stage.PREPARE and event.not_before is not None and again >= event.not_before > now:
+        return Settled(RunState.FAILED, None, f"{attempt.note} (the next try would come after the event's time)")
+    if why := outdated(run, event):
+        return Settled(RunState.FAILED, None, f"{attempt.note} (not tried again: {why})")
+    return Settled(RunState.PENDING, again, attempt.note)
+
+
+def backoff(attempt: int) -> timedelta:
+    """The pause after the given attempt: 1 s, 2 s, 4 s, ... up to 60 s."""
+    return min(FIRST_BACKOFF * (1 << min(attempt - 1, 16)), LONGEST_BACKOFF)
+
+
+def _missing_runs(
+    stage: Stage, event: MaintenanceEvent, taking: tuple[Handler, ...], runs: tuple[Run, ...]
+) -> tuple[NewRun, ...]:
+    have = {run.handler for run in runs if run.stage is stage}
+    return tuple(
+        NewRun(handler.label, stage, position, begin_at(handler, event) if stage is Stage.PREPARE else None)
+        for position, handler in enumerate(taking)
+        if handler.has(stage) and handler.label not in have
+    )
+
+
+def _recoveries(event: MaintenanceEvent, app: App, runs: tuple[Run, ...], *, affected: bool) -> tuple[NewRun, ...]:
+    """Recover for each handler whose prepare or started began; also for those that have neither and take the event."""
+    began = {run.handler for run in runs if run.attempt > 0}
+    have = {run.handler for run in runs if run.stage is Stage.RECOVER}
+    due = [
+        handler
+        for handler in app.handlers
+        if handler.has(Stage.RECOVER)
+        and handler.label not in have
+        and (handler.label in began or (affected and _only_recovers(handler) and handler.takes(event)))
+    ]
+    return tuple(NewRun(handler.label, Stage.RECOVER, position, None) for position, handler in enumerate(reversed(due)))
+
+
+def _only_recovers(handler: Handler) -> bool:
+    return not (handler.has(Stage.PREPARE) or handler.has(Stage.STARTED))
+
+
+def _may_be_moved(run: Run) -> bool:
+    """Whether a revision decides when the run is due: not where it has begun and its own backoff does."""
+    return run.state is RunState.DROPPED or (run.state is RunState.PENDING and run.attempt == 0)
+
+
+def _drop_outdated(runs: tuple[Run, ...], event: MaintenanceEvent) -> tuple[tuple[Run, str], ...]:
+    return tuple((run, why) for run in runs if run.state is RunState.PENDING and (why := outdated(run, event)))

@@ -1,0 +1,1 @@
+"""HTTP as simulators serve it: whole, slow, cut off or spoilt, as a fault says."""

@@ -1,0 +1,1 @@
+"""Scripts of events: their format, playing them, and making them up by chance; `library` has ours."""
