@@ -17,9 +17,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from stormcone import App, Context, Handler, MaintenanceEvent
-from stormcone.rules.approval import ApprovalAnswer
 from stormcone.agent.engine import Engine
 from stormcone.journal import Journal
+from stormcone.journal.boundaries import watched
 from stormcone.journal.sqlite.connection import AUTO_VACUUM, PRAGMAS
 from stormcone.model import Approval, Cause, Impact, Machine, Observation, Phase
 from stormcone.rules.runs import Attempt, Verdict
@@ -59,16 +59,16 @@ def an_event(number: int, now: datetime) -> MaintenanceEvent:
 
 
 def work(engine: Engine, now: datetime) -> None:
-    for order in engine.begin_due(now, confirmed=True):
-        engine.end_attempt(order, DONE, now)
+    for due in engine.begin_due(now, confirmed=True):
+        engine.end_attempt(due, DONE, now)
 
 
 def live_through(engine: Engine, event: MaintenanceEvent, now: datetime) -> None:
     engine.observe(Observation(events=(event,)), now)
     work(engine, now)
-    assert [decision.answer for _, decision in engine.decide_approvals(now, ())] == [ApprovalAnswer.YES]
-    for request in engine.ask_approvals(now, ()):
-        engine.answer_approval(request, None, now)
+    for decided in engine.approvals(now, ()):
+        assert decided.request is not None
+        engine.answer_approval(decided.request, None, now)
     engine.observe(Observation(events=(event.but(phase=Phase.STARTED, approval=Approval.NONE),)), now)
     work(engine, now)
     engine.observe(Observation(), now)
@@ -82,7 +82,7 @@ def through_a_journal(folder: Path, events: int) -> int:
     def count(_boundary: str) -> None:
         commits[0] += 1
 
-    with Journal.open(path, seam=count) as journal:
+    with Journal.open(path) as journal, watched(count):
         journal.begin_life(BEGIN, MACHINE)
         engine = Engine(journal, App([LoadBalancer()]), MACHINE)
         print(f"{'events':>8} {'kept':>8} {'file':>10} {'ms/event':>9} {'forgetting':>11}")

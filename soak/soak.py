@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from stormcone import App, Clock, Context, Handler, Impact, MaintenanceEvent, ManualClock, SystemClock
-from stormcone.agent.loop import KEEP, Agent
+from stormcone.agent.loop import Agent
+from stormcone.agent.settings import KEEP, AgentSettings
+from stormcone.agent.workers import InlineExecutor, ThreadExecutor
+from stormcone.clouds.contract import ProviderOptions
 from stormcone.journal import Journal
 from stormcone.plugins import provider_class, simulator_class
-from stormcone.clouds.contract import ProviderOptions
 from stormcone.simulators.contract import SimulatorOptions
-from stormcone.agent.workers import InlineExecutor, ThreadExecutor
 
 MACHINES = {"azure": "web-0", "alibaba": "i-aaa"}
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -128,9 +129,9 @@ class Soak:
             provider,
             App([self.handler]),
             self.journal,
+            settings=AgentSettings(interval=1.0 if self.real else None),
             clock=self._clock,
             boot_id="boot",
-            interval=1.0 if self.real else None,
             executor=ThreadExecutor() if self.real else InlineExecutor(),
         )
 

@@ -1,7 +1,10 @@
 """One handler for every cloud's maintenance: prepare, approve, ride it out, recover.
 
-Everything that a handler file needs is here. Names are imported when they are first used, so that
-`stormcone --help` does not pay for them.
+Everything that handler files, providers and programs that embed an agent need is here, and is public: it changes with
+a word in the changelog. Public too are `stormcone.clouds` for providers, `stormcone.simulators` for simulators, and
+`stormcone.testing` for tests. Every other module is how it is done, and may change without a word.
+
+Names are imported when they are first used, so that `stormcone --help` does not pay for them.
 """
 
 from importlib import import_module
@@ -9,23 +12,49 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stormcone.agent.loop import Agent as Agent
+    from stormcone.agent.loop import AgentStatus as AgentStatus
+    from stormcone.agent.notices import Notice as Notice
+    from stormcone.agent.notices import NoticeKind as NoticeKind
+    from stormcone.agent.settings import AgentSettings as AgentSettings
+    from stormcone.agent.workers import Executor as Executor
+    from stormcone.agent.workers import InlineExecutor as InlineExecutor
+    from stormcone.agent.workers import ThreadExecutor as ThreadExecutor
     from stormcone.clock import Clock as Clock
     from stormcone.clock import ManualClock as ManualClock
     from stormcone.clock import SystemClock as SystemClock
-    from stormcone.handlers.context import Context as Context
+    from stormcone.clouds.contract import Explains as Explains
+    from stormcone.clouds.contract import Provider as Provider
+    from stormcone.clouds.contract import ProviderOptions as ProviderOptions
+    from stormcone.clouds.contract import Simulates as Simulates
+    from stormcone.clouds.contract import Source as Source
     from stormcone.errors import GiveUp as GiveUp
+    from stormcone.errors import HandlerFileError as HandlerFileError
+    from stormcone.errors import JournalDamaged as JournalDamaged
+    from stormcone.errors import JournalError as JournalError
+    from stormcone.errors import JournalLocked as JournalLocked
+    from stormcone.errors import JournalTooNew as JournalTooNew
+    from stormcone.errors import NotAJournal as NotAJournal
+    from stormcone.errors import PluginError as PluginError
     from stormcone.errors import ProviderError as ProviderError
     from stormcone.errors import ProviderUnavailable as ProviderUnavailable
+    from stormcone.errors import RequestRefused as RequestRefused
     from stormcone.errors import Retry as Retry
+    from stormcone.errors import SettingsError as SettingsError
+    from stormcone.errors import SimulationError as SimulationError
     from stormcone.errors import StormconeError as StormconeError
+    from stormcone.errors import TraceError as TraceError
+    from stormcone.errors import Unreachable as Unreachable
     from stormcone.errors import Veto as Veto
     from stormcone.handlers import App as App
+    from stormcone.handlers import Context as Context
     from stormcone.handlers import Handler as Handler
     from stormcone.handlers import Stage as Stage
     from stormcone.journal import Journal as Journal
+    from stormcone.journal import JournalStore as JournalStore
     from stormcone.model import Approval as Approval
     from stormcone.model import Capabilities as Capabilities
     from stormcone.model import Cause as Cause
+    from stormcone.model import EventKey as EventKey
     from stormcone.model import Impact as Impact
     from stormcone.model import Machine as Machine
     from stormcone.model import MaintenanceEvent as MaintenanceEvent
@@ -33,21 +62,70 @@ if TYPE_CHECKING:
     from stormcone.model import Origin as Origin
     from stormcone.model import Outcome as Outcome
     from stormcone.model import Phase as Phase
-    from stormcone.clouds.contract import Provider as Provider
-    from stormcone.clouds.contract import ProviderOptions as ProviderOptions
-    from stormcone.clouds.contract import Simulates as Simulates
+    from stormcone.model import Scope as Scope
 
 _HOMES = {
-    "agent": ("Agent",),
-    "clock": ("Clock", "ManualClock", "SystemClock"),
-    "errors": ("GiveUp", "ProviderError", "ProviderUnavailable", "Retry", "StormconeError", "Veto"),
-    "context": ("Context",),
-    "handlers": ("App", "Handler", "Stage"),
-    "journal": ("Journal",),
+    "agent.loop": (
+        "Agent",
+        "AgentStatus",
+    ),
+    "agent.notices": (
+        "Notice",
+        "NoticeKind",
+    ),
+    "agent.settings": ("AgentSettings",),
+    "agent.workers": (
+        "Executor",
+        "InlineExecutor",
+        "ThreadExecutor",
+    ),
+    "clock": (
+        "Clock",
+        "ManualClock",
+        "SystemClock",
+    ),
+    "clouds.contract": (
+        "Explains",
+        "Provider",
+        "ProviderOptions",
+        "Simulates",
+        "Source",
+    ),
+    "errors": (
+        "GiveUp",
+        "HandlerFileError",
+        "JournalDamaged",
+        "JournalError",
+        "JournalLocked",
+        "JournalTooNew",
+        "NotAJournal",
+        "PluginError",
+        "ProviderError",
+        "ProviderUnavailable",
+        "RequestRefused",
+        "Retry",
+        "SettingsError",
+        "SimulationError",
+        "StormconeError",
+        "TraceError",
+        "Unreachable",
+        "Veto",
+    ),
+    "handlers": (
+        "App",
+        "Context",
+        "Handler",
+        "Stage",
+    ),
+    "journal": (
+        "Journal",
+        "JournalStore",
+    ),
     "model": (
         "Approval",
         "Capabilities",
         "Cause",
+        "EventKey",
         "Impact",
         "Machine",
         "MaintenanceEvent",
@@ -55,8 +133,8 @@ _HOMES = {
         "Origin",
         "Outcome",
         "Phase",
+        "Scope",
     ),
-    "provider": ("Provider", "ProviderOptions", "Simulates"),
 }
 _MODULES = {name: f"stormcone.{module}" for module, names in _HOMES.items() for name in names}
 

@@ -6,13 +6,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from queue import SimpleQueue
 
+from stormcone.clouds.contract import AUTO, Provider, ProviderOptions
 from stormcone.errors import ProviderError, ProviderUnavailable, SettingsError
 from stormcone.model import Machine
 from stormcone.plugins import PROVIDERS, load_plugins, provider_class
-from stormcone.clouds.contract import Provider, ProviderOptions
 from stormcone.text import one_line
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -25,23 +23,23 @@ class Finding:
     error: str
 
 
-def survey(options: ProviderOptions, only: str = AUTO) -> Generator[Finding, None, None]:
+def survey(options: ProviderOptions) -> Generator[Finding, None, None]:
     """Ask the installed providers, all at once, which machine this is; answers come in the order of their arrival.
 
     A provider that sees a machine is the caller's to close; the others are closed here, also those that have not
     answered when the caller stops listening.
 
     Args:
-        options: for all of them.
-        only: the one to ask; `auto` asks all.
+        options: for all of them; `options.provider` is the one to ask, `AUTO` asks all.
 
     Raises:
         PluginError: there is no such provider, or two have one name.
     """
     plugins = load_plugins(PROVIDERS)
-    names = sorted(plugins.found) if only == AUTO else [only]
+    everybody = options.provider == AUTO
+    names = sorted(plugins.found) if everybody else [options.provider]
     for broken in plugins.broken:
-        if only == AUTO:
+        if everybody:
             yield Finding(broken.name, None, None, f"the plug-in of {broken.distribution} is broken: {broken.error}")
     open_providers: dict[str, Provider] = {}
     answers: SimpleQueue[Finding] = SimpleQueue()
@@ -73,16 +71,16 @@ def _ask(name: str, provider: Provider, answers: "SimpleQueue[Finding]") -> None
         answers.put(Finding(name, None, None, f"the provider failed: {one_line(error)}"))
 
 
-def open_provider(name: str, options: ProviderOptions) -> Provider:
-    """The provider of that name; for `auto`, the first whose cloud says that this is its machine.
+def open_provider(options: ProviderOptions) -> Provider:
+    """The provider that the options name; for `AUTO`, the first whose cloud says that this is its machine.
 
     Raises:
         PluginError: there is no such provider.
-        ProviderUnavailable: `auto`, and no cloud answered.
+        ProviderUnavailable: `AUTO`, and no cloud answered.
         SettingsError: an option cannot be used.
     """
-    if name != AUTO:
-        return provider_class(name).from_options(options)
+    if options.provider != AUTO:
+        return provider_class(options.provider).from_options(options)
     reasons = []
     with closing(survey(options)) as findings:
         for finding in findings:

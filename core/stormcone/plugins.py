@@ -11,8 +11,8 @@ from typing import Any, cast
 
 from stevedore import ExtensionManager
 
-from stormcone.errors import PluginError
 from stormcone.clouds.contract import Provider
+from stormcone.errors import PluginError
 from stormcone.simulators.contract import Simulator
 from stormcone.text import one_line
 

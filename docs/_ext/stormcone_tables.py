@@ -13,13 +13,14 @@ from pydantic import BaseModel
 
 from stormcone.cli import cli
 from stormcone.clock import ManualClock
-from stormcone.handlers.commands import variables
-from stormcone.handlers.context import Context, RunControl
 from stormcone.errors import StormconeError
 from stormcone.handlers import Stage
-from stormcone.rules.lifecycle import INFERENCES, MOVES
+from stormcone.handlers.commands import variables
+from stormcone.handlers.context import Context
+from stormcone.handlers.control import RunControl
 from stormcone.model import CONSEQUENCES, Cause, Impact, Machine, MaintenanceEvent, Phase
 from stormcone.plugins import SIMULATORS, load_plugins, simulator_class
+from stormcone.rules.lifecycle import INFERENCES, MOVES
 from stormcone.simulators.contract import PlaysScenarios
 from stormcone_alibaba import errors as alibaba_errors
 from stormcone_alibaba import settings as alibaba_settings
@@ -37,8 +38,8 @@ from stormcone_azure.wire import (
 from stormcone_simulators.alibaba import types as simulated_alibaba
 from stormcone_simulators.azure.model import EVENT_TYPES as SIMULATED_TYPES
 from stormcone_simulators.control import NewEvent
-from stormcone_simulators.http.faults import FaultRule
 from stormcone_simulators.fidelity import sheet
+from stormcone_simulators.http.faults import FaultRule
 from stormcone_simulators.scenarios.format import STEPS
 
 HELP_WIDTH = 100
@@ -146,10 +147,10 @@ def _alibaba_statuses() -> Table:
 
 
 _KINDS = {
-    alibaba_errors.Kind.PASSING: "asked again",
-    alibaba_errors.Kind.THROTTLED: "asked again in the next minute",
-    alibaba_errors.Kind.SETUP: "until it is cured, what is scheduled is unknown",
-    alibaba_errors.Kind.REFUSED: "refused: not asked again in the same way",
+    alibaba_errors.ErrorKind.PASSING: "asked again",
+    alibaba_errors.ErrorKind.THROTTLED: "asked again in the next minute",
+    alibaba_errors.ErrorKind.SETUP: "until it is cured, what is scheduled is unknown",
+    alibaba_errors.ErrorKind.REFUSED: "refused: not asked again in the same way",
 }
 
 

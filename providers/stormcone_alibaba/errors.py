@@ -73,7 +73,9 @@ CODES: tuple[tuple[str, CodeMeaning], ...] = (
     ),
     (
         "SignatureNonceUsed",
-        CodeMeaning(ErrorKind.PASSING, "the same signed request came twice, maybe through a proxy that repeats", _AGAIN),
+        CodeMeaning(
+            ErrorKind.PASSING, "the same signed request came twice, maybe through a proxy that repeats", _AGAIN
+        ),
     ),
     (
         "InvalidRegionId*",  # from other operations of ECS: unverified here
@@ -81,7 +83,9 @@ CODES: tuple[tuple[str, CodeMeaning], ...] = (
     ),
     (
         "Throttling*",
-        CodeMeaning(ErrorKind.THROTTLED, "the account has asked too often in this minute", "it is asked again in the next"),
+        CodeMeaning(
+            ErrorKind.THROTTLED, "the account has asked too often in this minute", "it is asked again in the next"
+        ),
     ),
     (
         "Forbidden.RAM",
@@ -116,7 +120,9 @@ CODES: tuple[tuple[str, CodeMeaning], ...] = (
     ),
     (
         "SimulatedEventLimitExceeded",
-        CodeMeaning(ErrorKind.REFUSED, "the region has too many simulated events that are active", "call some off first"),
+        CodeMeaning(
+            ErrorKind.REFUSED, "the region has too many simulated events that are active", "call some off first"
+        ),
     ),
     (
         "InstanceIdLimitExceeded",
@@ -147,7 +153,10 @@ CODES: tuple[tuple[str, CodeMeaning], ...] = (
         "IncorrectInstanceStatus*",
         CodeMeaning(ErrorKind.REFUSED, "the instance is in no state for this", "answer it in the console"),
     ),
-    ("Missing*", CodeMeaning(ErrorKind.REFUSED, "the request lacks a parameter", "report this as a fault of stormcone")),
+    (
+        "Missing*",
+        CodeMeaning(ErrorKind.REFUSED, "the request lacks a parameter", "report this as a fault of stormcone"),
+    ),
     ("InvalidTimeStamp*", CodeMeaning(ErrorKind.REFUSED, "the time stamp is malformed", "update the SDK")),
     ("InvalidSignature*", CodeMeaning(ErrorKind.REFUSED, "the kind of signature is not accepted", "update the SDK")),
     ("InvalidParameter*", CodeMeaning(ErrorKind.REFUSED, "a parameter is not valid", "check ids, names and times")),

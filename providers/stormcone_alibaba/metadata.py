@@ -9,9 +9,9 @@ import re
 import threading
 
 from stormcone.clock import Clock
-from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, Unreachable
 from stormcone.clouds.exchange import Tap
 from stormcone.clouds.http.client import HttpAnswer, MetadataClient, Timeouts
+from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, Unreachable
 from stormcone.text import printable
 
 ENDPOINT = "http://100.100.100.200"

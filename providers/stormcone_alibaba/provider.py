@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from stormcone.clock import Clock, SystemClock
+from stormcone.clouds.contract import ProviderOptions
+from stormcone.clouds.exchange import Tap
+from stormcone.clouds.trace import CloudTrace
 from stormcone.errors import ProviderError, RequestRefused, SimulationError
-from stormcone.clouds.exchange import CloudTrace, Tap
 from stormcone.model import (
     Approval,
     Capabilities,
@@ -26,7 +28,6 @@ from stormcone.model import (
     Phase,
     Scope,
 )
-from stormcone.clouds.contract import ProviderOptions
 from stormcone_alibaba.credentials import CredentialChain
 from stormcone_alibaba.ecs import BATCH, EcsApi, HistoryQuery
 from stormcone_alibaba.errors import PERMISSION, ApiRefused

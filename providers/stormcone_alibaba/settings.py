@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from stormcone.clouds.contract import ProviderOptions
 from stormcone.errors import SettingsError
 from stormcone.model import Scope
-from stormcone.clouds.contract import ProviderOptions
 from stormcone_alibaba import metadata
 from stormcone_alibaba.credentials import PROFILE_FILE, Explicit
 

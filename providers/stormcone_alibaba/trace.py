@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 from pydantic import JsonValue
 
-from stormcone.clouds.exchange import Exchange, TraceRules
+from stormcone.clouds.exchange import Exchange
+from stormcone.clouds.trace import TraceRules
 from stormcone.model import Machine, MaintenanceEvent, Origin
 from stormcone_alibaba.ecs import BATCH
 from stormcone_alibaba.metadata import ENDPOINT, TOKEN_PATH

@@ -15,9 +15,9 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
+from stormcone.clouds.payload import read_fields, read_json
 from stormcone.errors import ProviderError
 from stormcone.model import Approval, Cause, Impact, MaintenanceEvent, Origin, Outcome, Phase
-from stormcone.clouds.payload import read_fields, read_json
 from stormcone_alibaba.ecs import Document
 
 PROVIDER = "alibaba"

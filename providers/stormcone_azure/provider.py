@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from stormcone.clock import Clock, SystemClock
-from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
-from stormcone.clouds.exchange import CloudTrace, Tap
-from stormcone.clouds.http.client import STATUSES, MetadataClient, HttpStatusMeaning, Timeouts
-from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Origin, Outcome, Scope
 from stormcone.clouds.contract import ProviderOptions
+from stormcone.clouds.exchange import Tap
+from stormcone.clouds.http.client import STATUSES, HttpStatusMeaning, MetadataClient, Timeouts
+from stormcone.clouds.trace import CloudTrace
+from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
+from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Origin, Outcome, Scope
 from stormcone_azure.dhcp import host_address
 from stormcone_azure.trace import COMPUTE_PATH, ENDPOINT, EVENTS_PATH, AzureTrace
 from stormcone_azure.wire import (

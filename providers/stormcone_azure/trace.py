@@ -9,7 +9,8 @@ from datetime import datetime
 from http import HTTPStatus
 from uuid import NAMESPACE_DNS, uuid5
 
-from stormcone.clouds.exchange import Exchange, TraceRules
+from stormcone.clouds.exchange import Exchange
+from stormcone.clouds.trace import TraceRules
 from stormcone.model import Machine, MaintenanceEvent
 from stormcone_azure.wire import CURRENT_VERSION, approval
 

@@ -18,9 +18,9 @@ from typing import Annotated, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
+from stormcone.clouds.payload import read_fields, read_json
 from stormcone.errors import ProviderError
 from stormcone.model import Approval, Cause, Impact, MaintenanceEvent, Observation, Origin, Phase
-from stormcone.clouds.payload import read_fields, read_json
 
 PROVIDER = "azure"
 

@@ -14,23 +14,29 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from stormcone.clock import ManualClock, SystemClock
+from stormcone.clouds.contract import ProviderOptions
 from stormcone.errors import SettingsError, SimulationError
 from stormcone.model import Cause, Impact, Outcome
-from stormcone.clouds.contract import ProviderOptions
 from stormcone.simulators.contract import Piece, Setting, SimulatorOptions
 from stormcone_simulators.control import CONTROL_PREFIX, ControlApi, Route
 from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent, iso
 from stormcone_simulators.http.faults import FaultPlan, FaultRule
-from stormcone_simulators.machines import Machines, SimulatedMachine, machine_path
 from stormcone_simulators.http.messages import Later, Request, Response, problem
-from stormcone_simulators.scenarios.play import Agenda, PossibleEvent, Scene, perform, rehearse, settle
-from stormcone_simulators.scenarios.format import Scenario, Script, scenario_file, scenario_names, scenario_text, script_of
-from stormcone_simulators.scenarios.random import random_scenario
 from stormcone_simulators.http.server import Reply, Server, plain
 from stormcone_simulators.http.waiting import LoopClock
+from stormcone_simulators.machines import Machines, SimulatedMachine, machine_path
+from stormcone_simulators.scenarios.format import (
+    Scenario,
+    Script,
+    scenario_file,
+    scenario_names,
+    scenario_text,
+    script_of,
+)
+from stormcone_simulators.scenarios.play import Agenda, PossibleEvent, Scene, perform, rehearse, settle
+from stormcone_simulators.scenarios.random import CAST, random_scenario
 
 _LOGGED = 10_000
-_CAST = ("machine-0", "machine-1")
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call, not what to listen on
 
 
@@ -112,7 +118,7 @@ class BaseSimulator:
     settings: ClassVar[tuple[Setting, ...]] = ()
     one_each: ClassVar[bool] = False
     """Whether an event is about one machine, so that a scenario's step about several makes one for each."""
-    orders: ClassVar[Sequence[PossibleEvent]] = ()
+    possible_events: ClassVar[Sequence[PossibleEvent]] = ()
     """What events the cloud has, for scenarios by chance."""
 
     def __init__(
@@ -188,7 +194,7 @@ class BaseSimulator:
         urls = self.urls()
         if name not in urls:
             raise SimulationError(f"there is no machine {name!r}; there are: {', '.join(urls)}")
-        return ProviderOptions(endpoint=urls[name], clock=self.clock)
+        return ProviderOptions(provider=self.name, endpoint=urls[name], clock=self.clock)
 
     def facts(self) -> Mapping[str, str]:
         """What a person needs in order to use it."""
@@ -318,12 +324,12 @@ class BaseSimulator:
         """
         script = script_of(scenario)
         with self._settled() as now:
-            rehearse(script, self.rehearsal_stage(now), now)
-            stage = Scene(self._model, self._machines, self.one_each, self.faults, self.clock)
-            perform(script, stage, self._agenda, now)
+            rehearse(script, self.rehearsal_scene(now), now)
+            scene = Scene(self._model, self._machines, self.one_each, self.faults, self.clock)
+            perform(script, scene, self._agenda, now)
             self._settle()
 
-    def rehearsal_stage(self, now: datetime) -> Scene:
+    def rehearsal_scene(self, now: datetime) -> Scene:
         """Where a scenario is tried before it begins: the cloud's rules with no events and nobody who looks."""
         return Scene(self.rehearsal(self._machines), self._machines, self.one_each, FaultPlan(), ManualClock(now))
 
@@ -331,9 +337,9 @@ class BaseSimulator:
     def repertoire(cls) -> tuple[Piece, ...]:
         """Every scenario that there is, with the reason why this cloud cannot play it where it cannot."""
         clock = ManualClock()
-        simulator = cls.from_options(SimulatorOptions(machines=_CAST, clock=clock))
+        simulator = cls.from_options(SimulatorOptions(machines=CAST, clock=clock))
         try:
-            return tuple(_piece(name, simulator.rehearsal_stage(clock.now()), clock.now()) for name in scenario_names())
+            return tuple(_piece(name, simulator.rehearsal_scene(clock.now()), clock.now()) for name in scenario_names())
         finally:
             simulator.close()
 
@@ -344,7 +350,11 @@ class BaseSimulator:
         Raises:
             SimulationError: that many steps cannot be.
         """
-        return scenario_text(random_scenario(cls, seed, steps))
+        simulator = cls.from_options(SimulatorOptions(machines=CAST))
+        try:
+            return scenario_text(random_scenario(simulator, seed, steps))
+        finally:
+            simulator.close()
 
     def scenarios(self) -> tuple[str, ...]:
         """The names that `play` takes."""
@@ -399,10 +409,10 @@ class BaseSimulator:
             await clock.until(since + answer.seconds)
 
 
-def _piece(name: str, stage: Scene, now: datetime) -> Piece:
+def _piece(name: str, scene: Scene, now: datetime) -> Piece:
     script, refusal = script_of(name), None
     try:
-        rehearse(script, stage, now)
+        rehearse(script, scene, now)
     except SimulationError as error:
         refusal = str(error.__cause__ or error)
     return Piece(name=name, title=script.scenario.title, text=scenario_file(name), refusal=refusal)

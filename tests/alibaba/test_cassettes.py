@@ -22,8 +22,8 @@ import vcr
 from vcr.errors import CannotOverwriteExistingCassetteException
 
 from stormcone import Approval, Impact, Phase
-from stormcone.errors import ProviderError
 from stormcone.clouds.contract import ProviderOptions
+from stormcone.errors import ProviderError
 from stormcone_alibaba.ecs import HistoryQuery
 from stormcone_alibaba.provider import OPERATIONS, AlibabaProvider
 from stormcone_alibaba.wire import STATUSES

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import pytest
 
 from stormcone.agent.loop import Agent
+from stormcone.agent.workers import InlineExecutor
+from stormcone.clouds.contract import Provider, ProviderOptions, Simulates
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused
 from stormcone.handlers import App, Handler
 from stormcone.journal import Journal
 from stormcone.model import Approval, Impact, Outcome, Phase, Scope
 from stormcone.plugins import provider_class
-from stormcone.clouds.contract import Provider, ProviderOptions, Simulates
-from stormcone.agent.workers import InlineExecutor
 from stormcone_alibaba.ecs import BATCH
 from stormcone_alibaba.provider import AlibabaProvider, AlibabaRegionProvider
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from stormcone.clouds.contract import ProviderOptions
 from stormcone.errors import SettingsError
 from stormcone.model import Scope
-from stormcone.clouds.contract import ProviderOptions
 from stormcone_alibaba.settings import SETTINGS, read_settings
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stormcone.errors import SettingsError
 from stormcone.clouds.contract import ProviderOptions
+from stormcone.errors import SettingsError
 from stormcone_azure import provider as provider_module
 from stormcone_azure.dhcp import address_in, host_address
 from stormcone_azure.provider import ENDPOINT, AzureProvider

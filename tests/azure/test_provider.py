@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
+from stormcone.clouds.contract import Provider, ProviderOptions
 from stormcone.clouds.http.client import Timeouts
+from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
 from stormcone.model import Machine, Phase, Scope
 from stormcone.plugins import provider_class
-from stormcone.clouds.contract import Provider, ProviderOptions
 from stormcone_azure import provider as provider_module
 from stormcone_azure.provider import AzureProvider, IdentityRetries
 

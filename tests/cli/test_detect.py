@@ -2,16 +2,17 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
 
 from stormcone import detect
-from stormcone.detect import AUTO, open_provider, survey
+from stormcone.clouds.contract import ProviderOptions
+from stormcone.detect import open_provider, survey
 from stormcone.errors import PluginError, ProviderUnavailable, SettingsError
 from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Outcome, Scope
 from stormcone.plugins import BrokenPlugin, Plugins
-from stormcone.clouds.contract import ProviderOptions
 
 OPTIONS = ProviderOptions()
 
@@ -81,7 +82,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
 class TestAuto:
     def test_takes_the_cloud_that_answers(self, install: Install) -> None:
         clouds = install(a=elsewhere, b=here, c=faulty)
-        provider: object = open_provider(AUTO, OPTIONS)
+        provider: object = open_provider(OPTIONS)
         assert provider is clouds["b"]
         assert not clouds["b"].closed.is_set()
 
@@ -91,14 +92,14 @@ class TestAuto:
             return elsewhere()
 
         clouds = install(a=hang, b=here)
-        provider: object = open_provider(AUTO, OPTIONS)
+        provider: object = open_provider(OPTIONS)
         assert provider is clouds["b"]
         assert clouds["a"].closed.is_set()
 
     def test_says_of_every_cloud_why_it_is_not_here(self, install: Install) -> None:
         install(BrokenPlugin("d", "rusty 2.0", "it lacks poll"), a=elsewhere, c=faulty)
         with pytest.raises(ProviderUnavailable) as error:
-            open_provider(AUTO, OPTIONS)
+            open_provider(OPTIONS)
         text = str(error.value)
         assert text.startswith("no cloud was found; name one with --provider, or say where it is with --endpoint (")
         for reason in (
@@ -111,7 +112,7 @@ class TestAuto:
     def test_says_that_nothing_is_installed(self, install: Install) -> None:
         install()
         with pytest.raises(ProviderUnavailable, match="no provider is installed"):
-            open_provider(AUTO, OPTIONS)
+            open_provider(OPTIONS)
 
 
 class TestASurvey:
@@ -134,6 +135,6 @@ class TestASurvey:
 
     def test_of_one_cloud_asks_no_other(self, install: Install) -> None:
         install(a=elsewhere, b=here)
-        assert [finding.name for finding in survey(OPTIONS, "b")] == ["b"]
+        assert [finding.name for finding in survey(replace(OPTIONS, provider="b"))] == ["b"]
         with pytest.raises(PluginError, match="there is no plug-in 'c'"):
-            list(survey(OPTIONS, "c"))
+            list(survey(replace(OPTIONS, provider="c")))

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from stormcone.rules.approval import ApprovalAnswer, Decision
-from stormcone.cli.render import event_text
 from stormcone.agent.engine import Engine
+from stormcone.cli.render import event_text
 from stormcone.handlers import App
 from stormcone.journal import Journal
 from stormcone.model import Approval, Cause, Impact, Machine, MaintenanceEvent, Observation, Outcome, Phase
+from stormcone.rules.approval import ApprovalAnswer
 from stormcone.text import span
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -173,10 +173,9 @@ class TestHistory:
         with Journal.open(tmp_path / "journal.db") as book:
             engine = Engine(book, App(), MACHINE)
             engine.observe(Observation(events=(event(),)), NOW)
-            ((_, decision),) = engine.decide_approvals(NOW, ())
+            (decided,) = engine.approvals(NOW, (), ask=False)
             engine.observe(Observation(), NOW + timedelta(minutes=20))
-        assert isinstance(decision, Decision)
-        assert decision.answer is ApprovalAnswer.NO
+        assert decided.decision.answer is ApprovalAnswer.NO
         lines = stormcone("history").out.splitlines()
         assert lines[0] == f"reboot of web-0, web-1 — {Outcome.COMPLETED}  {event().id}"
         assert lines[1] == "├── 2026-01-01 00:00:00Z  cloud  announced: not before 2026-01-01 00:15:00Z"
@@ -253,7 +252,7 @@ class TestTextFromOutside:
         with Journal.open(tmp_path / "journal.db") as book:
             engine = Engine(book, App(), machine)
             engine.observe(Observation(events=(seen,)), NOW)
-            list(engine.decide_approvals(NOW, ()))
+            list(engine.approvals(NOW, (), ask=False))
         said = stormcone("history")
         assert "not approved: it also names" in said.out
         assert_harmless(said)

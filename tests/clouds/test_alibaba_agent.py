@@ -14,11 +14,12 @@ from aliyunsdkecs.request.v20140526.CreateSimulatedSystemEventsRequest import Cr
 from aliyunsdkecs.request.v20140526.RebootInstanceRequest import RebootInstanceRequest
 
 from stormcone import Agent, App, GiveUp, Impact, Journal, ManualClock, Origin, Outcome, Phase, Veto
-from stormcone.clock import SystemClock
 from stormcone.agent.poller import Poller
+from stormcone.agent.settings import AgentSettings
+from stormcone.clock import SystemClock
+from stormcone.testing import AgentDriver
 from stormcone_alibaba.provider import AlibabaProvider, AlibabaRegionProvider
 from stormcone_simulators.alibaba import AlibabaSimulator
-from stormcone.testing import AgentDriver
 
 INQUIRING = "SystemMaintenance.Reboot:Inquiring"
 PATIENCE = 20.0
@@ -309,7 +310,12 @@ class TestHints:
         journal = stack.enter_context(Journal.open(":memory:"))
         known = threading.Semaphore(0)
         agent = Agent(
-            provider, App([handler]), journal, interval=3600, boot_id="boot-1", listener=lambda _: known.release()
+            provider,
+            App([handler]),
+            journal,
+            settings=AgentSettings(interval=3600),
+            boot_id="boot-1",
+            listener=lambda _: known.release(),
         )
         server.provider = provider
         provider.on_hint(agent.poll_soon)
@@ -356,7 +362,14 @@ class TestAnAgentThatIsStartedAgain:
                     done.set()
 
             provider = AlibabaProvider.from_options(simulator.provider_options())
-            agent = Agent(provider, App([handler]), journal, interval=3600, boot_id="boot-1", listener=listen)
+            agent = Agent(
+                provider,
+                App([handler]),
+                journal,
+                settings=AgentSettings(interval=3600),
+                boot_id="boot-1",
+                listener=listen,
+            )
             watch = threading.Thread(target=lambda: (done.wait(PATIENCE), agent.stop()))
             watch.start()
             with closing(provider):

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 from stormcone.agent.loop import Agent
+from stormcone.agent.notices import Notice, NoticeKind
+from stormcone.agent.settings import AgentSettings
+from stormcone.agent.workers import Executor, InlineExecutor, ThreadExecutor
 from stormcone.clock import ManualClock
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import Episode, Journal
@@ -26,9 +29,7 @@ from stormcone.model import (
     Phase,
     Scope,
 )
-from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.rules.runs import Run
-from stormcone.agent.workers import Executor, InlineExecutor, ThreadExecutor
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -177,10 +178,10 @@ class World:
                 self.app,
                 self.journal,
                 clock=self.clock,
+                settings=AgentSettings(dry_run=self.dry_run),
                 boot_id=self.boot_id,
                 executor=self.executor,
                 listener=self.notices.append,
-                dry_run=self.dry_run,
             )
         return self._agent
 

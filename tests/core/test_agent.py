@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from stormcone.agent.notices import NoticeKind
 from stormcone.errors import GiveUp, ProviderError, RequestRefused, Retry, Veto
 from stormcone.handlers import Stage
 from stormcone.model import Approval, Capabilities, Impact, Outcome, Phase, Scope
-from stormcone.agent.notices import NoticeKind
 
 PREPARES = (Stage.PREPARE,)
 ROUND = (Stage.PREPARE, Stage.RECOVER)
@@ -592,7 +592,7 @@ class TestAListenerThatFails:
             raise BrokenPipeError
 
         world.handler("lb")
-        world.agent._herald._listener = listener
+        world.agent._reporter._listener = listener
         world.cloud.announce()
         world.step()
         assert (world.calls, world.cloud.approvals) == (["lb.prepare"], ["E-1"])

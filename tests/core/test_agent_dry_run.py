@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from stormcone.model import Outcome
 from stormcone.agent.notices import NoticeKind
+from stormcone.model import Outcome
 
 
 def test_no_handler_runs_nothing_is_approved_and_what_would_be_done_is_said(world):

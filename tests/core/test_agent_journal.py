@@ -2,8 +2,8 @@
 
 import pytest
 
-from stormcone.handlers import Stage
 from stormcone.agent.notices import NoticeKind
+from stormcone.handlers import Stage
 
 ROUND = (Stage.PREPARE, Stage.RECOVER)
 SENTENCE = "until it can be written no handler starts and nothing is approved"

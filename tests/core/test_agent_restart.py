@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from stormcone.agent.notices import NoticeKind
+from stormcone.agent.workers import InlineExecutor
 from stormcone.errors import ProviderError
 from stormcone.handlers import App, Stage
 from stormcone.model import Outcome, Scope
-from stormcone.agent.notices import NoticeKind
-from stormcone.agent.workers import InlineExecutor
 
 ROUND = (Stage.PREPARE, Stage.RECOVER)
 MINUTE = timedelta(minutes=1)

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from stormcone.agent.loop import Agent
+from stormcone.agent.notices import NoticeKind
+from stormcone.agent.workers import InlineExecutor
 from stormcone.errors import ProviderError
 from stormcone.handlers import Stage
 from stormcone.journal import Journal
-from stormcone.agent.notices import NoticeKind
-from stormcone.agent.workers import InlineExecutor
 
 ROUND = (Stage.PREPARE, Stage.RECOVER)
 

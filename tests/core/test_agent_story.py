@@ -15,10 +15,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from stormcone.agent.notices import NoticeKind
 from stormcone.errors import GiveUp, ProviderError, RequestRefused, Retry, Veto
 from stormcone.handlers import Stage
 from stormcone.model import Impact, Phase
-from stormcone.agent.notices import NoticeKind
 from stormcone.rules.runs import RunState
 
 IDS = ("A", "B")

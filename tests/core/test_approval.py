@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from stormcone.rules.approval import GUARDS, PREPARED, ApprovalAnswer, Facts, decide
 from stormcone.handlers import App, Stage
 from stormcone.model import Machine, Scope
+from stormcone.rules.approval import GUARDS, PREPARED, ApprovalAnswer, Facts, decide
 from stormcone.rules.runs import Run, RunState
 
 MACHINE = Machine(provider="test", id="vm-0", name="web-0")

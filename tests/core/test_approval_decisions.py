@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stormcone.rules.approval import Facts, decide
 from stormcone.handlers import App, Stage
 from stormcone.model import Machine
+from stormcone.rules.approval import Facts, decide
 from stormcone.rules.runs import Run, RunState
 
 TABLE = tomllib.loads((Path(__file__).parents[2] / "docs" / "data" / "approval-decisions.toml").read_text("utf-8"))

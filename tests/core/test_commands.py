@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from stormcone.handlers import commands
+from stormcone.agent.workers import attempt_stage
 from stormcone.clock import ManualClock
-from stormcone.handlers.commands import CommandHandler, split_command, variables
-from stormcone.handlers.context import Context, RunControl
 from stormcone.errors import SettingsError
-from stormcone.handlers import Stage
+from stormcone.handlers import Stage, commands
+from stormcone.handlers.commands import CommandHandler, split_command, variables
+from stormcone.handlers.context import Context, control_of
+from stormcone.handlers.control import RunControl
 from stormcone.model import Machine
 from stormcone.rules.runs import Attempt, Verdict
-from stormcone.agent.workers import attempt_stage
 
 
 class Lines(logging.Handler):
@@ -206,41 +206,41 @@ class TestACommandThatIsAskedToEnd:
     def test_gets_sigterm_with_all_that_it_started(self, begin, context, said):
         join = begin("sh", "-c", "sleep 60 & echo $!; wait")
         child = int(said.wait())
-        context.control.stop()
+        control_of(context).stop()
         assert join() == Attempt(Verdict.GAVE_UP, f"sh was ended by SIGTERM: {child}")
         wait_for_end(child)
 
     def test_may_still_clean_up(self, begin, context, said):
         join = begin("sh", "-c", "trap 'echo cleaned; exit 0' TERM; echo ready; while :; do sleep 0.01; done")
         said.wait()
-        context.control.stop()
+        control_of(context).stop()
         assert join() == Attempt(Verdict.SUCCEEDED)
         assert said.lines[-1] == "cleaned"
 
     def test_and_does_not_gets_sigkill(self, begin, context, said):
         join = begin("sh", "-c", "trap '' TERM; sleep 60 & echo $!; wait")
         child = int(said.wait())
-        context.control.stop()
+        control_of(context).stop()
         assert runs(child)
-        context.control.kill()
+        control_of(context).kill()
         assert join() == Attempt(Verdict.GAVE_UP, f"sh was ended by SIGKILL: {child}")
         wait_for_end(child)
 
     def test_leaves_no_child_that_does_not_listen(self, begin, context, said):
         join = begin("sh", "-c", "sh -c 'trap \"\" TERM; echo $$; exec sleep 60' & wait")
         child = int(said.wait())
-        context.control.stop()
+        control_of(context).stop()
         assert join().note.startswith("sh was ended by SIGTERM")
         wait_for_end(child)
 
     def test_before_it_began_ends_at_once(self, run, context):
-        context.control.stop()
+        control_of(context).stop()
         assert run("sleep", "60").verdict is Verdict.GAVE_UP
 
     def test_when_it_is_over_signals_nobody(self, run, context, caplog):
         run("true")
-        context.control.stop()
-        context.control.kill()
+        control_of(context).stop()
+        control_of(context).kill()
         assert caplog.records == []
 
 

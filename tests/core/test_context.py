@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from stormcone.clock import ManualClock
-from stormcone.handlers.context import Context, RunControl
+from stormcone.handlers.context import Context, control_of
+from stormcone.handlers.control import RunControl
 from stormcone.model import Machine
 
 
@@ -32,7 +33,7 @@ def waiting(context, seconds):
             arrived.set()
             super().wait(wake, left)
 
-    context.control.clock = Watched()
+    control_of(context).clock = Watched()
     thread = threading.Thread(target=lambda: answers.append(context.wait(seconds)))
     thread.start()
     assert arrived.wait(10)
@@ -69,20 +70,20 @@ class TestTheTimeThatIsLeft:
 class TestWaiting:
     def test_ends_when_the_time_is_over(self, context):
         join = waiting(context, 30)
-        context.control.clock.advance(seconds=30)
-        while context.control.clock._waiters:  # the thread may have come to the clock a moment after the step
-            context.control.clock.advance(seconds=30)
+        control_of(context).clock.advance(seconds=30)
+        while control_of(context).clock._waiters:  # the thread may have come to the clock a moment after the step
+            control_of(context).clock.advance(seconds=30)
         assert join() == [True]
 
     @pytest.mark.parametrize("word", ["cancel", "stop", "tell_stopping"])
     def test_ends_early_at_any_word(self, context, word):
         join = waiting(context, 30)
-        getattr(context.control, word)()
+        getattr(control_of(context), word)()
         assert join() == [False]
 
     @pytest.mark.parametrize("word", ["cancel", "stop", "tell_stopping"])
     def test_does_not_begin_after_one(self, context, word):
-        getattr(context.control, word)()
+        getattr(control_of(context), word)()
         assert context.wait(30) is False
 
     def test_of_no_time_is_over_at_once(self, context):

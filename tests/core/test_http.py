@@ -16,17 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stormcone.clock import ManualClock
-from stormcone.errors import ProviderError, RequestRefused, Unreachable
 from stormcone.clouds.http.client import (
     BODY_LIMIT,
     RETRY_AFTER_LIMIT,
     STATUSES,
-    MetadataClient,
     HttpStatusMeaning,
+    MetadataClient,
     Timeouts,
     fault_reason,
     retry_after,
 )
+from stormcone.errors import ProviderError, RequestRefused, Unreachable
 
 QUICK = Timeouts(connect=0.2, read=0.2, slack=0.1)
 DRIPPING = Timeouts(connect=0.1, read=0.4, slack=0)

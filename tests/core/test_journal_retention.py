@@ -9,8 +9,9 @@ import pytest
 
 from stormcone.handlers import Stage
 from stormcone.journal import Journal
-from stormcone.rules.lifecycle import Change, ChangeKind
+from stormcone.journal.boundaries import watched
 from stormcone.model import Machine, MaintenanceEvent, Phase
+from stormcone.rules.lifecycle import Change, ChangeKind
 from stormcone.rules.runs import Attempt, NewRun, RunState, Settled, Verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -92,7 +93,7 @@ def test_the_agents_own_lives_go_but_for_the_last(journal: Journal) -> None:
 
 def test_nothing_is_written_where_there_is_nothing_to_forget(tmp_path: Path, story: Any) -> None:
     seen: list[str] = []
-    with Journal.open(tmp_path / "journal.db", seam=seen.append) as journal:
+    with Journal.open(tmp_path / "journal.db") as journal, watched(seen.append):
         story(journal, "E-1", NOW)
         seen.clear()
         assert journal.forget(NOW) == 0
@@ -101,7 +102,7 @@ def test_nothing_is_written_where_there_is_nothing_to_forget(tmp_path: Path, sto
 
 def test_a_great_many_go_in_several_transactions_and_the_file_shrinks(tmp_path: Path, story: Any) -> None:
     path, seen = tmp_path / "journal.db", list[str]()
-    with Journal.open(path, seam=seen.append) as journal:
+    with Journal.open(path) as journal, watched(seen.append):
         journal._connection.execute("PRAGMA synchronous = OFF")
         size = path.stat().st_size
         for number in range(1200):

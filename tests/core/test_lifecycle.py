@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stormcone.rules.lifecycle import INFERENCES, MOVES, ChangeKind, Known, advance, infer_outcome, missing
 from stormcone.model import Cause, Impact, Machine, MaintenanceEvent, Observation, Origin, Outcome, Phase
+from stormcone.rules.lifecycle import INFERENCES, MOVES, ChangeKind, Known, advance, infer_outcome, missing
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MACHINE = Machine(provider="test", id="vm-0", name="web-0", boot_id="boot-1")

@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
+from stormcone.agent.poller import Poller
 from stormcone.clock import ManualClock
 from stormcone.errors import ProviderError, ProviderUnavailable
 from stormcone.model import Capabilities, Machine, Outcome, Scope
-from stormcone.agent.poller import Poller
 
 
 class Impatient(ManualClock):

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stormcone.handlers import App, Handler, Stage
-from stormcone.rules.lifecycle import Change, ChangeKind
 from stormcone.model import Impact, Phase
+from stormcone.rules.lifecycle import Change, ChangeKind
 from stormcone.rules.runs import (
     END_GRACE,
     LONGEST_PAUSE,

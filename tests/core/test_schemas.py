@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from stormcone.journal import Journal
-from stormcone.journal import schema as schema_module
+from stormcone.journal.boundaries import watched
+from stormcone.journal.sqlite import schema as schema_module
 from stormcone.journal.sqlite.schema import VERSION
 from stormcone.model import Impact, Machine
 from stormcone.rules.runs import RunState
@@ -74,8 +75,8 @@ def test_an_upgrade_that_is_cut_off_has_not_happened(
     def dies(_boundary: str) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        Journal.open(old, seam=dies)
+    with pytest.raises(KeyboardInterrupt), watched(dies):
+        Journal.open(old)
     assert old.read_bytes() == before
     with Journal.open(old) as journal:
         assert len(journal.episodes()) == 1

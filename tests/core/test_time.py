@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from stormcone.handlers.commands import CommandHandler
+from stormcone.agent.notices import NoticeKind
 from stormcone.errors import ProviderError, Retry
 from stormcone.handlers import Stage
-from stormcone.agent.notices import NoticeKind
+from stormcone.handlers.commands import CommandHandler
 
 PREPARES = (Stage.PREPARE,)
 ROUND = (Stage.PREPARE, Stage.RECOVER)

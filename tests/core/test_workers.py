@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import pytest
 
+from stormcone.agent.workers import InlineExecutor, ThreadExecutor, attempt_stage
 from stormcone.clock import ManualClock
-from stormcone.handlers.context import Context, RunControl
 from stormcone.errors import GiveUp, Retry, Veto
 from stormcone.handlers import Handler, Stage
+from stormcone.handlers.context import Context, control_of
+from stormcone.handlers.control import RunControl
 from stormcone.model import Machine
 from stormcone.rules.runs import Attempt, Verdict
-from stormcone.agent.workers import InlineExecutor, ThreadExecutor, attempt_stage
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ class TestAStageThatIsAskedToEnd:
         cleaned = []
 
         async def work(_event, context):
-            threading.Thread(target=context.control.cancel).start()
+            threading.Thread(target=control_of(context).cancel).start()
             try:
                 await asyncio.Event().wait()
             finally:
@@ -115,7 +116,7 @@ class TestAStageThatIsAskedToEnd:
         async def work(_event, _context):
             await asyncio.Event().wait()
 
-        context.control.stop()
+        control_of(context).stop()
         assert attempt(work) == Attempt(Verdict.ERROR, "it was cancelled")
 
     def test_may_still_say_how_it_went(self, attempt, context):
@@ -125,20 +126,20 @@ class TestAStageThatIsAskedToEnd:
             except asyncio.CancelledError:
                 raise GiveUp("half done") from None
 
-        context.control.stop()
+        control_of(context).stop()
         assert attempt(work) == Attempt(Verdict.GAVE_UP, "half done")
 
     def test_when_it_is_over_takes_no_harm(self, attempt, context, caplog):
         async def work(_event, _context): ...
 
         attempt(work)
-        context.control.stop()
-        context.control.kill()
+        control_of(context).stop()
+        control_of(context).kill()
         assert caplog.records == []
 
     def test_is_told_where_it_is_a_function(self, attempt, context):
         def work(_event, context):
-            context.control.cancel()
+            control_of(context).cancel()
             assert context.canceled
             assert not context.wait(60)
 

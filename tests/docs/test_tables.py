@@ -9,8 +9,8 @@ import requests
 
 from stormcone.cli import COMMANDS
 from stormcone.errors import StormconeError
-from stormcone.rules.lifecycle import INFERENCES, MOVES
 from stormcone.model import CONSEQUENCES, MaintenanceEvent
+from stormcone.rules.lifecycle import INFERENCES, MOVES
 from stormcone_alibaba.errors import CODES
 from stormcone_alibaba.provider import AlibabaProvider
 from stormcone_alibaba.wire import EVENT_TYPES, STATUSES

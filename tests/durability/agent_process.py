@@ -19,10 +19,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stormcone import Agent, App, Context, GiveUp, Handler, Journal, MaintenanceEvent
-from stormcone.clock import ManualClock
-from stormcone.plugins import PROVIDERS, load_plugins
-from stormcone.clouds.contract import Provider, ProviderOptions
 from stormcone.agent.workers import InlineExecutor
+from stormcone.clock import ManualClock
+from stormcone.clouds.contract import Provider, ProviderOptions
+from stormcone.journal.boundaries import watched
+from stormcone.plugins import PROVIDERS, load_plugins
 
 WITHIN_STAGE = "within_stage"
 """A boundary of our own: the handler is in the middle of its work."""
@@ -89,19 +90,18 @@ def open_provider(provider: type[Provider], order: dict[str, Any], clock: Manual
 class Life:
     """One life of an agent."""
 
-    def __init__(self, order: dict[str, Any], provider: type[Provider]) -> None:
-        self.cut = Cut(order["kill_at"])
+    def __init__(self, order: dict[str, Any], provider: type[Provider], cut: Cut) -> None:
         self.clock = ManualClock(datetime.fromisoformat(order["now"]))
         effects = Effects(order["effects"])
         lead = None if order["lead"] is None else timedelta(seconds=order["lead"])
         app = App(
             [
-                Worker("first", effects, self.cut, self.clock, lead=lead),
-                Worker("second", effects, self.cut, self.clock, lead=lead, gives_up=order["gives_up"]),
+                Worker("first", effects, cut, self.clock, lead=lead),
+                Worker("second", effects, cut, self.clock, lead=lead, gives_up=order["gives_up"]),
             ],
             approve_consent=True,
         )
-        self.journal = Journal.open(order["journal"], seam=self.cut)
+        self.journal = Journal.open(order["journal"])
         self.agent = Agent(
             open_provider(provider, order, self.clock),
             app,
@@ -109,7 +109,6 @@ class Life:
             clock=self.clock,
             boot_id=order["boot_id"],
             executor=InlineExecutor(),
-            seam=self.cut,
         )
 
     def step(self, now: datetime) -> None:
@@ -140,15 +139,17 @@ def answer(**values: Any) -> None:
 
 def live(order: dict[str, Any], provider: type[Provider]) -> None:
     """A life, from its start to its end or its death."""
-    life = Life(order, provider)
-    answer(did="start")
-    while (told := ask()) is not None:
-        if told["do"] == "end":
-            life.end()
-            answer(did="end", boundaries=life.cut.seen)
-            return
-        life.step(datetime.fromisoformat(told["now"]))
-        answer(did="step")
+    cut = Cut(order["kill_at"])
+    with watched(cut):
+        life = Life(order, provider, cut)
+        answer(did="start")
+        while (told := ask()) is not None:
+            if told["do"] == "end":
+                life.end()
+                answer(did="end", boundaries=cut.seen)
+                return
+            life.step(datetime.fromisoformat(told["now"]))
+            answer(did="step")
 
 
 def main() -> None:

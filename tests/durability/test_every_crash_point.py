@@ -22,9 +22,9 @@ import pytest
 from stormcone import Impact, Journal, ManualClock, Outcome
 from stormcone.handlers import Stage
 from stormcone.journal import Episode
-from stormcone.rules.lifecycle import MOVES
 from stormcone.model import Cause, Phase
 from stormcone.plugins import simulator_class
+from stormcone.rules.lifecycle import MOVES
 from stormcone.rules.runs import Run, RunState
 from stormcone.simulators.contract import Simulator, SimulatorOptions
 

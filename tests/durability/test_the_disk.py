@@ -16,13 +16,13 @@ from typing import Any, ClassVar
 import pytest
 
 from stormcone import Agent, App, Context, Handler, Impact, Journal, MaintenanceEvent, ManualClock
+from stormcone.agent.notices import Notice, NoticeKind
+from stormcone.agent.workers import InlineExecutor
 from stormcone.errors import JournalDamaged, JournalError, JournalLocked, JournalTooNew, NotAJournal
 from stormcone.journal.sqlite.connection import PRAGMAS
 from stormcone.journal.sqlite.damage import damaged
 from stormcone.journal.sqlite.schema import APPLICATION_ID, VERSION
-from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.plugins import provider_class
-from stormcone.agent.workers import InlineExecutor
 from stormcone_simulators.azure import AzureSimulator
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

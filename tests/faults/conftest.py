@@ -8,15 +8,15 @@ from datetime import timedelta
 import pytest
 
 from stormcone.agent.loop import Agent
+from stormcone.agent.notices import NoticeKind
+from stormcone.agent.workers import InlineExecutor
 from stormcone.clock import ManualClock
-from stormcone.handlers import App, Handler
 from stormcone.clouds.http.client import Timeouts
+from stormcone.handlers import App, Handler
 from stormcone.journal import Journal
 from stormcone.model import Impact
-from stormcone.agent.notices import NoticeKind
 from stormcone.plugins import provider_class, simulator_class
 from stormcone.simulators.contract import SimulatorOptions
-from stormcone.agent.workers import InlineExecutor
 
 QUICK = Timeouts(connect=0.3, read=0.3, slack=0.2)
 

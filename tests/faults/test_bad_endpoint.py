@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from stormcone.model import Outcome
 from stormcone.agent.notices import NoticeKind
+from stormcone.model import Outcome
 from stormcone_simulators.http.faults import KINDS
 
 STATUSES = {

@@ -7,8 +7,8 @@ import pytest
 
 from stormcone import App, Handler, Impact, ManualClock, Outcome, Phase, SystemClock
 from stormcone.agent.notices import NoticeKind
-from stormcone_simulators.azure import AzureSimulator
 from stormcone.testing import AgentDriver
+from stormcone_simulators.azure import AzureSimulator
 
 
 class Recorder(Handler):

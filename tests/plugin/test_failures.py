@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from stormcone import App, Context, GiveUp, Handler, Impact, MaintenanceEvent, ManualClock, Outcome, Phase, Veto
-from stormcone_simulators.azure import AzureSimulator
 from stormcone.testing import AgentDriver
+from stormcone_simulators.azure import AzureSimulator
 
 IN_15_MINUTES = timedelta(minutes=15)
 

@@ -296,8 +296,10 @@ class TestTheProcess:
             import sys
 
             def pytest_unconfigure():
-                heavy = {"stormcone", "pydantic", "requests", "h11", "stevedore", "asyncio", "sqlite3"}
-                print("imported:", sorted(heavy & set(sys.modules)))
+                heavy = {"pydantic", "requests", "h11", "stevedore", "asyncio", "sqlite3"}
+                ours = {name for name in sys.modules if name.startswith("stormcone")}
+                light = {"stormcone", "stormcone.testing", "stormcone.testing.pytest_plugin"}
+                print("imported:", sorted((heavy & set(sys.modules)) | ours - light))
         """)
         pytester.makepyfile("def test_nothing(): pass")
         result = pytester.runpytest_subprocess("-s", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from stormcone import Agent, App, Handler, Journal, ManualClock
+from stormcone.agent.workers import InlineExecutor
 from stormcone.clouds.exchange import Exchange
+from stormcone.journal.timeline import timeline
 from stormcone.plugins import provider_class, simulator_class
 from stormcone.recording import Recorder, read_trace
 from stormcone.simulators.contract import Replay, Simulator, SimulatorOptions
-from stormcone.journal.timeline import timeline
-from stormcone.agent.workers import InlineExecutor
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from stormcone import Impact, Outcome
-from stormcone.plugins import provider_class
 from stormcone.clouds.contract import ProviderOptions
+from stormcone.export import export
+from stormcone.plugins import provider_class
 from stormcone.recording import read_trace
-from stormcone.journal.export import export
 
 HALF_HOUR = timedelta(minutes=30)
 INQUIRING = "SystemMaintenance.Reboot:Inquiring"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stormcone import Impact
-from stormcone.clouds.exchange import TraceRules
+from stormcone.clouds.trace import TraceRules
 from stormcone.recording import Recorder, read_trace
 from stormcone.recording.anonymise import Anonymiser
 from stormcone_azure.trace import RULES

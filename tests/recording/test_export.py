@@ -6,8 +6,8 @@ import pytest
 
 from stormcone import Impact, Journal
 from stormcone.errors import TraceError
+from stormcone.export import export
 from stormcone.recording import read_trace
-from stormcone.journal.export import export
 
 HALF_HOUR = timedelta(minutes=30)
 

@@ -10,9 +10,9 @@ import vcr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stormcone.errors import SettingsError, TraceError
 from stormcone.clouds.exchange import Exchange
-from stormcone.recording import Entry, Header, Recorder, read_trace
+from stormcone.errors import SettingsError, TraceError
+from stormcone.recording import Header, Recorder, TraceEntry, read_trace
 from stormcone.recording.trace_file import entry_text, header_text, tail_text
 
 TIMES = st.datetimes(timezones=st.just(UTC))
@@ -32,7 +32,7 @@ EXCHANGES = st.builds(
     headers=HEADERS,
     body=st.binary() | LINES.map(str.encode),
 )
-ENTRIES = st.builds(Entry, exchange=EXCHANGES, last_seen=TIMES, count=st.integers(1, 10**12 - 1))
+ENTRIES = st.builds(TraceEntry, exchange=EXCHANGES, last_seen=TIMES, count=st.integers(1, 10**12 - 1))
 
 
 class TestAnyTrace:
@@ -60,7 +60,7 @@ class TestAnyTrace:
     @given(data=st.data())
     def test_that_is_cut_anywhere_is_a_shorter_trace_or_refused(self, tmp_path_factory, data):
         whole = header_text(Header(provider="azure", begun=datetime(2026, 1, 1, tzinfo=UTC))) + entry_text(
-            Entry(
+            TraceEntry(
                 exchange=Exchange(at=datetime(2026, 1, 1, tzinfo=UTC), method="GET", url="http://x/", status=200),
                 last_seen=datetime(2026, 1, 1, tzinfo=UTC),
             )

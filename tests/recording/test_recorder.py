@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from stormcone.clouds.trace import TraceRules
 from stormcone.errors import TraceError
-from stormcone.clouds.exchange import TraceRules
 from stormcone.recording import Recorder, read_trace
 
 

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from stormcone import ManualClock
-from stormcone.errors import ProviderError
 from stormcone.clouds.http.client import MetadataClient, Timeouts
+from stormcone.errors import ProviderError
 from stormcone_azure.provider import AzureProvider
 
 

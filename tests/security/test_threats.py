@@ -14,15 +14,16 @@ from pathlib import Path
 import pytest
 
 from stormcone.agent.loop import Agent
+from stormcone.agent.workers import InlineExecutor, attempt_stage
 from stormcone.clock import ManualClock
-from stormcone.handlers.commands import CommandHandler
-from stormcone.handlers.context import Context, RunControl
 from stormcone.handlers import App, Handler, Stage
+from stormcone.handlers.commands import CommandHandler
+from stormcone.handlers.context import Context
+from stormcone.handlers.control import RunControl
 from stormcone.journal import Journal
 from stormcone.model import Impact, Machine, MaintenanceEvent, Phase
 from stormcone.plugins import provider_class, simulator_class
 from stormcone.simulators.contract import SimulatorOptions
-from stormcone.agent.workers import InlineExecutor, attempt_stage
 
 KEY, SECRET, TOKEN = "AKIDexampleexample", "sEcReTsEcReTsEcReT", "StsTokenStsTokenStsToken"
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+from stormcone.clouds.contract import ProviderOptions
 from stormcone.errors import ProviderError, RequestRefused, SimulationError
 from stormcone.model import Approval, Impact, Outcome, Phase
-from stormcone.clouds.contract import ProviderOptions
 from stormcone.simulators.contract import SimulatorOptions
 from stormcone_alibaba.provider import AlibabaProvider
 from stormcone_simulators.alibaba import AlibabaSimulator

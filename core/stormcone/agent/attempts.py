@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from stormcone.handlers.context import RunControl
 from stormcone.agent.engine import DueRun
 from stormcone.handlers import Stage
+from stormcone.handlers.control import RunControl
 from stormcone.journal import Episode
 from stormcone.rules.runs import STOP_GRACE, Attempt, Verdict, deadline, stop_at
 
@@ -17,11 +17,11 @@ class LiveAttempt:
     """An attempt that is going on.
 
     Attributes:
-        order: which run it is of.
+        due: which run it is of.
         control: what it can be told.
     """
 
-    order: DueRun
+    due: DueRun
     control: RunControl
     _stop_asked: float | None = None
     _overran: bool = False
@@ -34,7 +34,7 @@ class LiveAttempt:
             now: the wall-clock time, which deadlines are on.
             seconds: the monotonic time, which its grace is on.
         """
-        run, handler, event = self.order.run, self.order.handler, episode.event
+        run, handler, event = self.due.run, self.due.handler, episode.event
         self.control.deadline = deadline(run, handler, event, started=episode.started)
         if run.stage is not Stage.RECOVER and event.outcome is not None and event.outcome.called_off:
             self.control.cancel()

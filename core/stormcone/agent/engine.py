@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from stormcone.rules.approval import ApprovalAnswer, Decision, Facts, decide
+from stormcone.agent.unfinished import Unfinished, Work
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.handlers import App, Handler, Stage
-from stormcone.journal import ApprovalRecord, Episode, Journal
-from stormcone.rules.lifecycle import Change, ChangeKind, advance
+from stormcone.journal import ApprovalRecord, Episode, JournalStore
 from stormcone.model import EventKey, Machine, Observation, Outcome, Phase
+from stormcone.rules.approval import ApprovalAnswer, Decision, Facts, decide
+from stormcone.rules.lifecycle import Change, ChangeKind, advance
 from stormcone.rules.runs import Attempt, Run, RunState, Settled, backoff, may_begin, outdated, plan, settle
 from stormcone.text import one_line, printable
 
@@ -48,6 +49,23 @@ class ApprovalRequest:
         return f"{self.decision}{self.repeated}"
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What was decided about one event's approval.
+
+    Attributes:
+        episode: of which event, as it was.
+        decision: whether to approve it, and why.
+        new: whether it differs from the one before.
+        request: what to send, recorded already; None where nothing is.
+    """
+
+    episode: Episode
+    decision: Decision
+    new: bool
+    request: ApprovalRequest | None
+
+
 class Engine:
     """The decisions of one agent on one machine.
 
@@ -59,124 +77,135 @@ class Engine:
     Every method raises `JournalError` where the journal cannot be written; then nothing has happened.
     """
 
-    def __init__(self, journal: Journal, app: App, machine: Machine) -> None:
-        self.journal = journal
+    def __init__(self, journal: JournalStore, app: App, machine: Machine) -> None:
         self.app = app
         self.machine = machine
-
-    def unfinished(self) -> list[Episode]:
-        """The events that are going on, or have ended with work left to do."""
-        return self.journal.unfinished(self.machine)
+        self._journal = journal
+        self._unfinished = Unfinished(journal, machine)
 
     def going_on(self) -> frozenset[EventKey]:
         """The events that have not ended."""
-        return frozenset(episode.event.key for episode in self.unfinished() if episode.ended is None)
+        return frozenset(self._unfinished.going_on())
+
+    def episode(self, number: int) -> Episode:
+        """The episode of that number as it is now.
+
+        Raises:
+            KeyError: there is none.
+        """
+        work = self._unfinished.get(number)
+        return work.episode if work else self._journal.episode(number)
 
     def observe(
         self, observation: Observation, now: datetime, verdicts: Mapping[EventKey, Outcome | None] | None = None
     ) -> tuple[Change, ...]:
         """Record what an observation means, with the runs that it makes, in one transaction."""
-        episodes = {episode.event.key: episode for episode in self.unfinished() if episode.ended is None}
+        episodes = self._unfinished.going_on()
         others = [event.key for event in observation.events if event.key not in episodes]
-        episodes |= {episode.event.key: episode for episode in self.journal.latest(self.machine, others)}
+        episodes |= {episode.event.key: episode for episode in self._journal.latest(self.machine, others)}
         known = {key: episode.known() for key, episode in episodes.items()}
         changes = advance(known, observation, now, self.machine, verdicts)
         if changes:
-            with self.journal.transaction():
+            with self._journal.transaction():
                 for change in changes:
                     self._record(change, now)
         return changes
 
     def resume(self, now: datetime) -> None:
         """Let handlers that the app did not have in its last life take part in the events that go on."""
-        with self.journal.transaction():
-            for episode in self.unfinished():
-                if episode.ended is None:
-                    kind = ChangeKind.REVISED if episode.event.phase is Phase.SCHEDULED else ChangeKind.STARTED
-                    change = Change(kind=kind, event=episode.event, before=episode.event, episode=episode.number)
-                    self._plan(change, episode, now)
+        with self._journal.transaction():
+            for episode in self._unfinished.going_on().values():
+                kind = ChangeKind.REVISED if episode.event.phase is Phase.SCHEDULED else ChangeKind.STARTED
+                change = Change(kind=kind, event=episode.event, before=episode.event, episode=episode.number)
+                self._plan(change, episode, now)
 
     def _record(self, change: Change, now: datetime) -> None:
-        self._plan(change, self.journal.save_change(change, now, self.machine), now)
+        self._plan(change, self._journal.save_change(change, now, self.machine), now)
 
     def _plan(self, change: Change, episode: Episode, now: datetime) -> None:
+        self._unfinished.changed(episode.id)
         affected = self.machine.affected_by(change.event)
-        planned = plan(change, self.app, self.journal.runs(episode.id), affected=affected)
+        planned = plan(change, self.app, self._journal.runs(episode.id), affected=affected)
         for run, why in planned.dropped:
-            self.journal.drop_run(run, now, why)
+            self._journal.drop_run(run, now, why)
         for run, due in planned.due:
-            self.journal.schedule_run(run, due)
+            self._journal.schedule_run(run, due)
         for new in planned.new:
-            self.journal.add_run(episode.id, new)
+            self._journal.add_run(episode.id, new)
 
     def begin_due(self, now: datetime, *, confirmed: bool) -> Iterator[DueRun]:
-        """Begin what is due, one by one as the orders are taken: of each event at most one run, in order.
+        """Begin what is due, one by one as they are taken: of each event at most one run, in order.
 
         Args:
             now: the wall-clock time.
             confirmed: whether the cloud has been asked in this life; until then only recovery goes on, since
                 an event of an earlier life may be over.
         """
-        for episode in self.unfinished():
-            runs = self.journal.runs(episode.id)
-            if any(run.state is RunState.RUNNING for run in runs):
+        for work in self._unfinished:
+            if any(run.state is RunState.RUNNING for run in work.runs):
                 continue
-            due = (run for run in runs if may_begin(run, now))
-            for run in due:
+            for run in work.runs:
+                if not may_begin(run, now):
+                    continue
                 handler = self.app.handler(run.handler)
                 if handler is None:
                     self._drop(run, now, "the app has no handler of this name any more")
-                elif why := outdated(run, episode.event):  # it was cut off, and meanwhile its event has gone on
+                elif why := outdated(run, work.episode.event):  # it was cut off, and meanwhile its event has gone on
                     self._drop(run, now, why)
                 elif confirmed or run.stage is Stage.RECOVER:
-                    yield DueRun(self.journal.begin_run(run, now), handler, episode)
+                    self._unfinished.changed(run.episode)
+                    yield DueRun(self._journal.begin_run(run, now), handler, work.episode)
                     break
 
     def _drop(self, run: Run, now: datetime, why: str) -> None:
-        with self.journal.transaction():
-            self.journal.drop_run(run, now, why)
+        self._unfinished.changed(run.episode)
+        with self._journal.transaction():
+            self._journal.drop_run(run, now, why)
 
-    def end_attempt(self, order: DueRun, attempt: Attempt, now: datetime) -> Settled:
+    def end_attempt(self, due: DueRun, attempt: Attempt, now: datetime) -> Settled:
         """Record how an attempt ended and what becomes of its run."""
-        event = self.journal.episode(order.episode.id).event
-        settled = settle(order.run, order.handler, event, attempt, now)
-        self.journal.end_attempt(order.run, attempt, settled, now)
+        settled = settle(due.run, due.handler, self.episode(due.episode.id).event, attempt, now)
+        self._unfinished.changed(due.episode.id)
+        self._journal.end_attempt(due.run, attempt, settled, now)
         return settled
 
-    def decide_approvals(self, now: datetime, in_flight: Collection[int]) -> Iterator[tuple[Episode, Decision]]:
-        """Decide on each event that may be approved, and record the decisions that are new; answers those.
+    def approvals(self, now: datetime, in_flight: Collection[int], *, ask: bool = True) -> Iterator[Decided]:
+        """Decide on each event that may be approved, once, and record what is new; answers that, and what to send.
 
-        To wait is no decision.
-
-        Args:
-            now: the wall-clock time.
-            in_flight: the episodes whose approval is on its way.
-        """
-        for episode, _ in self._approvable(now, in_flight):
-            decision = self._decide(episode, now)
-            if decision.answer is not ApprovalAnswer.WAIT and decision.reason != episode.decision:
-                with self.journal.transaction():
-                    self.journal.save_decision(episode.id, decision.reason)
-                yield episode, decision
-
-    def ask_approvals(self, now: datetime, in_flight: Collection[int]) -> Iterator[ApprovalRequest]:
-        """The approvals to send, each recorded, as it is taken, before it is sent.
+        To wait is no decision. What is to be sent is recorded as it is taken, before it is sent.
 
         Args:
             now: the wall-clock time.
             in_flight: the episodes whose approval is on its way.
+            ask: whether what is decided is also sent; not so in a dry run.
         """
-        for episode, earlier in self._approvable(now, in_flight):
-            decision = self._decide(episode, now)
-            if decision.answer is ApprovalAnswer.YES:
-                repeated = _repeated(earlier)
-                approval = self.journal.ask_approval(episode.id, now, f"{decision.reason}{repeated}")
-                yield ApprovalRequest(approval, episode, decision.reason, repeated)
+        for work in self._unfinished:
+            episode = work.episode
+            if episode.event.phase is not Phase.SCHEDULED or episode.id in in_flight or not _may_ask(work, now):
+                continue
+            decision = self._decide(work, now)
+            if decision.answer is ApprovalAnswer.WAIT:
+                continue
+            new = decision.reason != episode.decision
+            if new:
+                self._unfinished.changed(episode.id)
+                with self._journal.transaction():
+                    self._journal.save_decision(episode.id, decision.reason)
+            request = self._request(work, decision, now) if ask and decision.answer is ApprovalAnswer.YES else None
+            if new or request is not None:
+                yield Decided(episode, decision, new, request)
+
+    def _request(self, work: Work, decision: Decision, now: datetime) -> ApprovalRequest:
+        repeated = _repeated(work.approvals)
+        self._unfinished.changed(work.episode.id)
+        approval = self._journal.ask_approval(work.episode.id, now, f"{decision.reason}{repeated}")
+        return ApprovalRequest(approval, work.episode, decision.reason, repeated)
 
     def answer_approval(self, request: ApprovalRequest, error: ProviderError | None, now: datetime) -> None:
         """Record the answer to an approval; an error that says no is final, after any other it may have arrived."""
         refused = isinstance(error, RequestRefused)
-        self.journal.answer_approval(
+        self._unfinished.changed(request.episode.id)
+        self._journal.answer_approval(
             request.approval,
             now,
             accepted=False if refused else True if error is None else None,
@@ -184,39 +213,32 @@ class Engine:
             note=printable(f"{error}{request.repeated}") if error else "",
         )
 
-    def _approvable(self, now: datetime, in_flight: Collection[int]) -> Iterator[tuple[Episode, list[ApprovalRecord]]]:
-        for episode in self.unfinished():
-            if episode.event.phase is Phase.SCHEDULED and episode.id not in in_flight:
-                earlier = self.journal.approvals(episode.id)
-                if _may_ask(earlier, episode, now):
-                    yield episode, earlier
-
-    def _decide(self, episode: Episode, now: datetime) -> Decision:
-        runs = self.journal.runs(episode.id)
+    def _decide(self, work: Work, now: datetime) -> Decision:
+        episode = work.episode
+        known_for = now - episode.first_seen
+        facts = Facts(event=episode.event, machine=self.machine, runs=work.runs, app=self.app, known_for=known_for)
         try:
-            known_for = now - episode.first_seen
-            return decide(
-                Facts(event=episode.event, machine=self.machine, runs=runs, app=self.app, known_for=known_for)
-            )
+            return decide(facts)
         except Exception as error:  # noqa: BLE001 - the app's own policy: its fault is a no
             return Decision(ApprovalAnswer.NO, f"the app's own policy failed: {one_line(error)}")
 
 
-def _repeated(earlier: list[ApprovalRecord]) -> str:
+def _repeated(earlier: tuple[ApprovalRecord, ...]) -> str:
     """What to add to the reason of an approval that is not the first: an earlier one may have arrived."""
     if not earlier:
         return ""
     return f"; repeated, since {'the answer was lost' if earlier[-1].answered is None else 'the last one failed'}"
 
 
-def _may_ask(earlier: list[ApprovalRecord], episode: Episode, now: datetime) -> bool:
+def _may_ask(work: Work, now: datetime) -> bool:
     """Approve once; after a failure again, with backoff, until the event's time; never after a refusal."""
+    earlier = work.approvals
     if not earlier:
         return True
     last = earlier[-1]
     if any(approval.accepted for approval in earlier) or last.final:
         return False
-    not_before = episode.event.not_before
+    not_before = work.episode.event.not_before
     if not_before is not None and now >= not_before:
         return False
     said = last.answered or last.asked

@@ -9,36 +9,36 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from stormcone.agent import notices
-from stormcone.rules.approval import PollResult as ApprovalAnswer
-from stormcone.clock import Clock, SystemClock
-from stormcone.handlers.context import Context, RunControl
-from stormcone.agent.engine import Engine, DueRun, ApprovalRequest
-from stormcone.errors import JournalDamaged, JournalError, ProviderError
-from stormcone.handlers import App
-from stormcone.agent.reporter import Reporter, log
-from stormcone.journal import Journal
 from stormcone.agent.attempts import GIVEN_UP, LiveAttempt
 from stormcone.agent.boot_id import read_boot_id
-from stormcone.model import EventKey, Machine, Observation, Outcome, Scope
+from stormcone.agent.engine import ApprovalRequest, DueRun, Engine
 from stormcone.agent.notices import Notice, NoticeKind
-from stormcone.agent.poller import PollResult, Poller
-from stormcone.clouds.contract import Provider
-from stormcone.rules.runs import Attempt, Verdict, deadline
-from stormcone.journal.boundaries import Boundary, Seam, no_seam
-from stormcone.text import one_line, span
+from stormcone.agent.poller import Poller, PollResult
+from stormcone.agent.reporter import Reporter, log
+from stormcone.agent.settings import AgentSettings
 from stormcone.agent.workers import Executor, ThreadExecutor, attempt_stage
+from stormcone.clock import Clock, SystemClock
+from stormcone.clouds.contract import Provider
+from stormcone.errors import JournalDamaged, JournalError, ProviderError
+from stormcone.handlers import App
+from stormcone.handlers.context import Context
+from stormcone.handlers.control import RunControl
+from stormcone.journal import JournalStore
+from stormcone.journal.boundaries import Boundary, reached
+from stormcone.model import EventKey, Machine, Observation, Outcome, Scope
+from stormcone.rules.runs import Attempt, Verdict, deadline
+from stormcone.text import one_line, span
 
 DRY_RUN = "dry run: not carried out"
 
 TICK = 1.0
 """Seconds between two looks at what is due, where nothing else wakes the loop."""
 
-KEEP = timedelta(days=90)
-"""How long the journal keeps an event after its end."""
+USUAL = AgentSettings()
 
 _DAY = 86400.0
 
@@ -65,35 +65,26 @@ class Agent:
         provider: who is asked.
         app: the handlers.
         journal: open for writing; it stays open when the agent ends.
+        settings: how it works.
         clock: the system's, or a manual one.
         machine: which machine this is; None asks the provider, again and again until it answers.
         boot_id: the machine's boot id; None asks the operating system.
-        interval: seconds between polls; None takes the provider's.
         executor: where handlers and approvals run.
         listener: told each notice, in the loop's thread; the notices also go to the log `stormcone`.
-        grace: how many seconds handlers have to finish when the agent is told to stop.
-        dry_run: whether to go through everything but run no handler and approve nothing, and only say what would be
-            done. Give it a journal of its own: in it, handlers that did not run have succeeded.
-        keep: how long the journal keeps an event after its end; None: for ever.
-        seam: told of each boundary of handlers and approvals; the journal has a seam of its own.
     """
 
     def __init__(
         self,
         provider: Provider,
         app: App,
-        journal: Journal,
+        journal: JournalStore,
         *,
+        settings: AgentSettings = USUAL,
         clock: Clock | None = None,
         machine: Machine | None = None,
         boot_id: str | None = None,
-        interval: float | None = None,
         executor: Executor | None = None,
         listener: Callable[[Notice], None] | None = None,
-        grace: float = 10.0,
-        dry_run: bool = False,
-        keep: timedelta | None = KEEP,
-        seam: Seam = no_seam,
     ) -> None:
         self.provider = provider
         self.app = app
@@ -102,12 +93,10 @@ class Agent:
         self._clock = clock or SystemClock()
         self._boot_id = read_boot_id() if boot_id is None else boot_id
         self._executor = executor or ThreadExecutor()
-        self._herald = Reporter(self._clock, listener)
-        self._grace = grace
-        self._dry_run = dry_run
-        self._keep = keep
+        self._reporter = Reporter(self._clock, listener)
+        self._settings = settings
+        self._grace = settings.grace
         self._forget_due = self._clock.monotonic()
-        self._seam = seam
         self._engine: Engine | None = None
         self._life: int | None = None
         self._answer: PollResult | None = None
@@ -118,7 +107,7 @@ class Agent:
         self._going_on: frozenset[EventKey] = frozenset()
         self._live: dict[int, LiveAttempt] = {}
         self._approving: set[int] = set()
-        pace = provider.capabilities.poll_interval if interval is None else interval
+        pace = provider.capabilities.poll_interval if settings.interval is None else settings.interval
         self._poller = Poller(provider, self._clock, pace, machine, lambda: self._going_on)
 
     @property
@@ -173,7 +162,7 @@ class Agent:
 
     def _turn(self) -> bool:
         """Do all that there is to do now; True where something was done, so that there may be more."""
-        self._herald.complain("lost journal", self.journal.loss)
+        self._reporter.complain("lost journal", self.journal.loss)
         try:
             try:
                 busy = self._take_in()
@@ -188,18 +177,18 @@ class Agent:
         except JournalDamaged:
             raise
         except JournalError as error:
-            self._herald.complain(
+            self._reporter.complain(
                 "journal", f"{error}; until it can be written no handler starts and nothing is approved"
             )
             return False
-        self._herald.complain("journal", "")
+        self._reporter.complain("journal", "")
         return busy
 
     def _forget(self) -> None:
         """Once a day, let the journal forget what ended long ago."""
         seconds = self._clock.monotonic()
-        if self._keep is not None and seconds >= self._forget_due:
-            self.journal.forget(self._clock.now() - self._keep)
+        if self._settings.keep is not None and seconds >= self._forget_due:
+            self.journal.forget(self._clock.now() - self._settings.keep)
             self._forget_due = seconds + _DAY
 
     def _take_in(self) -> bool:
@@ -245,7 +234,7 @@ class Agent:
         if self._going_on and self.provider.capabilities.reports_outcome:
             self._poller.soon()  # the first poll could not ask how these have ended
         resumed = f"; {cut_off} unfinished run(s) of the last life go on" if cut_off else ""
-        self._herald.tell(NoticeKind.IDENTIFIED, f"watching {machine.name} on {machine.provider}{resumed}")
+        self._reporter.tell(NoticeKind.IDENTIFIED, f"watching {machine.name} on {machine.provider}{resumed}")
 
     def _observed(
         self, engine: Engine, observation: Observation, verdicts: Mapping[EventKey, Outcome | None] | None
@@ -255,12 +244,12 @@ class Agent:
         if self.status.error is not None:
             since = self.status.last_success
             gap = f" after {span(now - since)}" if since else ""
-            self._herald.tell(NoticeKind.ANSWERED, f"{self.provider.name} answers again{gap}")
+            self._reporter.tell(NoticeKind.ANSWERED, f"{self.provider.name} answers again{gap}")
         self.status = replace(self.status, last_success=now, error=None)
         self._confirmed = True
-        self._herald.complain("answer", "; ".join(observation.problems))
+        self._reporter.complain("answer", "; ".join(observation.problems))
         for change in changes:
-            self._herald.publish(notices.change_notice(change, engine.machine, now))
+            self._reporter.publish(notices.change_notice(change, engine.machine, now))
 
     def _could_not_ask(self, error: ProviderError) -> None:
         text = str(error)
@@ -271,28 +260,28 @@ class Agent:
                 if since
                 else "never asked with success"
             )
-            self._herald.tell(NoticeKind.UNKNOWN, f"what is scheduled is unknown ({age}): {text}")
+            self._reporter.tell(NoticeKind.UNKNOWN, f"what is scheduled is unknown ({age}): {text}")
         self.status = replace(self.status, error=text)
 
     def _supervise(self, engine: Engine) -> None:
         """Tell the attempts that go on what has changed, and end those whose time is up."""
         now, seconds = self._clock.now(), self._clock.monotonic()
         for live in list(self._live.values()):
-            if live.supervise(engine.journal.episode(live.order.run.episode), now, seconds):
+            if live.supervise(engine.episode(live.due.run.episode), now, seconds):
                 live.end()
-                self._attempt_ended(live.order.run.id, GIVEN_UP, now)
+                self._attempt_ended(live.due.run.id, GIVEN_UP, now)
 
     def _dispatch(self, engine: Engine) -> bool:
         now = self._clock.now()
         busy = False
-        for order in engine.begin_due(now, confirmed=self._confirmed):
-            run, event = order.run, order.episode.event
-            control = RunControl(self._clock, deadline(run, order.handler, event, started=order.episode.started))
+        for due in engine.begin_due(now, confirmed=self._confirmed):
+            run, event = due.run, due.episode.event
+            control = RunControl(self._clock, deadline(run, due.handler, event, started=due.episode.started))
             lines = logging.LoggerAdapter(log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
-            self._live[run.id] = LiveAttempt(order, control)
-            if not self._dry_run:
-                self._herald.publish(notices.run_begun_notice(run, order.episode, now))
-            work = self._attempt(order, Context(engine.machine.in_event(event), run.attempt, lines, control))
+            self._live[run.id] = LiveAttempt(due, control)
+            if not self._settings.dry_run:
+                self._reporter.publish(notices.run_begun_notice(run, due.episode, now))
+            work = self._attempt(due, Context(engine.machine.in_event(event), run.attempt, lines, control))
             try:
                 self._executor.submit(work, f"stormcone-{run.handler}-{run.stage}")
             except RuntimeError as error:  # no more threads, now
@@ -301,16 +290,16 @@ class Agent:
             busy = True
         return busy
 
-    def _attempt(self, order: DueRun, context: Context) -> Callable[[], None]:
+    def _attempt(self, due: DueRun, context: Context) -> Callable[[], None]:
         def work() -> None:
-            self._seam(Boundary.BEFORE_STAGE)
+            reached(Boundary.BEFORE_STAGE)
             attempt = (
                 Attempt(Verdict.SUCCEEDED, DRY_RUN)
-                if self._dry_run
-                else attempt_stage(order.handler, order.run.stage, order.episode.event, context)
+                if self._settings.dry_run
+                else attempt_stage(due.handler, due.run.stage, due.episode.event, context)
             )
-            self._seam(Boundary.AFTER_STAGE)
-            self._post(partial(self._attempt_ended, order.run.id, attempt))
+            reached(Boundary.AFTER_STAGE)
+            self._post(partial(self._attempt_ended, due.run.id, attempt))
 
         return work
 
@@ -319,42 +308,42 @@ class Agent:
         if live is None or self._engine is None:
             return  # its time was up and it has been settled without waiting for it
         attempt = live.judge(attempt)
-        settled = self._engine.end_attempt(live.order, attempt, now)
+        settled = self._engine.end_attempt(live.due, attempt, now)
         del self._live[run]
-        notice = notices.run_ended_notice(live.order.run, settled, live.order.episode, now)
-        self._herald.publish(replace(notice, error=attempt.error))
+        notice = notices.run_ended_notice(live.due.run, settled, live.due.episode, now)
+        self._reporter.publish(replace(notice, error=attempt.error))
 
     def _approve(self, engine: Engine) -> bool:
         if not self._confirmed or not self.provider.capabilities.can_approve:
             return False
         now = self._clock.now()
         busy = False
-        for episode, decision in engine.decide_approvals(now, self._approving):
-            # A yes is followed by the answer, but in a dry run.
-            if decision.answer is ApprovalAnswer.NO or (self._dry_run and decision.answer is ApprovalAnswer.YES):
-                self._herald.publish(notices.decision_notice(episode, decision, now))
-            busy = True
-        for request in () if self._dry_run else engine.ask_approvals(now, self._approving):
-            self._approving.add(request.episode.id)
-            try:
-                self._executor.submit(self._approval(request), "stormcone-approve")
-            except RuntimeError as error:
-                unsent = ProviderError(one_line(error))
-                self._post(partial(self._approval_answered, request, unsent))
+        for decided in engine.approvals(now, self._approving, ask=not self._settings.dry_run):
+            if decided.request is not None:
+                self._send(decided.request)
+            elif decided.new:  # a yes is followed by the cloud's answer, but in a dry run
+                self._reporter.publish(notices.decision_notice(decided.episode, decided.decision, now))
             busy = True
         return busy
+
+    def _send(self, request: ApprovalRequest) -> None:
+        self._approving.add(request.episode.id)
+        try:
+            self._executor.submit(self._approval(request), "stormcone-approve")
+        except RuntimeError as error:  # no more threads, now
+            self._post(partial(self._approval_answered, request, ProviderError(one_line(error))))
 
     def _approval(self, request: ApprovalRequest) -> Callable[[], None]:
         def work() -> None:
             error: ProviderError | None = None
-            self._seam(Boundary.BEFORE_APPROVAL)
+            reached(Boundary.BEFORE_APPROVAL)
             try:
                 self.provider.approve(request.episode.event)
             except ProviderError as caught:
                 error = caught
             except Exception as caught:  # noqa: BLE001 - whatever a provider raises, the approval may be tried again
                 error = ProviderError(one_line(caught))
-            self._seam(Boundary.AFTER_APPROVAL)
+            reached(Boundary.AFTER_APPROVAL)
             self._post(partial(self._approval_answered, request, error))
 
         return work
@@ -363,7 +352,7 @@ class Agent:
         if self._engine is not None:
             self._engine.answer_approval(request, error, now)
         self._approving.discard(request.episode.id)
-        self._herald.publish(notices.approval_notice(request.episode, request.reason, error, now))
+        self._reporter.publish(notices.approval_notice(request.episode, request.reason, error, now))
 
     # the end
 
@@ -373,7 +362,7 @@ class Agent:
         for live in self._live.values():
             live.control.tell_stopping()
         if self._live:
-            self._herald.tell(
+            self._reporter.tell(
                 NoticeKind.STOPPING, f"stopping; waiting up to {self._grace:g} s for {len(self._live)} run(s)"
             )
         end = self._clock.monotonic() + self._grace
@@ -386,7 +375,7 @@ class Agent:
             if self._life is not None:
                 self.journal.end_life(self._life, self._clock.now())
         except JournalError as error:
-            self._herald.complain("journal", str(error))
+            self._reporter.complain("journal", str(error))
         finally:
             for live in self._live.values():
                 live.end()

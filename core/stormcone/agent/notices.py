@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from stormcone.rules.approval import ApprovalAnswer, Decision
 from stormcone.journal import Episode
-from stormcone.rules.lifecycle import Change, ChangeKind
 from stormcone.model import Machine, MaintenanceEvent, Origin, Outcome
+from stormcone.rules.approval import ApprovalAnswer, Decision
+from stormcone.rules.lifecycle import Change, ChangeKind
 from stormcone.rules.runs import Run, RunState, Settled
 from stormcone.text import printable, span, stamp
 
@@ -127,7 +127,11 @@ def run_ended_notice(run: Run, settled: Settled, episode: Episode, at: datetime)
 
 def decision_notice(episode: Episode, decision: Decision, at: datetime) -> Notice:
     """What to say of a decision about an approval."""
-    verb = {ApprovalAnswer.YES: "is to be approved", ApprovalAnswer.WAIT: "is not approved yet", ApprovalAnswer.NO: "is not approved"}
+    verb = {
+        ApprovalAnswer.YES: "is to be approved",
+        ApprovalAnswer.WAIT: "is not approved yet",
+        ApprovalAnswer.NO: "is not approved",
+    }
     text = printable(f"{describe(episode.event)} {verb[decision.answer]}: {decision.reason}")
     return Notice(at, NoticeKind.DECIDED, text, episode.event)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from stormcone.clock import Clock
+from stormcone.clouds.contract import Provider
 from stormcone.errors import ProviderError
 from stormcone.model import EventKey, Machine, Observation, Outcome
-from stormcone.clouds.contract import Provider
 from stormcone.text import one_line
 
 _log = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable
 
 from stormcone.agent import notices
-from stormcone.clock import Clock
 from stormcone.agent.notices import Notice, NoticeKind
+from stormcone.clock import Clock
 
 log = logging.getLogger("stormcone")
 """The log of the agent and of the handlers' contexts."""

@@ -10,9 +10,9 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from stormcone.handlers.context import Context
 from stormcone.errors import GiveUp, Retry, Veto
 from stormcone.handlers import Handler, Stage
+from stormcone.handlers.context import Context, control_of
 from stormcone.model import MaintenanceEvent
 from stormcone.rules.runs import Attempt, Verdict
 from stormcone.text import one_line, printable
@@ -82,5 +82,5 @@ async def _until_stopped(work: Awaitable[None], context: Context) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has just been closed: the work is over
             loop.call_soon_threadsafe(task.cancel)
 
-    context.control.on_stop(cancel)
+    control_of(context).on_stop(cancel)
     await task

@@ -22,7 +22,10 @@ COMMANDS = {
     "doctor": ("stormcone.cli.commands.doctor", "Which cloud is this, and can we reach what we need?"),
     "simulator": ("stormcone.cli.commands.simulator", "Serve a cloud's own protocol, for tests."),
     "simulate": ("stormcone.cli.commands.simulate", "Make, move and call off simulated events."),
-    "scenarios": ("stormcone.cli.commands.scenarios", "List the scripts of events that simulators play, or make one up."),
+    "scenarios": (
+        "stormcone.cli.commands.scenarios",
+        "List the scripts of events that simulators play, or make one up.",
+    ),
     "demo": ("stormcone.cli.commands.demo", "See the whole story in a minute: no account, no server."),
 }
 """Every command: its module, which has a click command `command`, and one sentence."""

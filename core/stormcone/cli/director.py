@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stormcone.agent.loop import Agent
+from stormcone.agent.notices import Notice, NoticeKind
+from stormcone.agent.settings import AgentSettings
 from stormcone.clock import SystemClock
-from stormcone.handlers.context import Context
+from stormcone.clouds.contract import ProviderOptions
 from stormcone.errors import ProviderUnavailable, StormconeError
 from stormcone.handlers import App, Handler
+from stormcone.handlers.context import Context
 from stormcone.journal import Journal
 from stormcone.model import Impact, MaintenanceEvent
-from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.plugins import PROVIDERS, SIMULATORS, load_plugins, provider_class, simulator_class
-from stormcone.clouds.contract import ProviderOptions
 from stormcone.simulators.contract import Simulator, SimulatorOptions
 from stormcone.text import span
 
@@ -87,7 +88,7 @@ def lacking(cloud: str) -> str:
 
 
 @contextmanager
-def stage(cloud: str, journal: Journal, show: Show) -> Iterator["Stage"]:
+def staged(cloud: str, journal: Journal, show: Show) -> Iterator["Director"]:
     """A simulator of the cloud with an agent that watches its first machine.
 
     The journal is the agent's until the block is left.
@@ -96,14 +97,16 @@ def stage(cloud: str, journal: Journal, show: Show) -> Iterator["Stage"]:
     with simulator_class(cloud).from_options(SimulatorOptions(clock=clock)) as simulator:
         name = next(iter(simulator.urls()))
         options = simulator.provider_options(name)
-        scene = Director(simulator, name, options, show)
+        director = Director(simulator, name, options, show)
         app = App([Pool(lambda text: show(Beat(clock.now(), None, text)))])
         with closing(provider_class(cloud).from_options(options)) as provider:
-            agent = Agent(provider, app, journal, clock=clock, interval=POLL, listener=scene.hear)
+            agent = Agent(
+                provider, app, journal, settings=AgentSettings(interval=POLL), clock=clock, listener=director.hear
+            )
             thread = threading.Thread(target=agent.run, name="stormcone-demo", daemon=True)
             thread.start()
             try:
-                yield scene
+                yield director
             finally:
                 agent.stop()
                 thread.join()

@@ -4,14 +4,15 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import wraps
+from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
-from stormcone.clock import Clock, SystemClock
+from stormcone.clouds.contract import AUTO, Source
 from stormcone.errors import SettingsError
-from stormcone.clouds.contract import ProviderOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -57,7 +58,7 @@ def default_journal() -> Path:
     Raises:
         SettingsError: the user has no home.
     """
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
+    if os.geteuid() == 0:
         return Path("/var/lib/stormcone/journal.db")
     state = os.environ.get("XDG_STATE_HOME")
     try:
@@ -96,55 +97,73 @@ def scenario_option(text: str) -> str | Path:
     return Path(text) if is_file else text
 
 
-def endpoint_option(help_text: str, default: str | None = None) -> Callable[[Command], Command]:
-    """`--endpoint`, or `STORMCONE_ENDPOINT`."""
+def endpoint_option(
+    help_text: str, default: str | None = None, *, shown_default: str | None = None
+) -> Callable[[Command], Command]:
+    """`--endpoint`, or `STORMCONE_ENDPOINT`; with `shown_default`, None stands for what the help shows."""
     return click.option(
         "--endpoint",
         metavar="URL",
         default=default,
-        show_default=default is not None,
+        show_default=default is not None if shown_default is None else shown_default,
         envvar="STORMCONE_ENDPOINT",
         show_envvar=True,
         help=help_text,
     )
 
 
-def provider_options(command: Command) -> Command:
-    """The options that choose a provider and say how it is reached."""
-    for option in (
-        settings_option,
-        region_option,
-        click.option("--machine", metavar="NAME", help="This machine's name in events; the cloud is asked otherwise."),
-        endpoint_option("Point every call there instead of the cloud's own addresses: a simulator, say."),
-        click.option(
-            "--provider",
-            metavar="CLOUD",
-            default="auto",
-            show_default=True,
-            envvar="STORMCONE_PROVIDER",
-            show_envvar=True,
-            help="Which cloud; `stormcone providers` lists them.",
-        ),
-    ):
-        command = option(command)
-    return command
+def gathered(
+    name: str, make: Callable[..., Any], *options: Callable[[Command], Command]
+) -> Callable[[Command], Command]:
+    """Options that reach the command as one value.
 
-
-def options_for_provider(
-    endpoint: str | None, machine: str | None, region: str | None, settings: Sequence[str], clock: Clock | None = None
-) -> ProviderOptions:
-    """What the command line said, for a provider.
-
-    Raises:
-        SettingsError: a `--set` is not NAME=VALUE, or one name is set twice.
+    Args:
+        name: the command's parameter.
+        make: makes the value of the options, which it takes by their names.
+        options: as click has them, in the order of the help.
     """
-    return ProviderOptions(
-        endpoint=endpoint,
-        machine=machine,
-        region=region,
-        clock=clock or SystemClock(),
-        settings=pairs_of("--set", settings),
+    taken = tuple(signature(make).parameters)
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def gathering(*args: Any, **given: Any) -> Any:
+            own = {option: given.pop(option) for option in taken}
+            return command(*args, **given, **{name: make(**own)})
+
+        decorated = cast(Command, gathering)
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def _source(
+    provider: str, endpoint: str | None, machine: str | None, region: str | None, settings: Sequence[str]
+) -> Source:
+    return Source(
+        provider=provider, endpoint=endpoint, machine=machine, region=region, settings=pairs_of("--set", settings)
     )
+
+
+source_options = gathered(
+    "source",
+    _source,
+    click.option(
+        "--provider",
+        metavar="CLOUD",
+        default=AUTO,
+        show_default=True,
+        envvar="STORMCONE_PROVIDER",
+        show_envvar=True,
+        help="Which cloud; `stormcone providers` lists them.",
+    ),
+    endpoint_option("Point every call there instead of the cloud's own addresses: a simulator, say."),
+    click.option("--machine", metavar="NAME", help="This machine's name in events; the cloud is asked otherwise."),
+    region_option,
+    settings_option,
+)
+"""The options that say where events come from, as a `Source`."""
 
 
 def pairs_of(option: str, given: Sequence[str]) -> dict[str, str]:

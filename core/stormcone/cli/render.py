@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from stormcone.journal import Episode
-from stormcone.model import Approval, Machine, MaintenanceEvent, Phase
 from stormcone.agent.notices import describe
-from stormcone.text import printable, span, stamp
+from stormcone.journal import Episode
 from stormcone.journal.timeline import TimelineEntry
+from stormcone.model import Approval, Machine, MaintenanceEvent, Phase
+from stormcone.text import printable, span, stamp
 
 _IMPACT_COLOURS = {
     "terminate": "red",

@@ -12,9 +12,9 @@ from datetime import datetime
 
 import click
 
+from stormcone.agent.notices import WARNINGS, Notice, NoticeKind
 from stormcone.cli.console import mute, say
 from stormcone.clock import Clock
-from stormcone.agent.notices import WARNINGS, Notice, NoticeKind
 from stormcone.text import printable
 
 LOG = "log"

@@ -5,7 +5,7 @@ A provider is a class, found by its entry point in the group `stormcone.provider
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
@@ -13,26 +13,45 @@ from stormcone.clock import Clock, SystemClock
 from stormcone.clouds.exchange import Tap
 from stormcone.model import Capabilities, Impact, Machine, MaintenanceEvent, Observation, Outcome
 
+AUTO = "auto"
+"""In a provider's place: the one whose cloud says that this is its machine."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class ProviderOptions:
-    """What the command line and the agent tell a provider.
+class Source:
+    """Where events come from: which cloud, and how it is reached.
 
     Attributes:
+        provider: the cloud's name; `AUTO` asks which cloud this is.
         endpoint: where every call goes, metadata and API alike; None for the cloud's own addresses.
         machine: overrides the machine's name; None asks the cloud.
         region: overrides the region; None asks the cloud.
-        clock: for pauses between attempts.
         settings: the provider's own options, by name (`--set NAME=VALUE`).
-        tap: told of every exchange with the cloud, to record it; None tells nobody.
     """
 
+    provider: str = AUTO
     endpoint: str | None = None
     machine: str | None = None
     region: str | None = None
-    clock: Clock = field(default_factory=SystemClock)
     settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderOptions(Source):
+    """A source, with what a provider works with.
+
+    Attributes:
+        clock: for pauses between attempts.
+        tap: told of every exchange with the cloud, to record it; None tells nobody.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
     tap: Tap | None = None
+
+    @classmethod
+    def of(cls, source: Source, clock: Clock) -> Self:
+        """The options of a provider of that source, on that clock."""
+        return cls(**{each.name: getattr(source, each.name) for each in fields(Source)}, clock=clock)
 
 
 @runtime_checkable

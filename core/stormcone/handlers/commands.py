@@ -14,9 +14,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
-from stormcone.handlers.context import Context
 from stormcone.errors import GiveUp, Retry, SettingsError
 from stormcone.handlers import Handler, Stage
+from stormcone.handlers.context import Context, control_of
 from stormcone.model import MaintenanceEvent
 from stormcone.text import printable
 
@@ -76,9 +76,10 @@ class CommandHandler(Handler):
                 raise Retry(f"the command {words[0]!r} cannot be started: {error.strerror}") from error
             except (OSError, ValueError) as error:
                 raise GiveUp(f"the command {words[0]!r} cannot be started: {error}") from error
-        context.control.on_stop(lambda: command.signal(signal.SIGTERM))
-        context.control.on_kill(lambda: command.signal(signal.SIGKILL))
-        status = command.wait(lambda: context.control.stopped)
+        control = control_of(context)
+        control.on_stop(lambda: command.signal(signal.SIGTERM))
+        control.on_kill(lambda: command.signal(signal.SIGKILL))
+        status = command.wait(lambda: control.stopped)
         said = f": {command.last_line}" if command.last_line else ""
         if status == EXIT_RETRY:
             raise Retry(f"{words[0]} asked to be tried again (exit status {EXIT_RETRY}){said}")

@@ -1,5 +1,6 @@
 """The journal: the durable record of events, changes, runs and approvals. No state lives only in memory."""
 
+from stormcone.journal.contract import JournalStore as JournalStore
 from stormcone.journal.records import ApprovalRecord as ApprovalRecord
 from stormcone.journal.records import AttemptRecord as AttemptRecord
 from stormcone.journal.records import ChangeRecord as ChangeRecord

@@ -1,9 +1,10 @@
-"""Where the agent's work can be cut off: a seam for tests that end the process at each of these places.
+"""Where the agent's work can be cut off, for tests that end the process at each of these places.
 
 What the process has done before a boundary is done; what comes after it is not. Nothing in production looks at it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 
@@ -29,9 +30,24 @@ class Boundary(StrEnum):
     """The cloud's answer, or an error in its place, is there, and the journal does not know."""
 
 
-Seam = Callable[[Boundary], None]
-"""Told of each boundary, in the thread that comes to it, when it comes to it."""
+def _nobody(_boundary: Boundary) -> None:
+    """Who watches in production."""
 
 
-def no_seam(_boundary: Boundary) -> None:
-    """The seam of production: nothing happens."""
+_watcher: Callable[[Boundary], None] = _nobody
+
+
+def reached(boundary: Boundary) -> None:
+    """Say that this thread has come to the boundary."""
+    _watcher(boundary)
+
+
+@contextmanager
+def watched(watcher: Callable[[Boundary], None]) -> Iterator[None]:
+    """Have `watcher` told of each boundary of this process, in the thread that comes to it, when it comes to it."""
+    global _watcher
+    before, _watcher = _watcher, watcher
+    try:
+        yield
+    finally:
+        _watcher = before

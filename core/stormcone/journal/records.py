@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from stormcone.rules.lifecycle import ChangeKind, Known
 from stormcone.model import MaintenanceEvent
+from stormcone.rules.lifecycle import ChangeKind, Known
 
 
 @dataclass(frozen=True, kw_only=True)

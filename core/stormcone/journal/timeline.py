@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from stormcone.journal import Episode, Journal
-from stormcone.rules.lifecycle import ChangeKind
+from stormcone.journal import Episode, JournalStore
 from stormcone.model import MaintenanceEvent, Origin
+from stormcone.rules.lifecycle import ChangeKind
 from stormcone.rules.runs import RunState
 from stormcone.text import printable, stamp
 
@@ -28,13 +28,13 @@ class TimelineEntry:
     result: str = ""
 
 
-def timeline(journal: Journal, episode: Episode) -> list[TimelineEntry]:
+def timeline(journal: JournalStore, episode: Episode) -> list[TimelineEntry]:
     """The story of one episode, oldest line first."""
     lines = [*_changes(journal, episode), *_attempts(journal, episode), *_approvals(journal, episode)]
     return sorted(lines, key=lambda entry: entry.at)
 
 
-def _changes(journal: Journal, episode: Episode) -> Iterator[TimelineEntry]:
+def _changes(journal: JournalStore, episode: Episode) -> Iterator[TimelineEntry]:
     for change in journal.changes(episode.id):
         yield TimelineEntry(change.at, "cloud", change.kind.value, _said(change.kind, change.event, change.fields))
 
@@ -49,7 +49,7 @@ def _said(kind: ChangeKind, event: MaintenanceEvent, fields: tuple[str, ...]) ->
     return f"{', '.join(fields)}: {time}" if kind is ChangeKind.REVISED else ""
 
 
-def _attempts(journal: Journal, episode: Episode) -> Iterator[TimelineEntry]:
+def _attempts(journal: JournalStore, episode: Episode) -> Iterator[TimelineEntry]:
     for run in journal.runs(episode.id):
         attempts = journal.attempts(run.id)
         for attempt in attempts:
@@ -64,7 +64,7 @@ def _attempts(journal: Journal, episode: Episode) -> Iterator[TimelineEntry]:
             yield TimelineEntry(run.ended, run.handler, f"{run.stage} {run.state}", printable(run.note))
 
 
-def _approvals(journal: Journal, episode: Episode) -> Iterator[TimelineEntry]:
+def _approvals(journal: JournalStore, episode: Episode) -> Iterator[TimelineEntry]:
     for approval in journal.approvals(episode.id):
         yield TimelineEntry(approval.asked, "approval", "asked")
         if approval.answered is not None:

@@ -5,7 +5,7 @@ cassette of vcrpy with times; `read_trace` reads it, for the simulators to repla
 """
 
 from stormcone.recording.recorder import Recorder as Recorder
-from stormcone.recording.trace_file import TraceEntry as TraceEntry
 from stormcone.recording.trace_file import Header as Header
 from stormcone.recording.trace_file import Trace as Trace
+from stormcone.recording.trace_file import TraceEntry as TraceEntry
 from stormcone.recording.trace_file import read_trace as read_trace

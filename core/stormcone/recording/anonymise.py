@@ -16,7 +16,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
-from stormcone.clouds.exchange import Exchange, TraceRules
+from stormcone.clouds.exchange import Exchange
+from stormcone.clouds.trace import TraceRules
 from stormcone.recording.secrets import WITHHELD
 from stormcone.recording.times import is_time
 

@@ -16,11 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from stormcone.clouds.exchange import Exchange
+from stormcone.clouds.trace import TraceRules
 from stormcone.errors import TraceError
-from stormcone.clouds.exchange import Exchange, TraceRules
 from stormcone.recording.anonymise import Anonymiser
 from stormcone.recording.secrets import essence, scrubbed
-from stormcone.recording.trace_file import TraceEntry, Header, Origin, entry_text, header_text, tail_text
+from stormcone.recording.trace_file import Header, Origin, TraceEntry, entry_text, header_text, tail_text
 from stormcone.text import one_line
 
 _log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from stormcone.clouds.exchange import Exchange, TraceRules
+from stormcone.clouds.exchange import Exchange
+from stormcone.clouds.trace import TraceRules
 
 WITHHELD = "(withheld)"
 

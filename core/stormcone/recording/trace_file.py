@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from stormcone.errors import SettingsError, TraceError
 from stormcone.clouds.exchange import Exchange
+from stormcone.errors import SettingsError, TraceError
 from stormcone.model import UtcDatetime
 from stormcone.text import printable
 

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from stormcone.handlers import App, Handler, Stage
-from stormcone.rules.lifecycle import Change, ChangeKind
 from stormcone.model import MaintenanceEvent, Phase
+from stormcone.rules.lifecycle import Change, ChangeKind
 
 FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(seconds=60)

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from stormcone.clock import ManualClock, SystemClock
-from stormcone.model import Cause, Impact, Outcome
 from stormcone.clouds.contract import ProviderOptions
+from stormcone.model import Cause, Impact, Outcome
 from stormcone.recording.trace_file import Trace
 
 
@@ -205,7 +205,7 @@ class Simulator(Protocol):
         """
 
     def play(self, scenario: Any) -> None:
-        """Begin a scenario: by its name, by the path of its file, or as a value of `stormcone_simulators.scenarios.format`.
+        """Begin a scenario: by its name, by the path of its file, or as a `Scenario`.
 
         Its steps happen as the clock reaches them.
 

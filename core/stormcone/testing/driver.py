@@ -7,18 +7,19 @@ from typing import NamedTuple, NoReturn, Self
 from weakref import WeakKeyDictionary
 
 from stormcone.agent.loop import Agent
+from stormcone.agent.notices import Notice
+from stormcone.agent.settings import AgentSettings
 from stormcone.clock import ManualClock
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import Episode, Journal
+from stormcone.journal.timeline import TimelineEntry, timeline
 from stormcone.model import Capabilities, Outcome, Phase
-from stormcone.agent.notices import Notice
 from stormcone.plugins import provider_class
 from stormcone.rules.runs import Run, RunState
 from stormcone.simulators.contract import Simulator
-from stormcone.text import span
-from stormcone.journal.timeline import TimelineEntry, timeline
 from stormcone.testing.story import EventStory, nearest, not_yet, unfinished
 from stormcone.testing.threads import InOwnThreads, InTestsThread, Mode
+from stormcone.text import span
 
 _on_clock: WeakKeyDictionary[ManualClock, list["AgentDriver"]] = WeakKeyDictionary()
 """The agents that live on a clock: as it goes on, all of them poll."""
@@ -221,11 +222,11 @@ class AgentDriver:
             provider,
             self.app,
             self.journal,
+            settings=AgentSettings(grace=1.0),
             clock=mode.clock,
             boot_id=self._boot_id,
             executor=mode.executor,
             listener=self._listen,
-            grace=1.0,
         )
         return mode, agent
 

@@ -7,15 +7,15 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from stormcone.agent.loop import Agent
+from stormcone.agent.notices import describe
 from stormcone.handlers import App, Stage
 from stormcone.journal import Episode, Journal
-from stormcone.rules.lifecycle import ChangeKind
+from stormcone.journal.timeline import timeline
 from stormcone.model import Phase
-from stormcone.agent.notices import describe
+from stormcone.rules.lifecycle import ChangeKind
 from stormcone.rules.runs import Run
 from stormcone.simulators.contract import Simulator
 from stormcone.text import span, stamp
-from stormcone.journal.timeline import timeline
 
 _CLOUD_DID = (("created_at", "announced", 0), ("started_at", "started", 4), ("ended_at", "ended", 7))
 _AGENT_SAW = {ChangeKind.STARTED.value: 5, ChangeKind.ENDED.value: 8}

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any, Protocol, cast
 
 from stormcone.agent.loop import Agent
+from stormcone.agent.workers import Executor, InlineExecutor
 from stormcone.clock import Clock, ManualClock
 from stormcone.clouds.contract import Provider
-from stormcone.agent.workers import Executor, InlineExecutor
 
 _PATIENCE = 30.0
 """Real seconds that an agent in threads of its own may take for one poll and all that follows from it."""

@@ -1,6 +1,6 @@
 """How true the Alibaba Cloud simulator is to ECS system events."""
 
-from stormcone_simulators.fidelity import Feature, Sheet, Fidelity
+from stormcone_simulators.fidelity import Feature, Fidelity, Sheet
 
 SHEET: Sheet = (
     Feature(

@@ -18,8 +18,8 @@ from stormcone.clock import Clock
 from stormcone_simulators.alibaba.documents import stamp, zone_of
 from stormcone_simulators.alibaba.gate import AccessKey
 from stormcone_simulators.alibaba.model import AlibabaModel
-from stormcone_simulators.machines import SimulatedMachine
 from stormcone_simulators.http.messages import Request, Response
+from stormcone_simulators.machines import SimulatedMachine
 
 ROOT = "/latest"
 ACCOUNT = "1234567890123456"

@@ -5,12 +5,13 @@ Signatures are not looked at: they are not in a trace, and whoever replays one h
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from stormcone.clouds.contract import ProviderOptions
 from stormcone.clouds.exchange import Exchange
 from stormcone.model import Cause, Impact, Phase
-from stormcone.clouds.contract import ProviderOptions
 from stormcone.recording import Trace
 from stormcone_simulators.alibaba.errors import FAILURES, UNKNOWN_FAILURE, ApiError
 from stormcone_simulators.alibaba.gate import Call
@@ -51,10 +52,7 @@ class AlibabaReplay(ReplaySimulator):
         Raises:
             SimulationError: there is no such machine.
         """
-        options = super().provider_options(machine)
-        return ProviderOptions(
-            endpoint=options.endpoint, clock=options.clock, region=self._region or None, settings=_UNUSED_KEY
-        )
+        return replace(super().provider_options(machine), region=self._region or None, settings=_UNUSED_KEY)
 
 
 class _Protocol:

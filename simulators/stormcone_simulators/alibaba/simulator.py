@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from stormcone.clock import Clock, ManualClock, SystemClock
-from stormcone.errors import SettingsError, SimulationError
 from stormcone.clouds.contract import ProviderOptions
+from stormcone.errors import SettingsError, SimulationError
 from stormcone.recording import Trace
 from stormcone.simulators.contract import Setting, SimulatorOptions
 from stormcone_simulators.alibaba.documents import Document
@@ -19,12 +20,12 @@ from stormcone_simulators.alibaba.model import AlibabaModel, AlibabaRules
 from stormcone_simulators.alibaba.notifications import Notifications, Webhook, checked_webhook
 from stormcone_simulators.alibaba.replay import AlibabaReplay
 from stormcone_simulators.alibaba.rpc import Api
-from stormcone_simulators.alibaba.types import ORDERS
+from stormcone_simulators.alibaba.types import POSSIBLE_EVENTS
 from stormcone_simulators.alibaba.wire import AlibabaWire
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Body, Route, read
-from stormcone_simulators.machines import Machines
 from stormcone_simulators.http.messages import Request, Response, json_response
+from stormcone_simulators.machines import Machines
 from stormcone_simulators.scenarios.play import PossibleEvent
 from stormcone_simulators.settings import count, seconds, switch
 
@@ -86,7 +87,7 @@ class AlibabaSimulator(BaseSimulator):
 
     name: ClassVar[str] = "alibaba"
     one_each: ClassVar[bool] = True
-    orders: ClassVar[Sequence[PossibleEvent]] = ORDERS
+    possible_events: ClassVar[Sequence[PossibleEvent]] = POSSIBLE_EVENTS
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(name="region", help="The region that is served.", default=DEFAULT_REGION),
         Setting(name="access-key", help="Who may call: ID:SECRET or ID:SECRET:TOKEN.", default=DEFAULT_KEY),
@@ -195,7 +196,7 @@ class AlibabaSimulator(BaseSimulator):
         settings = {"access-key-id": self._key.id, "access-key-secret": self._key.secret}
         if self._key.token:
             settings["security-token"] = self._key.token
-        return ProviderOptions(endpoint=options.endpoint, clock=options.clock, region=self._region, settings=settings)
+        return replace(options, region=self._region, settings=settings)
 
     def control_routes(self) -> Sequence[Route]:
         """`GET` and `POST /_simulator/machines`, `GET /_simulator/notifications`."""

@@ -65,7 +65,9 @@ class AlibabaEventType:
     notice: timedelta = timedelta(hours=48)
 
 
-_MAINTENANCE = frozenset({EventStatus.SCHEDULED, EventStatus.EXECUTING, EventStatus.EXECUTED, EventStatus.AVOIDED, EventStatus.CANCELED})
+_MAINTENANCE = frozenset(
+    {EventStatus.SCHEDULED, EventStatus.EXECUTING, EventStatus.EXECUTED, EventStatus.AVOIDED, EventStatus.CANCELED}
+)
 _FAILURE = frozenset({EventStatus.EXECUTING, EventStatus.EXECUTED})
 _DISK_REPAIR = (_MAINTENANCE - {EventStatus.SCHEDULED}) | {EventStatus.INQUIRING}
 # Failures are recovered from within 10 minutes; users have 24 to 48 hours for maintenance.
@@ -162,12 +164,20 @@ EVENT_TYPES: Mapping[str, AlibabaEventType] = MappingProxyType(
         ),
         "SystemMaintenance.StopAndRepair": AlibabaEventType(impact=Impact.STOP, cause=Cause.MAINTENANCE),
         "SystemUpgrade.Migrate": AlibabaEventType(impact=Impact.UNKNOWN, cause=Cause.MAINTENANCE),
-        "SecurityPunish.Locked": AlibabaEventType(impact=Impact.UNKNOWN, cause=Cause.SECURITY, first=EventStatus.EXECUTING),
-        "SecurityPunish.WebsiteBanned": AlibabaEventType(impact=Impact.UNKNOWN, cause=Cause.SECURITY, first=EventStatus.EXECUTING),
+        "SecurityPunish.Locked": AlibabaEventType(
+            impact=Impact.UNKNOWN, cause=Cause.SECURITY, first=EventStatus.EXECUTING
+        ),
+        "SecurityPunish.WebsiteBanned": AlibabaEventType(
+            impact=Impact.UNKNOWN, cause=Cause.SECURITY, first=EventStatus.EXECUTING
+        ),
         "InstanceExpiration.Stop": AlibabaEventType(impact=Impact.STOP, cause=Cause.BILLING, notice=timedelta(days=3)),
-        "InstanceExpiration.Delete": AlibabaEventType(impact=Impact.TERMINATE, cause=Cause.BILLING, notice=timedelta(days=3)),
+        "InstanceExpiration.Delete": AlibabaEventType(
+            impact=Impact.TERMINATE, cause=Cause.BILLING, notice=timedelta(days=3)
+        ),
         "AccountUnbalanced.Stop": AlibabaEventType(impact=Impact.STOP, cause=Cause.BILLING, notice=timedelta(hours=1)),
-        "AccountUnbalanced.Delete": AlibabaEventType(impact=Impact.TERMINATE, cause=Cause.BILLING, notice=timedelta(hours=1)),
+        "AccountUnbalanced.Delete": AlibabaEventType(
+            impact=Impact.TERMINATE, cause=Cause.BILLING, notice=timedelta(hours=1)
+        ),
         SPOT_RELEASE: AlibabaEventType(impact=Impact.TERMINATE, cause=Cause.PREEMPTION, notice=_SPOT),
     }
 )
@@ -193,7 +203,7 @@ NEUTRAL: Mapping[tuple[Impact, Cause], str] = MappingProxyType(
 """What neutral words mean here; of one impact the first is the usual one."""
 
 
-ORDERS = (
+POSSIBLE_EVENTS = (
     *(PossibleEvent(impact, cause) for impact, cause in NEUTRAL),
     *(
         PossibleEvent(kind.impact, kind.cause, name)

@@ -5,8 +5,8 @@ from datetime import datetime
 from stormcone_simulators.alibaba.gate import Call
 from stormcone_simulators.alibaba.metadata import ROOT, MetadataService, failure
 from stormcone_simulators.alibaba.rpc import Api
-from stormcone_simulators.machines import SimulatedMachine
 from stormcone_simulators.http.messages import Request, Response, problem
+from stormcone_simulators.machines import SimulatedMachine
 
 
 class AlibabaWire:

@@ -1,6 +1,6 @@
 """How true the Azure simulator is to Scheduled Events."""
 
-from stormcone_simulators.fidelity import Feature, Sheet, Fidelity
+from stormcone_simulators.fidelity import Feature, Fidelity, Sheet
 
 SHEET: Sheet = (
     Feature(

@@ -9,8 +9,8 @@ from uuid import NAMESPACE_DNS, uuid5
 
 from stormcone_simulators.azure.errors import error
 from stormcone_simulators.azure.model import AzureRules
-from stormcone_simulators.machines import SimulatedMachine
 from stormcone_simulators.http.messages import Request, Response, json_response
+from stormcone_simulators.machines import SimulatedMachine
 
 _SUBSCRIPTION = str(uuid5(NAMESPACE_DNS, "subscription.stormcone.invalid"))
 _RESOURCE_GROUP = "stormcone"

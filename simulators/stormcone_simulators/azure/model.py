@@ -75,7 +75,7 @@ _DESCRIPTIONS = {
     ("Redeploy", Cause.HARDWARE_FAILURE): _REPAIR,
 }
 
-ORDERS = tuple(
+POSSIBLE_EVENTS = tuple(
     dict.fromkeys(
         [
             *(PossibleEvent(event_type.impact, event_type.cause) for event_type in EVENT_TYPES.values()),

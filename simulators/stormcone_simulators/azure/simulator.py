@@ -10,13 +10,13 @@ from stormcone.clock import ManualClock, SystemClock
 from stormcone.errors import SettingsError
 from stormcone.recording import Trace
 from stormcone.simulators.contract import Setting, SimulatorOptions
-from stormcone_simulators.azure.model import ORDERS, AzureModel, AzureRules
+from stormcone_simulators.azure.model import POSSIBLE_EVENTS, AzureModel, AzureRules
 from stormcone_simulators.azure.replay import AzureReplay
 from stormcone_simulators.azure.wire import CURRENT_VERSION, EVENTS_PATH, AzureWire
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Body, Route, read
-from stormcone_simulators.machines import Machines
 from stormcone_simulators.http.messages import Request, Response
+from stormcone_simulators.machines import Machines
 from stormcone_simulators.scenarios.play import PossibleEvent
 from stormcone_simulators.settings import names, seconds, switch
 
@@ -47,7 +47,7 @@ class AzureSimulator(BaseSimulator):
     """
 
     name: ClassVar[str] = "azure"
-    orders: ClassVar[Sequence[PossibleEvent]] = ORDERS
+    possible_events: ClassVar[Sequence[PossibleEvent]] = POSSIBLE_EVENTS
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(name="shared-hardware", help="An approval is only noted; the event starts at its time.", default=None),
         Setting(name="first-call-delay", help="Seconds that the first answer to a machine takes.", default="0"),

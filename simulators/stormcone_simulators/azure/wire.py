@@ -18,8 +18,8 @@ from stormcone_simulators.azure.errors import error
 from stormcone_simulators.azure.instance import instance_answer
 from stormcone_simulators.azure.model import EVENT_TYPES, AzureModel
 from stormcone_simulators.events import SimulatedEvent
-from stormcone_simulators.machines import SimulatedMachine
 from stormcone_simulators.http.messages import Later, Request, Response
+from stormcone_simulators.machines import SimulatedMachine
 
 EVENTS_PATH = "/metadata/scheduledevents"
 INSTANCE_PATH = "/metadata/instance"

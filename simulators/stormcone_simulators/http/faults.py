@@ -15,9 +15,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from stormcone.errors import SimulationError
 from stormcone_simulators.http.messages import Request, Response
-from stormcone_simulators.reasons import reason
-from stormcone_simulators.http.server import Delivery, ClientConnection, plain
+from stormcone_simulators.http.server import ClientConnection, Delivery, plain
 from stormcone_simulators.http.spoilers import SPOILERS, Spoiler
+from stormcone_simulators.reasons import reason
 
 _JUNK = b"\x16\x03\x01\x02\x00 this is no HTTP\r\n\r\n"
 _DRIP_SECONDS = 1.0

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, NoReturn, Self
 
 from stormcone.clock import ManualClock, SystemClock
-from stormcone.errors import SimulationError, TraceError
 from stormcone.clouds.exchange import Exchange
+from stormcone.errors import SimulationError, TraceError
 from stormcone.model import Phase
 from stormcone.recording import Trace
 from stormcone.recording.times import shifted
@@ -21,8 +21,8 @@ from stormcone.text import span, stamp
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Route
 from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent
-from stormcone_simulators.machines import Machines, SimulatedMachine
 from stormcone_simulators.http.messages import JSON_TYPE, Request, Response, json_response
+from stormcone_simulators.machines import Machines, SimulatedMachine
 from stormcone_simulators.replay.differences import Approvals, DifferenceKind, Differences, difference_json
 from stormcone_simulators.replay.story import story
 from stormcone_simulators.replay.track import CloudReplay, Track, question

@@ -165,7 +165,10 @@ class PaceStep(_Step):
     speed: float = Field(gt=0, le=1e6, description="Seconds of the clock to one real second.")
 
 
-Step = Annotated[ScheduleStep | ChangeStep | CancelStep | StartStep | CompleteStep | FaultStep | ClearFaultsStep | PaceStep, Field(discriminator="do")]
+Step = Annotated[
+    ScheduleStep | ChangeStep | CancelStep | StartStep | CompleteStep | FaultStep | ClearFaultsStep | PaceStep,
+    Field(discriminator="do"),
+]
 
 STEPS: Mapping[str, type[_Step]] = MappingProxyType(
     {get_args(kind.model_fields["do"].annotation)[0]: kind for kind in get_args(get_args(Step)[0])}

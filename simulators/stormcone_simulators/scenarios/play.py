@@ -118,12 +118,12 @@ def settle(agenda: Agenda, book: EventBook[Any], now: datetime) -> None:
             return
 
 
-def perform(script: Script, stage: Scene, agenda: Agenda, start: datetime) -> None:
+def perform(script: Script, scene: Scene, agenda: Agenda, start: datetime) -> None:
     """Have the scenario's steps happen from `start` on.
 
     A step that comes too late, as an approval or a caller has taken its event past it, is left out.
     """
-    performance = Performance(stage)
+    performance = Performance(scene)
 
     def act(step: Step, at: datetime) -> None:
         try:
@@ -135,13 +135,13 @@ def perform(script: Script, stage: Scene, agenda: Agenda, start: datetime) -> No
         agenda.add(start + step.at, partial(act, step))
 
 
-def rehearse(script: Script, stage: Scene, start: datetime) -> None:
-    """Play the whole scenario, on a stage of its own.
+def rehearse(script: Script, scene: Scene, start: datetime) -> None:
+    """Play the whole scenario, on a scene of its own.
 
     Raises:
         SimulationError: this cloud or these machines cannot play it; the text names the step.
     """
-    performance, agenda = Performance(stage), Agenda()
+    performance, agenda = Performance(scene), Agenda()
 
     def act(number: int, step: Step, at: datetime) -> None:
         try:
@@ -151,19 +151,19 @@ def rehearse(script: Script, stage: Scene, start: datetime) -> None:
 
     for number, step in enumerate(script.scenario.step):
         agenda.add(start + step.at, partial(act, number, step))
-    settle(agenda, stage.model.book, start + script.scenario.step[-1].at)
+    settle(agenda, scene.model.book, start + script.scenario.step[-1].at)
 
 
 class Performance:
     """One scenario on its way: which events its names stand for, and what its steps do to them.
 
     Args:
-        stage: what it is played on.
+        scene: what it is played on.
     """
 
-    def __init__(self, stage: Scene) -> None:
-        self._stage = stage
-        self._cast = [machine.name for machine in stage.machines.group(stage.machines.first.group)]
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._cast = [machine.name for machine in scene.machines.group(scene.machines.first.group)]
         self._ids: dict[str, tuple[str, ...]] = {}
 
     def do(self, step: Step, at: datetime) -> None:
@@ -180,19 +180,19 @@ class Performance:
                 self._change(step, at)
             case FaultStep(fault=rule):
                 if rule.machine is not None:
-                    self._stage.machines.named(rule.machine)
-                self._stage.faults.add(rule)
+                    self._scene.machines.named(rule.machine)
+                self._scene.faults.add(rule)
             case ClearFaultsStep():
-                self._stage.faults.clear()
+                self._scene.faults.clear()
             case PaceStep():
-                if isinstance(self._stage.clock, SystemClock):
-                    self._stage.clock.speed = step.speed
+                if isinstance(self._scene.clock, SystemClock):
+                    self._scene.clock.speed = step.speed
             case _:
                 for event in self._events(step.event):
                     self._move(step, event, at)
 
     def _schedule(self, step: ScheduleStep, at: datetime) -> None:
-        model, drafts = self._stage.model, []
+        model, drafts = self._scene.model, []
         for resources in self._shares(step.resources):
             plan = EventPlan(
                 impact=step.impact,
@@ -221,24 +221,24 @@ class Performance:
             revision = Revision(
                 resources=resources, notice=step.notice, duration=step.duration, description=step.description
             )
-            self._stage.model.revise(event, revision, at)
+            self._scene.model.revise(event, revision, at)
 
     def _move(self, step: CancelStep | StartStep | CompleteStep, event: SimulatedEvent, at: datetime) -> None:
         match step:
             case CancelStep():
-                self._stage.model.cancel(event, at)
+                self._scene.model.cancel(event, at)
             case StartStep():
-                self._stage.model.book.start(event, at)
+                self._scene.model.book.start(event, at)
             case CompleteStep():
-                self._stage.model.book.end(event, at, step.outcome)
+                self._scene.model.book.end(event, at, step.outcome)
 
     def _events(self, label: str) -> list[SimulatedEvent]:
-        return [self._stage.model.book.get(event_id) for event_id in self._ids[label]]
+        return [self._scene.model.book.get(event_id) for event_id in self._ids[label]]
 
     def _shares(self, role: Role) -> list[tuple[str, ...]]:
         """The machines of a role, of each event that it takes."""
         names = _named(role, self._cast)
-        return [(name,) for name in names] if self._stage.one_each else [names]
+        return [(name,) for name in names] if self._scene.one_each else [names]
 
 
 def _named(role: Role, cast: Sequence[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from pydantic import TypeAdapter
 
@@ -16,16 +16,26 @@ from stormcone.clock import ManualClock
 from stormcone.errors import SimulationError
 from stormcone.plugins import simulator_class
 from stormcone.simulators.contract import SimulatorOptions
-from stormcone_simulators.scenarios.play import Agenda, Performance, settle
 from stormcone_simulators.scenarios.format import MAX_STEPS, STEPS, Scenario, Step
+from stormcone_simulators.scenarios.play import Agenda, Performance, PossibleEvent, Scene, settle
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from stormcone_simulators.base import BaseSimulator
+
+class Rehearses(Protocol):
+    """A simulator that need not listen, as far as making up scenarios needs one."""
+
+    name: ClassVar[str]
+    possible_events: ClassVar[Sequence[PossibleEvent]]
+
+    def rehearsal_scene(self, now: datetime) -> Scene:
+        """Where a scenario is tried: the cloud's rules with no events."""
+
 
 _STEP: TypeAdapter[Step] = TypeAdapter(Step)
-_CAST = ("machine-0", "machine-1")
+CAST = ("machine-0", "machine-1")
+"""The machines that a scenario is made up for."""
 
 Choices = Mapping[str, Any]
 """What was chosen for one step, by name; see `CHOICES`."""
@@ -36,7 +46,7 @@ CHOICES: Mapping[str, Sequence[Any]] = MappingProxyType(
         "gap": ("0s", "30s", "1m", "5m", "10m", "1h"),
         # Numbers are taken modulo how many there are; events count from the latest, so that what shrinks still fits.
         "event": range(8),
-        "order": range(64),
+        "possible": range(64),
         "resources": ("first", "all", [1]),
         "notice": (None, "0s", "30s", "15m", "2h"),
         "duration": (None, "0s", "9s"),
@@ -56,11 +66,11 @@ CHOICES: Mapping[str, Sequence[Any]] = MappingProxyType(
 """What there is to choose for a step, the simplest first; a step takes those that its kind has."""
 
 
-def random_scenario(cloud: "str | type[BaseSimulator]", seed: int, steps: int) -> Scenario:
+def random_scenario(cloud: str | Rehearses, seed: int, steps: int) -> Scenario:
     """A scenario that the cloud can play with two machines: the same one for the same seed.
 
     Args:
-        cloud: a simulator's name or class.
+        cloud: a simulator of it with two machines, or its name.
         seed: any whole number.
         steps: how many.
 
@@ -71,20 +81,20 @@ def random_scenario(cloud: "str | type[BaseSimulator]", seed: int, steps: int) -
     if not 1 <= steps <= MAX_STEPS:
         raise SimulationError(f"a scenario has 1 to {MAX_STEPS} steps, not {steps}")
     chance = Random(seed)  # noqa: S311 - a test's chance, not a secret
-    composer = _Composer(_rehearsing(cloud))
+    simulator = _rehearsing(cloud)
+    composer = _Composer(simulator)
     while len(composer.steps) < steps:
         # `random()` is the one method whose numbers Python promises to keep.
         choices = {name: values[int(chance.random() * len(values))] for name, values in CHOICES.items()}
         composer.add(choices if composer.steps else {**choices, "do": "schedule"})
-    name = cloud if isinstance(cloud, str) else cloud.name
-    return Scenario(title=f"By chance: {name}, seed {seed}, {steps} steps", step=tuple(composer.steps))
+    return Scenario(title=f"By chance: {simulator.name}, seed {seed}, {steps} steps", step=tuple(composer.steps))
 
 
-def scenarios(cloud: "str | type[BaseSimulator]", max_steps: int = 20) -> "SearchStrategy[Scenario]":
+def scenarios(cloud: str | Rehearses, max_steps: int = 20) -> "SearchStrategy[Scenario]":
     """A hypothesis strategy of scenarios that the cloud can play with two machines; they shrink to few, plain steps.
 
     Args:
-        cloud: a simulator's name or class.
+        cloud: a simulator of it with two machines, or its name.
         max_steps: no scenario has more steps.
 
     Raises:
@@ -107,16 +117,17 @@ def scenarios(cloud: "str | type[BaseSimulator]", max_steps: int = 20) -> "Searc
 
 def _own_choices(do: str) -> dict[str, Sequence[Any]]:
     """What there is to choose for a step of that kind."""
-    names = {"gap", *STEPS[do].model_fields} - {"do"} | ({"order"} if do == "schedule" else set())
+    names = {"gap", *STEPS[do].model_fields} - {"do"} | ({"possible"} if do == "schedule" else set())
     return {"do": (do,), **{name: values for name, values in CHOICES.items() if name in names}}
 
 
-def _rehearsing(cloud: "str | type[BaseSimulator]") -> "BaseSimulator":
-    kind = cast("type[BaseSimulator]", simulator_class(cloud)) if isinstance(cloud, str) else cloud
-    return kind.from_options(SimulatorOptions(machines=_CAST, clock=ManualClock()))
+def _rehearsing(cloud: str | Rehearses) -> Rehearses:
+    if not isinstance(cloud, str):
+        return cloud
+    return cast(Rehearses, simulator_class(cloud).from_options(SimulatorOptions(machines=CAST)))
 
 
-def _composed(simulator: "BaseSimulator", drawn: Iterable[Choices]) -> Scenario:
+def _composed(simulator: Rehearses, drawn: Iterable[Choices]) -> Scenario:
     composer = _Composer(simulator)
     for choices in drawn:
         composer.add(choices)
@@ -130,12 +141,12 @@ class _Composer:
         simulator: one of the cloud, that does not listen.
     """
 
-    def __init__(self, simulator: "BaseSimulator") -> None:
+    def __init__(self, simulator: Rehearses) -> None:
         self.steps: list[Step] = []
-        self._orders = simulator.orders
-        self._start = simulator.clock.now()
-        self._stage = simulator.rehearsal_stage(self._start)
-        self._performance = Performance(self._stage)
+        self._possible = simulator.possible_events
+        self._start = ManualClock().now()
+        self._scene = simulator.rehearsal_scene(self._start)
+        self._performance = Performance(self._scene)
         self._agenda = Agenda()
         self._at = timedelta(0)
         self._events: list[str] = []
@@ -145,14 +156,14 @@ class _Composer:
         step = self._step(choices)
         self._at = step.at
         self._agenda.add(self._start + step.at, lambda at: self._try(step, at))
-        settle(self._agenda, self._stage.model.book, self._start + step.at)
+        settle(self._agenda, self._scene.model.book, self._start + step.at)
 
     def _step(self, choices: Choices) -> Step:
         do, number = choices["do"], len(self._events)
         told = dict(choices)
         if do == "schedule":
-            order = self._orders[choices["order"] % len(self._orders)]
-            told |= {**order._asdict(), "event": f"event-{number}"}
+            possible = self._possible[choices["possible"] % len(self._possible)]
+            told |= {**possible._asdict(), "event": f"event-{number}"}
         elif "event" in choices:
             told["event"] = self._events[-1 - choices["event"] % number]
         own = {name: told[name] for name in STEPS[do].model_fields if told.get(name) is not None}

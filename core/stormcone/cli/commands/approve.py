@@ -6,27 +6,25 @@ from contextlib import closing
 
 import click
 
+from stormcone.agent.notices import describe
 from stormcone.cli.console import print_json, say
-from stormcone.cli.options import json_option, options_for_provider, provider_options
+from stormcone.cli.options import json_option, source_options
+from stormcone.clock import SystemClock
+from stormcone.clouds.contract import ProviderOptions, Source
 from stormcone.detect import open_provider
 from stormcone.errors import RequestRefused, StormconeError
 from stormcone.model import Approval, MaintenanceEvent, Observation, Phase
-from stormcone.agent.notices import describe
 from stormcone.text import printable
 
 
 @click.command("approve")
 @click.argument("event_id", metavar="ID")
-@provider_options
+@source_options
 @click.option("-y", "--yes", is_flag=True, help="Do not ask, even where other machines are named.")
 @json_option
 def command(
     event_id: str,
-    provider: str,
-    endpoint: str | None,
-    machine: str | None,
-    region: str | None,
-    settings: Sequence[str],
+    source: Source,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -34,13 +32,13 @@ def command(
 
     An approval speaks for every machine that the event names; where it names others than this one, you are asked.
     """
-    with closing(open_provider(provider, options_for_provider(endpoint, machine, region, settings))) as source:
-        ours = source.identify()
-        found = _find(event_id, source.poll())
+    with closing(open_provider(ProviderOptions.of(source, SystemClock()))) as provider:
+        ours = provider.identify()
+        found = _find(event_id, provider.poll())
         neighbours = ours.neighbours_in(found)
         if neighbours and not yes:
             _ask(found, neighbours)
-        source.approve(found)
+        provider.approve(found)
     if as_json:
         print_json({"approved": found.id, "resources": list(found.resources)})
     else:

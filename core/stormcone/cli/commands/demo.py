@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from stormcone.agent.notices import NoticeKind
 from stormcone.cli.console import is_terminal, say
+from stormcone.cli.director import NOTICE, SPEED, Beat, Director, clouds, lacking, staged
 from stormcone.cli.render import story_text
-from stormcone.cli.director import NOTICE, SPEED, Beat, Director, clouds, lacking, stage
 from stormcone.errors import ProviderUnavailable, StormconeError
 from stormcone.journal import Journal
-from stormcone.agent.notices import NoticeKind
+from stormcone.journal.timeline import timeline
 from stormcone.simulators.contract import DEFAULT_PORT
 from stormcone.text import printable, span
-from stormcone.journal.timeline import timeline
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -124,16 +124,16 @@ class _Teller:
 def _play(cloud: str, book: Journal, teller: _Teller) -> list[str]:
     """Tell both stories on one cloud; answers the command lines that do the same by hand."""
     teller.begin()
-    with stage(cloud, book, teller.show) as scene:
-        _heading(f"{cloud}: a reboot of {scene.machine} with {span(NOTICE)} of notice, at {SPEED:g} times the speed")
-        scene.reboot()
+    with staged(cloud, book, teller.show) as director:
+        _heading(f"{cloud}: a reboot of {director.machine} with {span(NOTICE)} of notice, at {SPEED:g} times the speed")
+        director.reboot()
         _heading(f"{cloud}: another reboot, which the cloud calls off while we prepare for it")
-        scene.called_off()
-        return _steps(cloud, scene)
+        director.called_off()
+        return _steps(cloud, director)
 
 
-def _steps(cloud: str, scene: Director) -> list[str]:
-    options = scene.options
+def _steps(cloud: str, director: Director) -> list[str]:
+    options = director.options
     reach = ["--provider", cloud, "--endpoint", f"http://127.0.0.1:{DEFAULT_PORT}"]
     if options.region:
         reach += ["--region", options.region]
@@ -143,9 +143,9 @@ def _steps(cloud: str, scene: Director) -> list[str]:
     return [
         shlex.join(["stormcone", *words])
         for words in (
-            ["simulator", cloud, "--machine", scene.machine],
+            ["simulator", cloud, "--machine", director.machine],
             ["run", *reach, *handler],
-            ["simulate", "reboot", "--machine", scene.machine, "--in", "15m"],
+            ["simulate", "reboot", "--machine", director.machine, "--in", "15m"],
             ["history"],
         )
     ]

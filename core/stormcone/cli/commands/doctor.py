@@ -1,24 +1,25 @@
 """`stormcone doctor`: which cloud is this, and can we reach what we need?"""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
+from stormcone.agent.boot_id import read_boot_id
+from stormcone.agent.notices import misnamed
 from stormcone.cli.console import print_json, say
-from stormcone.cli.options import journal_option, json_option, options_for_provider, provider_options
-from stormcone.detect import AUTO, survey
+from stormcone.cli.options import journal_option, json_option, source_options
+from stormcone.clock import SystemClock
+from stormcone.clouds.contract import AUTO, Explains, Provider, ProviderOptions, Source
+from stormcone.detect import survey
 from stormcone.errors import ProviderError, ProviderUnavailable, StormconeError
 from stormcone.journal import Journal
 from stormcone.journal.sqlite.damage import damaged
-from stormcone.agent.boot_id import read_boot_id
 from stormcone.model import Machine
-from stormcone.agent.notices import misnamed
 from stormcone.plugins import provider_class
-from stormcone.clouds.contract import Explains, Provider, ProviderOptions
 from stormcone.text import printable
 
 
@@ -32,15 +33,11 @@ class Check:
 
 
 @click.command("doctor")
-@provider_options
+@source_options
 @journal_option
 @json_option
 def command(
-    provider: str,
-    endpoint: str | None,
-    machine: str | None,
-    region: str | None,
-    settings: Sequence[str],
+    source: Source,
     journal: Path,
     as_json: bool,
 ) -> None:
@@ -49,7 +46,7 @@ def command(
     Exit status 0: one could; 69: no cloud can be asked; 1: something else is wrong.
     """
     checks = []
-    for check in _checks(provider, options_for_provider(endpoint, machine, region, settings), journal):
+    for check in _checks(ProviderOptions.of(source, SystemClock()), journal):
         checks.append(check)
         if not as_json:
             mark = click.style("✓", fg="green") if check.ok else click.style("✗", fg="red")
@@ -64,15 +61,15 @@ def command(
         raise click.exceptions.Exit(1)
 
 
-def _checks(only: str, options: ProviderOptions, journal: Path) -> Iterator[Check]:
-    if only != AUTO:
-        provider_class(only)  # so that a wrong name is said at once
+def _checks(options: ProviderOptions, journal: Path) -> Iterator[Check]:
+    if options.provider != AUTO:
+        provider_class(options.provider)  # so that a wrong name is said at once
     yield _journal(journal)
     for kept in damaged(journal):
         yield Check("damaged journal", False, f"{kept} was set aside: see what it leaves to be done, and move it away")
     boot_id = read_boot_id()
     yield Check("boot id", True, boot_id or "none: this system has none, so reboots are told by their events alone")
-    for finding in survey(options, only):
+    for finding in survey(options):
         if finding.provider is None or finding.machine is None:
             yield Check(f"cloud {finding.name}", False, finding.error)
             continue

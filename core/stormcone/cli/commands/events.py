@@ -1,52 +1,47 @@
 """`stormcone events`: what is announced."""
 
 import json
-from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
 
 import click
 
+from stormcone.agent.notices import misnamed
 from stormcone.cli.console import print_json, say, warn
-from stormcone.cli.options import interval_option, json_option, options_for_provider, provider_options
+from stormcone.cli.options import interval_option, json_option, source_options
 from stormcone.cli.render import event_json, event_text
 from stormcone.cli.signals import until_stopped
 from stormcone.clock import SystemClock
+from stormcone.clouds.contract import Provider, ProviderOptions, Source
 from stormcone.detect import open_provider
 from stormcone.errors import ProviderError
 from stormcone.model import Machine, Observation
-from stormcone.agent.notices import misnamed
-from stormcone.clouds.contract import Provider
 from stormcone.simulators.control_client import clock_of
 from stormcone.text import printable, stamp
 
 
 @click.command("events")
-@provider_options
+@source_options
 @click.option("--watch", is_flag=True, help="Go on until Ctrl-C, and print again whenever something changes.")
 @interval_option
 @json_option
 def command(
-    provider: str,
-    endpoint: str | None,
-    machine: str | None,
-    region: str | None,
-    settings: Sequence[str],
+    source: Source,
     watch: bool,
     interval: timedelta | None,
     as_json: bool,
 ) -> None:
     """Show what is announced for this machine and its neighbours. An arrow marks what touches this machine."""
-    clock = clock_of(endpoint)
-    options = options_for_provider(endpoint, machine, region, settings, clock)
+    clock = clock_of(source.endpoint)
+    options = ProviderOptions.of(source, clock)
     if not watch:
-        with closing(open_provider(provider, options)) as source:
-            ours = source.identify()
-            _show(source.poll(), ours, clock, as_json=as_json)
+        with closing(open_provider(options)) as provider:
+            ours = provider.identify()
+            _show(provider.poll(), ours, clock, as_json=as_json)
         return
-    with until_stopped(), closing(open_provider(provider, options)) as source:
-        pause = interval.total_seconds() if interval else source.capabilities.poll_interval
-        _watch(source, source.identify(), clock, pause, as_json=as_json)
+    with until_stopped(), closing(open_provider(options)) as provider:
+        pause = interval.total_seconds() if interval else provider.capabilities.poll_interval
+        _watch(provider, provider.identify(), clock, pause, as_json=as_json)
 
 
 def _show(seen: Observation, machine: Machine, clock: SystemClock, *, as_json: bool) -> None:
@@ -62,12 +57,12 @@ def _show(seen: Observation, machine: Machine, clock: SystemClock, *, as_json: b
         warn(problem)
 
 
-def _watch(source: Provider, machine: Machine, clock: SystemClock, pause: float, *, as_json: bool) -> None:
+def _watch(provider: Provider, machine: Machine, clock: SystemClock, pause: float, *, as_json: bool) -> None:
     shown: Observation | None = None
     trouble = ""
     while True:
         try:
-            seen = source.poll()
+            seen = provider.poll()
         except ProviderError as error:
             if str(error) != trouble:
                 say(f"unknown: {printable(str(error))}", err=True)

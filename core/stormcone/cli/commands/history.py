@@ -57,7 +57,7 @@ def command(event_id: str | None, journal: Path, last: int, trace: Path | None, 
 
 
 def _export(journal: Path, trace: Path, *, anonymise: bool, as_json: bool) -> None:
-    from stormcone.journal.export import export
+    from stormcone.export import export
 
     with Journal.read(journal) as book:
         entries = export(book, trace, anonymise=anonymise)

@@ -1,28 +1,29 @@
 """`stormcone record`: what the cloud says, kept as a trace that a simulator replays."""
 
 import threading
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
+from stormcone.agent.poller import Poller, PollResult
 from stormcone.cli.console import print_json, say
-from stormcone.cli.options import Span, json_option, options_for_provider, provider_options
+from stormcone.cli.options import Span, json_option, source_options
 from stormcone.cli.signals import on_stop
-from stormcone.detect import AUTO, open_provider
+from stormcone.clouds.contract import AUTO, ProviderOptions, Source
+from stormcone.clouds.exchange import Exchange
+from stormcone.clouds.trace import cloud_trace
+from stormcone.detect import open_provider
 from stormcone.errors import TraceError
-from stormcone.clouds.exchange import Exchange, cloud_trace
 from stormcone.model import EventKey, Phase
-from stormcone.agent.poller import PollResult, Poller
 from stormcone.recording import Recorder
 from stormcone.simulators.control_client import clock_of
 from stormcone.text import printable
 
 
 @click.command("record")
-@provider_options
+@source_options
 @click.option(
     "-o",
     "--output",
@@ -36,11 +37,7 @@ from stormcone.text import printable
 @click.option("--for", "duration", type=Span(), help="End after so long; otherwise at Ctrl-C.")
 @json_option
 def command(
-    provider: str,
-    endpoint: str | None,
-    machine: str | None,
-    region: str | None,
-    settings: Sequence[str],
+    source: Source,
     output: Path,
     anonymise: bool,
     interval: timedelta | None,
@@ -56,23 +53,23 @@ def command(
     stormcone record --provider azure -o trace.yaml --anonymise
     stormcone simulator azure --replay trace.yaml --speed 60
     """
-    clock = clock_of(endpoint)
-    options = options_for_provider(endpoint, machine, region, settings, clock)
-    if provider == AUTO:
+    clock = clock_of(source.endpoint)
+    options = ProviderOptions.of(source, clock)
+    if options.provider == AUTO:
         # Those who are asked in vain have no place in the trace.
-        found = open_provider(provider, options)
-        provider = found.name
+        found = open_provider(options)
+        options = replace(options, provider=found.name)
         found.close()
     tap = _Tap()
-    source = open_provider(provider, replace(options, tap=tap))
+    provider = open_provider(replace(options, tap=tap))
     stopped = threading.Event()
     begun = clock.now()
     try:
-        ours = source.identify()
-        trace = cloud_trace(source)
+        ours = provider.identify()
+        trace = cloud_trace(provider)
         with Recorder(
             output,
-            provider=provider,
+            provider=provider.name,
             begun=begun,
             rules=trace.rules if trace else None,
             machine=ours.name,
@@ -80,24 +77,24 @@ def command(
         ) as recorder:
             tap.connect(recorder)
             if not recorder.asked:
-                raise TraceError(f"the provider {provider} tells of no exchange, so it cannot be recorded")
-            pace = source.capabilities.poll_interval if interval is None else interval.total_seconds()
+                raise TraceError(f"the provider {provider.name} tells of no exchange, so it cannot be recorded")
+            pace = provider.capabilities.poll_interval if interval is None else interval.total_seconds()
             going_on = _GoingOn()
-            poller = Poller(source, clock, pace, ours, going_on)
+            poller = Poller(provider, clock, pace, ours, going_on)
 
             def post(answer: PollResult) -> None:
                 going_on.see(answer)
                 if recorder.error:
                     stopped.set()
 
-            say(f"Recording {provider} on {printable(ours.name)} to {output}. Ctrl-C ends it.", err=True)
+            say(f"Recording {provider.name} on {printable(ours.name)} to {output}. Ctrl-C ends it.", err=True)
             thread = threading.Thread(target=poller.run, args=(post,), name="stormcone-record", daemon=True)
             with on_stop(stopped.set):
                 thread.start()
                 clock.wait(stopped, None if duration is None else duration.total_seconds())
             poller.stop()
     finally:
-        source.close()
+        provider.close()
     if recorder.error:
         raise recorder.error
     size = output.stat().st_size

@@ -1,34 +1,29 @@
 """`stormcone run`: the agent."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from stormcone.agent.loop import KEEP, Agent
-from stormcone.cli.options import (
-    Span,
-    interval_option,
-    journal_option,
-    json_option,
-    options_for_provider,
-    provider_options,
-)
-from stormcone.cli.signals import run_until_told, until_stopped
+from stormcone.agent.loop import Agent
+from stormcone.agent.notices import Notice, NoticeKind
+from stormcone.agent.settings import KEEP, AgentSettings
+from stormcone.cli.options import Span, gathered, interval_option, journal_option, json_option, source_options
 from stormcone.cli.run_output import RunOutput
+from stormcone.cli.signals import run_until_told, until_stopped
 from stormcone.clock import Clock
-from stormcone.handlers.commands import CommandHandler, split_command
-from stormcone.detect import AUTO, open_provider
+from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, Source
+from stormcone.detect import open_provider
 from stormcone.errors import JournalDamaged, ProviderError, ProviderUnavailable, SettingsError
-from stormcone.handlers.files import load_app
 from stormcone.handlers import App, Stage
+from stormcone.handlers.commands import CommandHandler, split_command
+from stormcone.handlers.files import load_app
 from stormcone.journal import Journal
 from stormcone.model import Machine
-from stormcone.agent.notices import Notice, NoticeKind
-from stormcone.clouds.contract import Provider, ProviderOptions
 from stormcone.simulators.control_client import clock_of
 
 
@@ -51,48 +46,79 @@ class CommandLine(click.ParamType[list[str]]):
         return list(words)
 
 
+Commands = Mapping[Stage, list[str]]
+
+
+def _commands(on_prepare: list[str] | None, on_started: list[str] | None, on_recover: list[str] | None) -> Commands:
+    given = {Stage.PREPARE: on_prepare, Stage.STARTED: on_started, Stage.RECOVER: on_recover}
+    return {stage: words for stage, words in given.items() if words}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overrides:
+    """What the command line says of approval in the app's place; what is None stays."""
+
+    approve: str | None
+    leader: str | None
+    standby: str | None
+    standby_after: timedelta | None
+
+    def apply(self, app: App) -> None:
+        """Let it count."""
+        if self.approve is not None:
+            app.approve = "never" if self.approve == "never" else "prepared"
+        app.leader = self.leader or app.leader
+        app.standby = self.standby or app.standby
+        app.standby_after = app.standby_after if self.standby_after is None else self.standby_after
+
+
+def _settings(interval: timedelta | None, keep: timedelta, dry_run: bool) -> AgentSettings:
+    return AgentSettings(interval=interval.total_seconds() if interval else None, keep=keep, dry_run=dry_run)
+
+
 @click.command("run")
 @click.argument("file", metavar="[FILE.py[:APP]]", required=False)
-@provider_options
+@source_options
 @journal_option
-@interval_option
-@click.option("--on-prepare", type=CommandLine(), help="Run this when an event is announced.")
-@click.option("--on-started", type=CommandLine(), help="Run this when it has begun.")
-@click.option("--on-recover", type=CommandLine(), help="Run this when it has ended.")
-@click.option("--approve", type=click.Choice(["prepared", "never"]), help="Overrides the app's approval policy.")
-@click.option("--leader", metavar="NAME", help="Who approves events that name several machines: `first` or a name.")
-@click.option("--standby", metavar="NAME", help="Who approves in the leader's place where the leader is silent.")
-@click.option("--standby-after", type=Span(), help="How long the leader may be silent. [default: 5m]")
-@click.option(
-    "--keep",
-    type=Span(positive=True),
-    default=f"{KEEP.days}d",
-    show_default=True,
-    help="How long the journal keeps an event after its end.",
+@gathered(
+    "commands",
+    _commands,
+    click.option("--on-prepare", type=CommandLine(), help="Run this when an event is announced."),
+    click.option("--on-started", type=CommandLine(), help="Run this when it has begun."),
+    click.option("--on-recover", type=CommandLine(), help="Run this when it has ended."),
 )
-@click.option(
-    "--dry-run", is_flag=True, help="Run no handler, approve nothing, write no journal: say what would be done."
+@gathered(
+    "overrides",
+    Overrides,
+    click.option("--approve", type=click.Choice(["prepared", "never"]), help="Overrides the app's approval policy."),
+    click.option("--leader", metavar="NAME", help="Who approves events that name several machines: `first` or a name."),
+    click.option("--standby", metavar="NAME", help="Who approves in the leader's place where the leader is silent."),
+    click.option("--standby-after", type=Span(), help="How long the leader may be silent. [default: 5m]"),
+)
+@gathered(
+    "settings",
+    _settings,
+    interval_option,
+    click.option(
+        "--keep",
+        type=Span(positive=True),
+        default=f"{KEEP.days}d",
+        show_default=True,
+        help="How long the journal keeps an event after its end.",
+    ),
+    click.option(
+        "--dry-run", is_flag=True, help="Run no handler, approve nothing, write no journal: say what would be done."
+    ),
 )
 @json_option
 @click.option("-v", "--verbose", count=True, help="Say more; twice for everything.")
 def command(
     file: str | None,
-    provider: str,
-    endpoint: str | None,
-    machine: str | None,
-    region: str | None,
-    settings: Sequence[str],
+    source: Source,
     journal: Path,
-    interval: timedelta | None,
-    on_prepare: list[str] | None,
-    on_started: list[str] | None,
-    on_recover: list[str] | None,
-    approve: str | None,
-    leader: str | None,
-    standby: str | None,
-    standby_after: timedelta | None,
-    keep: timedelta,
-    dry_run: bool,
+    commands: Commands,
+    overrides: Overrides,
+    settings: AgentSettings,
     as_json: bool,
     verbose: int,
 ) -> None:
@@ -106,52 +132,40 @@ def command(
     stormcone run handlers.py
     stormcone run --on-prepare 'systemctl stop queue' --on-recover 'systemctl start queue'
     """
-    commands = {Stage.PREPARE: on_prepare, Stage.STARTED: on_started, Stage.RECOVER: on_recover}
-    clock = clock_of(endpoint)
-    story = RunOutput(clock, as_json=as_json)
-    with story.listening(verbose):
-        app = _app(file, {stage: words for stage, words in commands.items() if words})
-        if approve is not None:
-            app.approve = "never" if approve == "never" else "prepared"
-        app.leader = leader or app.leader
-        app.standby = standby or app.standby
-        app.standby_after = app.standby_after if standby_after is None else standby_after
-        options = options_for_provider(endpoint, machine, region, settings, clock)
-        place = ":memory:" if dry_run else journal
+    clock = clock_of(source.endpoint)
+    output = RunOutput(clock, as_json=as_json)
+    with output.listening(verbose):
+        app = _app(file, commands)
+        overrides.apply(app)
+        options = ProviderOptions.of(source, clock)
+        place = ":memory:" if settings.dry_run else journal
         with until_stopped():
             loss: str | None = None
             while loss != "":
                 with (
                     Journal.open(place, replace_at=clock.now()) as book,
-                    closing(_open(provider, options, book)) as source,
+                    closing(_open(options, book)) as provider,
                 ):
                     book.loss = loss or book.loss
+                    machine = _first_identity(provider, book)
                     agent = Agent(
-                        source,
-                        app,
-                        book,
-                        clock=clock,
-                        machine=_first_identity(source, book),
-                        interval=interval.total_seconds() if interval else None,
-                        listener=story.tell,
-                        dry_run=dry_run,
-                        keep=keep,
+                        provider, app, book, settings=settings, clock=clock, machine=machine, listener=output.tell
                     )
-                    loss = _watch(agent, clock)
-        kept = "nothing was done, nothing is kept" if dry_run else f"{journal} keeps what was seen and done"
-        story.tell(Notice(clock.now(), NoticeKind.STOPPED, f"stopped; {kept}"))
+                    loss = _watch(agent, book, clock)
+        kept = "nothing was done, nothing is kept" if settings.dry_run else f"{journal} keeps what was seen and done"
+        output.tell(Notice(clock.now(), NoticeKind.STOPPED, f"stopped; {kept}"))
 
 
-def _watch(agent: Agent, clock: Clock) -> str:
+def _watch(agent: Agent, journal: Journal, clock: Clock) -> str:
     """Let the agent work until it is told to stop; answers "", or what was lost with a journal that broke under it."""
     try:
         run_until_told(agent.run, agent.stop)
     except JournalDamaged as error:
-        return agent.journal.set_aside(clock.now(), str(error))
+        return journal.set_aside(clock.now(), str(error))
     return ""
 
 
-def _app(file: str | None, commands: dict[Stage, list[str]]) -> App:
+def _app(file: str | None, commands: Commands) -> App:
     if file is None and not commands:
         raise click.UsageError("there is nothing to run: give a handler file, or a command with --on-prepare")
     app = App() if file is None else load_app(file)
@@ -160,25 +174,25 @@ def _app(file: str | None, commands: dict[Stage, list[str]]) -> App:
     return app
 
 
-def _open(name: str, options: ProviderOptions, journal: Journal) -> Provider:
+def _open(options: ProviderOptions, journal: Journal) -> Provider:
     """The provider; where no cloud answers, as at early boot, the one that the journal's last life had."""
     try:
-        return open_provider(name, options)
+        return open_provider(options)
     except ProviderUnavailable:
         lives = journal.lives()
-        if name != AUTO or not lives:
+        if options.provider != AUTO or not lives:
             raise
-        return open_provider(lives[-1].provider, options)
+        return open_provider(replace(options, provider=lives[-1].provider))
 
 
-def _first_identity(source: Provider, journal: Journal) -> Machine | None:
+def _first_identity(provider: Provider, journal: Journal) -> Machine | None:
     """Ask who we are at the very first start, so that a wrong endpoint is told at once.
 
     An agent that has worked before comes up while the endpoint is down, after a reboot say, and goes on asking; also
     one whose journal was damaged.
     """
     try:
-        return source.identify()
+        return provider.identify()
     except ProviderError:
         if not (journal.lives() or journal.loss):
             raise

@@ -10,21 +10,19 @@ import click
 
 from stormcone.cli.console import print_json, say
 from stormcone.cli.options import (
-    Command,
     Span,
     endpoint_option,
+    gathered,
     json_option,
-    options_for_provider,
     pairs_of,
     region_option,
     scenario_option,
     settings_option,
 )
-from stormcone.detect import AUTO
+from stormcone.clouds.contract import AUTO, ProviderOptions, Simulates, Source
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome
 from stormcone.plugins import provider_class
-from stormcone.clouds.contract import Simulates
 from stormcone.simulators.control_client import DEFAULT_ENDPOINT, ControlClient, clock_of
 from stormcone.text import printable, stamp
 
@@ -44,48 +42,45 @@ def command() -> None:
 
 
 @contextmanager
-def _simulation(
-    provider: str, endpoint: str, region: str | None, settings: Sequence[str]
-) -> Iterator[tuple[Simulates, Callable[[], datetime]]]:
+def _simulation(source: Source) -> Iterator[tuple[Simulates, Callable[[], datetime]]]:
     """Whoever makes the events, with its clock: the cloud's own interface where it has one, else a simulator's."""
-    if provider != AUTO and provider_class(provider).capabilities.can_simulate:
-        real = None if endpoint == DEFAULT_ENDPOINT and not _was_given("endpoint") else endpoint
-        clock = clock_of(real)
-        source = provider_class(provider).from_options(options_for_provider(real, None, region, settings, clock))
-        if not isinstance(source, Simulates):
-            raise SimulationError(f"the provider {provider} says that it can simulate, and has no way to do so")
+    if source.provider != AUTO and provider_class(source.provider).capabilities.can_simulate:
+        clock = clock_of(source.endpoint)
+        provider = provider_class(source.provider).from_options(ProviderOptions.of(source, clock))
+        if not isinstance(provider, Simulates):
+            raise SimulationError(f"the provider {source.provider} says that it can simulate, and has no way to do so")
         try:
-            yield source, clock.now
+            yield provider, clock.now
         finally:
-            source.close()
+            provider.close()
     else:
-        with ControlClient(endpoint) as control:
+        with ControlClient(source.endpoint or DEFAULT_ENDPOINT) as control:
             yield control, control.now
 
 
-def _was_given(name: str) -> bool:
-    source = click.get_current_context().get_parameter_source(name)
-    return source not in {click.core.ParameterSource.DEFAULT, None}
-
-
-def _reach(provider: str, endpoint: str, region: str | None) -> list[str]:
+def _reach(source: Source) -> list[str]:
     """The options that lead another command to the same place; settings are left out, as they may hold secrets."""
     options = {
-        "--provider": provider if provider != AUTO else None,
-        "--endpoint": endpoint if _was_given("endpoint") else None,
-        "--region": region,
+        "--provider": source.provider if source.provider != AUTO else None,
+        "--endpoint": source.endpoint,
+        "--region": source.region,
     }
     return [word for name, value in options.items() if value for word in (name, value)]
 
 
-def _cloud_options(command: Command) -> Command:
-    """Where the event is made: a simulator, or a cloud that can."""
-    provider = click.option(
-        "--provider", metavar="CLOUD", default=AUTO, help="A cloud whose own interface is to make the event."
-    )
-    for option in (json_option, settings_option, region_option, provider, _endpoint):
-        command = option(command)
-    return command
+def _where(endpoint: str | None, provider: str, region: str | None, settings: Sequence[str]) -> Source:
+    return Source(provider=provider, endpoint=endpoint, region=region, settings=pairs_of("--set", settings))
+
+
+_cloud_options = gathered(
+    "source",
+    _where,
+    endpoint_option("The simulator's address, or the cloud's with --provider.", shown_default=DEFAULT_ENDPOINT),
+    click.option("--provider", metavar="CLOUD", default=AUTO, help="A cloud whose own interface is to make the event."),
+    region_option,
+    settings_option,
+)
+"""Where the event is made: a simulator, or a cloud that can."""
 
 
 def _report(document: dict[str, Any], text: str, *, as_json: bool) -> None:
@@ -107,24 +102,22 @@ def _announce(impact: Impact) -> click.Command:
     @click.option("--cause", type=click.Choice([cause.value for cause in Cause]), help="Why (simulators only).")
     @click.option("--description", metavar="TEXT", help="Text for people (simulators only).")
     @_cloud_options
+    @json_option
     def announce(
         machines: tuple[str, ...],
         notice: timedelta,
         duration: timedelta | None,
         native_type: str | None,
-        endpoint: str,
-        provider: str,
-        region: str | None,
-        settings: Sequence[str],
+        source: Source,
         as_json: bool,
         **told: Any,
     ) -> None:
         own = {name: value for name, value in told.items() if value is not None}
-        with _simulation(provider, endpoint, region, settings) as (simulation, now):
+        with _simulation(source) as (simulation, now):
             if own and not isinstance(simulation, ControlClient):
                 options = ", ".join(f"--{name.replace('_', '-')}" for name in own)
                 raise SimulationError(
-                    f"{provider} makes simulated events without {options}; leave that out, or use a simulator"
+                    f"{source.provider} makes simulated events without {options}; leave that out, or use a simulator"
                 )
             not_before = now() + notice
             ids = simulation.simulate(
@@ -137,7 +130,7 @@ def _announce(impact: Impact) -> click.Command:
             "not_before": not_before.isoformat(),
         }
         said = [f"Announced: {impact} of {', '.join(machines)}, not before {stamp(not_before)}."]
-        reach = _reach(provider, endpoint, region)
+        reach = _reach(source)
         said += [f"Call it off: {shlex.join(['stormcone', 'simulate', 'cancel', one, *reach])}" for one in ids]
         _report(document, "\n".join(said), as_json=as_json)
 
@@ -152,11 +145,10 @@ for _impact in Impact:
 @command.command("cancel")
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
 @_cloud_options
-def cancel(
-    ids: tuple[str, ...], endpoint: str, provider: str, region: str | None, settings: Sequence[str], as_json: bool
-) -> None:
+@json_option
+def cancel(ids: tuple[str, ...], source: Source, as_json: bool) -> None:
     """Call simulated events off."""
-    with _simulation(provider, endpoint, region, settings) as (simulation, _):
+    with _simulation(source) as (simulation, _):
         simulation.cancel_simulated(ids)
     _report({"canceled": list(ids)}, f"Called off: {', '.join(ids)}.", as_json=as_json)
 

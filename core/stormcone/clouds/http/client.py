@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 import requests
 
 from stormcone.clock import Clock, SystemClock
-from stormcone.errors import ProviderError, RequestRefused, Unreachable
 from stormcone.clouds.exchange import Exchange, Tap
+from stormcone.clouds.http.connection import Connection
 from stormcone.clouds.http.faults import FAULTS, UNREACHED, chain, reason
 from stormcone.clouds.http.faults import Timeouts as Timeouts
 from stormcone.clouds.http.faults import fault_reason as fault_reason
-from stormcone.clouds.http.connection import Connection
+from stormcone.errors import ProviderError, RequestRefused, Unreachable
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a body, after decoding, above which an answer is refused."""
@@ -210,7 +210,9 @@ class MetadataClient:
             if closed:
                 exchange.line.session.close()
 
-    def _tell(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, came: HttpAnswer | str) -> None:
+    def _tell(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, came: HttpAnswer | str
+    ) -> None:
         """Tell the tap what came: an answer, or why there is none. What our own closing ends says nothing."""
         if self._tap is None or self._closed:
             return

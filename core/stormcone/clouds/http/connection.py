@@ -1,4 +1,4 @@
-"""One session with its connection, which another thread can cut: what `stormcone.clouds.http.client` makes its exchanges on."""
+"""One session with its connection, which another thread can cut: what the client makes its exchanges on."""
 
 import contextlib
 import socket

@@ -7,9 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from stormcone.errors import JournalDamaged, JournalError
+from stormcone.journal.boundaries import Boundary, reached
 from stormcone.journal.sqlite.files import ROLLBACK, beside, sync_folder
 from stormcone.journal.sqlite.schema import upgrade
-from stormcone.journal.boundaries import Boundary, Seam
 
 PRAGMAS = MappingProxyType(
     {
@@ -43,7 +43,7 @@ _ADVICE = MappingProxyType(
 """What to do about SQLite's errors, by its extended code or the primary one that is the code's last byte."""
 
 
-def connect(name: str, seam: Seam) -> sqlite3.Connection:
+def connect(name: str) -> sqlite3.Connection:
     """Open for writing, made if it is not there; what a transaction wrote is on the disk when it returns.
 
     Raises:
@@ -51,11 +51,11 @@ def connect(name: str, seam: Seam) -> sqlite3.Connection:
         JournalError: it cannot be made or opened.
     """
     if name != ":memory:" and not Path(name).exists():
-        _create(Path(name), seam)
+        _create(Path(name))
     with errors(name):
         connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=5)
         try:
-            _set_up(connection, seam)
+            _set_up(connection)
             _examine(connection, name)
         except BaseException:
             connection.close()
@@ -88,7 +88,7 @@ def errors(path: str) -> Iterator[None]:
         raise kind(f"the journal {path} cannot be used: {error}" + (f"; {advice}" if advice else "")) from error
 
 
-def _create(path: Path, seam: Seam) -> None:
+def _create(path: Path) -> None:
     """Make the file beside its place and move it there whole, so that one that is empty was never made by us."""
     new = beside(path, ".new")
     try:
@@ -99,7 +99,7 @@ def _create(path: Path, seam: Seam) -> None:
             connection = sqlite3.connect(new, isolation_level=None)
             try:
                 connection.execute(f"PRAGMA auto_vacuum = {AUTO_VACUUM}")
-                _set_up(connection, seam)
+                _set_up(connection)
             finally:
                 connection.close()
         new.rename(path)
@@ -108,14 +108,14 @@ def _create(path: Path, seam: Seam) -> None:
         raise JournalError(f"the journal {path} cannot be made: {error.strerror}; name another") from error
 
 
-def _set_up(connection: sqlite3.Connection, seam: Seam) -> None:
+def _set_up(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
     for pragma, value in PRAGMAS.items():
         connection.execute(f"PRAGMA {pragma} = {value}")
     if upgrade(connection):
-        seam(Boundary.BEFORE_COMMIT)
+        reached(Boundary.BEFORE_COMMIT)
         connection.execute("COMMIT")
-        seam(Boundary.AFTER_COMMIT)
+        reached(Boundary.AFTER_COMMIT)
 
 
 def _examine(connection: sqlite3.Connection, name: str) -> None:

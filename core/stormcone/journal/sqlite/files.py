@@ -2,7 +2,6 @@
 
 import os
 import struct
-import sys
 from pathlib import Path
 
 from stormcone.errors import JournalDamaged, JournalError, JournalTooNew, NotAJournal
@@ -79,10 +78,9 @@ def _number(head: bytes, at: int) -> int:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the system has a way to."""
-    if sys.platform != "win32":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    """Bring the names in a folder to the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,7 +1,7 @@
 """One agent per journal: a lock that the operating system drops when the process dies, however it dies."""
 
+import fcntl
 import os
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class FileLock:
         content = os.pread(self._file, 2 * _LINE, 0)
         self.used = _USED in content
         try:
-            _lock(self._file)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self.release()
             holder = content[:_LINE].strip().decode(errors="replace")
@@ -68,16 +68,3 @@ class FileLock:
         assert self._file is not None  # noqa: S101 - for the type checker: it is held
         with suppress(OSError):  # on a full disk the lock holds without its text
             os.pwrite(self._file, text.ljust(_LINE - 1) + b"\n", line * _LINE)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: int) -> None:
-        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: int) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

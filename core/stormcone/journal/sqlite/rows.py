@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from stormcone.handlers import Stage
 from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, Episode, Life
-from stormcone.rules.lifecycle import ChangeKind
 from stormcone.model import MaintenanceEvent
+from stormcone.rules.lifecycle import ChangeKind
 from stormcone.rules.runs import Run, RunState
 
 # Every function here raises ValueError or TypeError where a row does not hold what it should.

@@ -10,17 +10,18 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from stormcone.errors import JournalDamaged, JournalError
-from stormcone.journal import rows
+from stormcone.journal.boundaries import Boundary, reached
+from stormcone.journal.contract import JournalStore
+from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, Episode, Life
+from stormcone.journal.sqlite import rows
 from stormcone.journal.sqlite.connection import connect, connect_to_read, errors
 from stormcone.journal.sqlite.damage import set_aside
 from stormcone.journal.sqlite.files import locked, look_at
 from stormcone.journal.sqlite.lock import FileLock, was_used
-from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, Episode, Life
 from stormcone.journal.sqlite.rows import maybe_text, to_text
-from stormcone.rules.lifecycle import Change
 from stormcone.model import EventKey, Machine, Phase
+from stormcone.rules.lifecycle import Change
 from stormcone.rules.runs import RUN_MOVES, Attempt, NewRun, Run, RunState, Settled
-from stormcone.journal.boundaries import Boundary, Seam, no_seam
 from stormcone.text import one_line
 
 Value = TypeVar("Value")
@@ -47,7 +48,7 @@ SELECT id FROM episodes WHERE ended < ? AND NOT EXISTS (
 _LIVES_BUT_THE_LAST = "SELECT id FROM lives WHERE begun < ? AND id < (SELECT max(id) FROM lives) LIMIT ?"
 
 
-class Journal:
+class Journal(JournalStore):
     """The durable record of one agent. One thread at a time may use it; `read` opens a second, read-only view.
 
     Every method raises `JournalError` where the file cannot be read or written; then nothing of the
@@ -58,24 +59,20 @@ class Journal:
         loss: what was lost with a damaged journal that this one replaces, as a sentence; "" where it replaces none.
     """
 
-    def __init__(
-        self, connection: sqlite3.Connection, path: str, lock: FileLock | None = None, seam: Seam = no_seam
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: str, lock: FileLock | None = None) -> None:
         self._connection = connection
         self._lock = lock
-        self._seam = seam
         self.path = path
         self.loss = ""
 
     @classmethod
-    def open(cls, path: str | Path, *, replace_at: datetime | None = None, seam: Seam = no_seam) -> Self:
+    def open(cls, path: str | Path, *, replace_at: datetime | None = None) -> Self:
         """Open for writing, made if it is not there, brought to this version; `:memory:` keeps nothing.
 
         Args:
             path: the file.
             replace_at: the time, where a damaged journal is to be set aside and a new one begun, whose `loss` says
                 so; None raises `JournalDamaged`.
-            seam: told of each boundary of the transactions.
 
         Raises:
             JournalLocked: another agent uses it.
@@ -86,16 +83,16 @@ class Journal:
         """
         name = str(path)
         if name == ":memory:":
-            return cls(connect(name, seam), name, seam=seam)
+            return cls(connect(name), name)
         lock = locked(Path(name))
         try:
             try:
-                return cls._open(name, lock, seam)
+                return cls._open(name, lock)
             except JournalDamaged as error:
                 if replace_at is None:
                     raise
                 loss = set_aside(Path(name), replace_at, str(error))
-                journal = cls._open(name, lock, seam)
+                journal = cls._open(name, lock)
                 journal.loss = loss
                 return journal
         except BaseException:
@@ -103,10 +100,10 @@ class Journal:
             raise
 
     @classmethod
-    def _open(cls, name: str, lock: FileLock, seam: Seam) -> Self:
+    def _open(cls, name: str, lock: FileLock) -> Self:
         if Path(name).exists():
             look_at(Path(name), used=lock.used)
-        journal = cls(connect(name, seam), name, lock, seam)
+        journal = cls(connect(name), name, lock)
         try:
             journal._read_all()
         except BaseException:
@@ -161,9 +158,9 @@ class Journal:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
-                self._seam(Boundary.BEFORE_COMMIT)
+                reached(Boundary.BEFORE_COMMIT)
                 self._connection.execute("COMMIT")
-                self._seam(Boundary.AFTER_COMMIT)
+                reached(Boundary.AFTER_COMMIT)
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")

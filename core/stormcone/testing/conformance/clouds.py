@@ -55,7 +55,9 @@ class ServerAnswer(NamedTuple):
         return json.loads(self.body)
 
 
-def ask(base: str, method: str, path: str, content: Any = None, headers: Mapping[str, str] | None = None) -> ServerAnswer:
+def ask(
+    base: str, method: str, path: str, content: Any = None, headers: Mapping[str, str] | None = None
+) -> ServerAnswer:
     """One request on a connection of its own; `content` is sent as JSON."""
     split = urlsplit(base)
     connection = HTTPConnection(split.hostname or "", split.port, timeout=10)

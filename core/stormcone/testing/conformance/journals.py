@@ -1,94 +1,23 @@
 """What the agent relies on in every journal."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
 from stormcone.errors import JournalError, JournalLocked
 from stormcone.handlers import Stage
-from stormcone.journal import ApprovalRecord, AttemptRecord, ChangeRecord, Episode, Life
+from stormcone.journal import Episode, JournalStore
+from stormcone.model import Approval, Impact, Machine, MaintenanceEvent, Phase
 from stormcone.rules.lifecycle import Change, ChangeKind
-from stormcone.model import Approval, EventKey, Impact, Machine, MaintenanceEvent, Phase
 from stormcone.rules.runs import RUN_MOVES, Attempt, NewRun, Run, RunState, Settled, Verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1, microseconds=7)
 MACHINE = Machine(provider="test", id="vm-0", name="web-0", boot_id="boot-1")
-
-
-class JournalStore(Protocol):
-    """What the kit demands of a journal: the methods of `stormcone.journal.Journal` that the agent uses."""
-
-    def close(self) -> None:
-        """Close the file and let go of the lock. Safe to call twice."""
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """All writes within happen together, or none of them."""
-
-    def begin_life(self, at: datetime, machine: Machine) -> tuple[int, int]:
-        """The agent has started: runs that were cut off with the last life are to be done again; answers how many."""
-
-    def end_life(self, life: int, at: datetime) -> None:
-        """The agent ends in good order."""
-
-    def lives(self) -> list[Life]:
-        """All lives of the agent, oldest first."""
-
-    def unfinished(self, machine: Machine) -> list[Episode]:
-        """The machine's episodes that are going on, or have ended with work left to do, oldest first."""
-
-    def latest(self, machine: Machine, keys: Iterable[EventKey]) -> list[Episode]:
-        """The machine's last episode of each of the events, where there is one."""
-
-    def episodes(self) -> list[Episode]:
-        """All episodes, oldest first."""
-
-    def episode(self, number: int) -> Episode:
-        """The episode of that number in the journal."""
-
-    def save_change(self, change: Change, at: datetime, machine: Machine) -> Episode:
-        """Write a step in an event's life as the machine saw it; within a transaction. Answers the episode after it."""
-
-    def save_decision(self, episode: int, decision: str) -> None:
-        """Why the event is or is not approved, as last decided; within a transaction."""
-
-    def changes(self, episode: int) -> list[ChangeRecord]:
-        """The steps of an event's life, in their order."""
-
-    def runs(self, episode: int) -> list[Run]:
-        """All runs of an event's episode, in the order in which they are to be done."""
-
-    def add_run(self, episode: int, new: NewRun) -> None:
-        """A run is to be done; within a transaction."""
-
-    def schedule_run(self, run: Run, due: datetime | None) -> None:
-        """A pending or dropped run is to begin at this time; within a transaction."""
-
-    def drop_run(self, run: Run, at: datetime, why: str) -> None:
-        """A pending run will not begin (again); within a transaction."""
-
-    def begin_run(self, run: Run, at: datetime) -> Run:
-        """An attempt is about to begin; answers the run with its attempt one higher."""
-
-    def end_attempt(self, run: Run, attempt: Attempt, settled: Settled, at: datetime) -> Run:
-        """An attempt has ended; answers the run as it is then."""
-
-    def attempts(self, run: int) -> list[AttemptRecord]:
-        """The attempts at a run, in their order."""
-
-    def ask_approval(self, episode: int, at: datetime, reason: str) -> int:
-        """We are about to approve; answers the approval's number."""
-
-    def answer_approval(self, approval: int, at: datetime, *, accepted: bool | None, final: bool, note: str) -> None:
-        """The answer has come, or an error in place of one (None); an empty note keeps the reason."""
-
-    def approvals(self, episode: int) -> list[ApprovalRecord]:
-        """The approvals of an event's episode, in their order."""
 
 
 @dataclass(frozen=True)
@@ -390,6 +319,34 @@ class JournalSuite:
         if accepted is not None:
             journal.answer_approval(approval, LATER, accepted=accepted, final=False, note="")
         assert journal.episode(episode.id).approved is approved
+
+    # what the agent no longer needs
+
+    def test_an_event_is_forgotten_once_it_ended_long_ago_and_nothing_is_left_to_do(
+        self, journal: JournalStore
+    ) -> None:
+        """`forget` takes what ended before then, and nothing that goes on or has work left.
+
+        Source: `JournalStore.forget`.
+        """
+        episode = announce(journal)
+        assert journal.forget(LATER + timedelta(days=1)) == 0
+        ended = Change(kind=ChangeKind.ENDED, event=an_event(phase="ended"), before=episode.event, episode=1)
+        with journal.transaction():
+            journal.save_change(ended, LATER, MACHINE)
+        assert journal.forget(LATER + timedelta(days=1)) == 0
+        self._ends(journal, journal.begin_run(the_run(journal, episode), NOW))
+        assert journal.forget(LATER) == 0
+        assert journal.forget(LATER + timedelta(days=1)) == 1
+        assert journal.episodes() == []
+
+    def test_a_new_one_has_lost_nothing_and_says_where_it_is(self, journal: JournalStore) -> None:
+        """`loss` is for what a damaged journal took with it; `path` is for people.
+
+        Source: `JournalStore`.
+        """
+        assert journal.loss == ""
+        assert journal.path
 
     def _ends(
         self, journal: JournalStore, run: Run, state: RunState = RunState.SUCCEEDED, due: datetime | None = None

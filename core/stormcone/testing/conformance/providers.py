@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from stormcone.clock import ManualClock
+from stormcone.clouds.contract import Provider, ProviderOptions, Simulates
 from stormcone.errors import ProviderError, RequestRefused, SettingsError, SimulationError
 from stormcone.model import Approval, Impact, MaintenanceEvent, Outcome, Phase, Scope
 from stormcone.plugins import provider_class
-from stormcone.clouds.contract import Provider, ProviderOptions, Simulates
 from stormcone.simulators.contract import Simulator
 from stormcone.testing.conformance.clouds import Cloud, CloudSuite
 from stormcone.testing.threads import ObligingClock

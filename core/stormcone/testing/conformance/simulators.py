@@ -10,7 +10,7 @@ from stormcone.clock import ManualClock
 from stormcone.errors import SettingsError, SimulationError
 from stormcone.plugins import simulator_class
 from stormcone.simulators.contract import Simulator, SimulatorOptions
-from stormcone.testing.conformance.clouds import ServerAnswer, Cloud, CloudSuite, ask
+from stormcone.testing.conformance.clouds import Cloud, CloudSuite, ServerAnswer, ask
 
 EVENT_FIELDS = frozenset(
     {

@@ -11,9 +11,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from stormcone.clouds.exchange import Exchange
+from stormcone.clouds.trace import CloudTrace, cloud_trace
 from stormcone.errors import TraceError
-from stormcone.clouds.exchange import CloudTrace, Exchange, cloud_trace
-from stormcone.journal import ApprovalRecord, Episode, Journal, Life
+from stormcone.journal import ApprovalRecord, Episode, JournalStore, Life
 from stormcone.model import EventKey, Machine, MaintenanceEvent, Phase
 from stormcone.plugins import provider_class
 from stormcone.recording.recorder import Recorder
@@ -30,12 +31,12 @@ class _Step(NamedTuple):
     approval: tuple[MaintenanceEvent, ApprovalRecord] | None = None
 
 
-def export(journal: Journal, path: str | Path, *, anonymise: bool = False) -> int:
+def export(journal: JournalStore, path: str | Path, *, anonymise: bool = False) -> int:
     """Write what the cloud must have said to the journal's last machine as a new trace; answers how many entries.
 
     Raises:
         TraceError: the journal knows of no agent, its cloud has no way to tell it anew, or the file cannot be made.
-        JournalError: the journal cannot be read.
+        JournalStoreError: the journal cannot be read.
         PluginError: the journal's provider is not installed.
     """
     lives = journal.lives()
@@ -64,7 +65,7 @@ def export(journal: Journal, path: str | Path, *, anonymise: bool = False) -> in
     return recorder.stored
 
 
-def _steps(journal: Journal, lives: list[Life], episodes: list[Episode]) -> Iterator[_Step]:
+def _steps(journal: JournalStore, lives: list[Life], episodes: list[Episode]) -> Iterator[_Step]:
     yield from (_Step(life.begun, life=life) for life in lives)
     for episode in episodes:
         changes = journal.changes(episode.id)

@@ -1,0 +1,25 @@
+"""How an agent works, as values."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+KEEP = timedelta(days=90)
+"""How long the journal keeps an event after its end, unless told otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSettings:
+    """How an agent works.
+
+    Attributes:
+        interval: seconds between polls; None takes the provider's.
+        grace: how many seconds handlers have to finish when the agent is told to stop.
+        keep: how long the journal keeps an event after its end; None: for ever.
+        dry_run: whether to go through everything but run no handler and approve nothing, and only say what would be
+            done. Give it a journal of its own: in it, handlers that did not run have succeeded.
+    """
+
+    interval: float | None = None
+    grace: float = 10.0
+    keep: timedelta | None = KEEP
+    dry_run: bool = False

@@ -1,0 +1,82 @@
+"""The events with something left to do, kept in memory so that a turn of the loop reads nothing that has not changed.
+
+The journal stays the truth: whatever is written there is read back from there before it is looked at again, and only
+the agent that holds the journal writes it. So memory is as true as the disk, also after a write that failed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stormcone.journal import ApprovalRecord, Episode, JournalStore
+from stormcone.model import EventKey, Machine
+from stormcone.rules.runs import Run
+
+
+@dataclass(frozen=True)
+class Work:
+    """An unfinished event with what was done for it so far.
+
+    Attributes:
+        episode: the event and its life.
+        runs: in the order in which they are to be done.
+        approvals: in their order.
+    """
+
+    episode: Episode
+    runs: tuple[Run, ...]
+    approvals: tuple[ApprovalRecord, ...]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.episode.ended is not None and all(run.state.over for run in self.runs)
+
+
+class Unfinished:
+    """One machine's unfinished events, oldest first, as the journal has them.
+
+    Every method raises `JournalError` where what has changed cannot be read.
+
+    Args:
+        journal: where they are.
+        machine: whose they are.
+    """
+
+    def __init__(self, journal: JournalStore, machine: Machine) -> None:
+        self._journal = journal
+        self._changed: set[int] = set()
+        self._works = {episode.id: self._read(episode) for episode in journal.unfinished(machine)}
+
+    def changed(self, episode: int) -> None:
+        """The episode of that number is about to be written, or has been: it is read again before the next look."""
+        self._changed.add(episode)
+
+    def __iter__(self) -> Iterator[Work]:
+        self._read_changed()
+        return iter(tuple(self._works.values()))
+
+    def get(self, episode: int) -> Work | None:
+        """The event with the episode of that number; None where nothing is left to do for it."""
+        self._read_changed()
+        return self._works.get(episode)
+
+    def going_on(self) -> dict[EventKey, Episode]:
+        """The events that have not ended."""
+        return {work.episode.event.key: work.episode for work in self if work.episode.ended is None}
+
+    def _read_changed(self) -> None:
+        while self._changed:
+            number = min(self._changed)
+            try:
+                work = self._read(self._journal.episode(number))
+            except KeyError:  # its transaction was undone
+                self._works.pop(number, None)
+            else:
+                if work.finished:
+                    self._works.pop(number, None)
+                else:
+                    self._works[number] = work
+            self._changed.discard(number)
+
+    def _read(self, episode: Episode) -> Work:
+        return Work(episode, tuple(self._journal.runs(episode.id)), tuple(self._journal.approvals(episode.id)))

@@ -1,0 +1,105 @@
+"""The contract of a journal: what the agent relies on, whatever keeps it. SQLite's is `stormcone.journal.sqlite`.
+
+Whoever writes another one holds it to `stormcone.testing.conformance.JournalSuite`.
+"""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, Episode, Life
+from stormcone.model import EventKey, Machine
+from stormcone.rules.lifecycle import Change
+from stormcone.rules.runs import Attempt, NewRun, Run, Settled
+
+
+class JournalStore(Protocol):
+    """Where one agent keeps its record. One thread at a time uses it.
+
+    Every method raises `JournalError` where the store cannot be read or written; then nothing of the transaction has
+    happened. `JournalDamaged` says that it never will be again.
+
+    Attributes:
+        path: where it is, for people; no secret.
+        loss: what was lost with a damaged journal that this one replaces, as a sentence; "" where it replaces none.
+    """
+
+    path: str
+    loss: str
+
+    def close(self) -> None:
+        """Close the file and let go of the lock. Safe to call twice."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All writes within happen together, or none of them."""
+
+    def begin_life(self, at: datetime, machine: Machine) -> tuple[int, int]:
+        """The agent has started and knows its machine: runs that were cut off with the last life are to be done again.
+
+        Answers the life's number and how many such runs there are.
+        """
+
+    def end_life(self, life: int, at: datetime) -> None:
+        """The agent ends in good order."""
+
+    def lives(self) -> list[Life]:
+        """All lives of the agent, oldest first."""
+
+    def unfinished(self, machine: Machine) -> list[Episode]:
+        """The machine's episodes that are going on, or have ended with work left to do, oldest first."""
+
+    def latest(self, machine: Machine, keys: Iterable[EventKey]) -> list[Episode]:
+        """The machine's last episode of each of the events, where there is one."""
+
+    def episodes(self) -> list[Episode]:
+        """All episodes, oldest first."""
+
+    def episode(self, number: int) -> Episode:
+        """The episode of that number in the journal.
+
+        Raises:
+            KeyError: there is none.
+        """
+
+    def save_change(self, change: Change, at: datetime, machine: Machine) -> Episode:
+        """Write a step in an event's life as the machine saw it; within a transaction. Answers the episode after it."""
+
+    def save_decision(self, episode: int, decision: str) -> None:
+        """Why the event is or is not approved, as last decided; within a transaction."""
+
+    def changes(self, episode: int) -> list[ChangeRecord]:
+        """The steps of an event's life, in their order."""
+
+    def runs(self, episode: int) -> list[Run]:
+        """All runs of an event's episode, in the order in which they are to be done."""
+
+    def add_run(self, episode: int, new: NewRun) -> None:
+        """A run is to be done; within a transaction."""
+
+    def schedule_run(self, run: Run, due: datetime | None) -> None:
+        """A pending or dropped run is to begin at this time; within a transaction."""
+
+    def drop_run(self, run: Run, at: datetime, why: str) -> None:
+        """A pending run will not begin (again); within a transaction."""
+
+    def begin_run(self, run: Run, at: datetime) -> Run:
+        """An attempt is about to begin; answers the run with its attempt one higher."""
+
+    def end_attempt(self, run: Run, attempt: Attempt, settled: Settled, at: datetime) -> Run:
+        """An attempt has ended; answers the run as it is then."""
+
+    def attempts(self, run: int) -> list[AttemptRecord]:
+        """The attempts at a run, in their order."""
+
+    def ask_approval(self, episode: int, at: datetime, reason: str) -> int:
+        """We are about to approve; answers the approval's number."""
+
+    def answer_approval(self, approval: int, at: datetime, *, accepted: bool | None, final: bool, note: str) -> None:
+        """The answer has come, or an error in place of one (None); an empty note keeps the reason."""
+
+    def approvals(self, episode: int) -> list[ApprovalRecord]:
+        """The approvals of an event's episode, in their order."""
+
+    def forget(self, before: datetime) -> int:
+        """Remove the events that ended before then and have nothing left to do; answers how many events that were."""
