@@ -5,12 +5,16 @@
 
 ```{stormcone-help} simulate reboot
 ```
+
+```{stormcone-house}
+```
 """
 
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from stormcone_house import picture
 from stormcone_tables import TABLES, help_text, markdown
 
 
@@ -45,8 +49,17 @@ class HelpDirective(SphinxDirective):
         return [nodes.literal_block(text, text, language="none")]
 
 
+class HouseDirective(SphinxDirective):
+    """`stormcone-house`: the picture of the rooms."""
+
+    def run(self) -> list[nodes.Node]:
+        """The picture, where the builder can show one."""
+        return [nodes.raw("", picture(), format="html")]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.add_directive("stormcone-table", TableDirective)
     app.add_directive("stormcone-help", HelpDirective)
+    app.add_directive("stormcone-house", HouseDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import click
 from pydantic import BaseModel
+from stormcone_house import changes, rooms
 
 from stormcone.cli import cli
 from stormcone.clock import ManualClock
@@ -65,6 +66,15 @@ def _yes_no(value: bool | None) -> str:
 def _impacts() -> Table:
     rows = ((code(impact.value), *map(_yes_no, costs)) for impact, costs in CONSEQUENCES.items())
     return Table(("impact", "`loses_memory`", "`loses_local_disk`", "`machine_returns`"), rows)
+
+
+def _rooms() -> Table:
+    rows = ((code(room.name), ", ".join(map(code, room.modules)), room.holds) for room in rooms())
+    return Table(("room", "modules", "holds"), rows)
+
+
+def _changes() -> Table:
+    return Table(("to ...", "begin in"), ((want, code(where)) for want, where in changes()))
 
 
 def _moves() -> Table:
@@ -322,6 +332,8 @@ def _fidelity(simulator: str) -> Callable[[], Table]:
 
 
 TABLES: Mapping[str, Callable[[], Table]] = {
+    "rooms": _rooms,
+    "changes": _changes,
     "impacts": _impacts,
     "event-fields": _fields(MaintenanceEvent),
     "moves": _moves,

@@ -207,7 +207,7 @@ def _wrong(number: int, key: str, why: str) -> ValidationError:
 
 
 @dataclass(frozen=True)
-class Source:
+class ScenarioText:
     """Where a scenario comes from, so that an error can say where to look.
 
     Attributes:
@@ -234,7 +234,7 @@ class Script(NamedTuple):
     """A scenario and where it comes from."""
 
     scenario: Scenario
-    source: Source
+    source: ScenarioText
 
 
 def parse_scenario(text: str, source: str) -> Scenario:
@@ -256,7 +256,7 @@ def read_script(text: str, name: str) -> Script:
         raise SimulationError(f"{name}: a scenario has at most {MAX_TEXT} bytes; split it")
     is_json = text.lstrip().startswith("{")
     content = _content(text, name, is_json=is_json)
-    source = Source(name, {} if is_json else lines_of(text))
+    source = ScenarioText(name, {} if is_json else lines_of(text))
     try:
         return Script(Scenario.model_validate(content), source)
     except ValidationError as error:
@@ -280,7 +280,7 @@ def _content(text: str, name: str, *, is_json: bool) -> Any:
         raise SimulationError(f"{name}, line {line}: this is not TOML: {_TOML_PLACE.sub('', why)}") from error
 
 
-def _explained(error: ValidationError, source: Source) -> str:
+def _explained(error: ValidationError, source: ScenarioText) -> str:
     """The first thing that is wrong, with its place."""
     first = error.errors(include_url=False)[0]
     place: Place = first["loc"]
@@ -340,7 +340,7 @@ def script_of(scenario: "str | Path | Scenario | Script") -> Script:
     if isinstance(scenario, Script):
         return scenario
     if isinstance(scenario, Scenario):
-        return Script(scenario, Source(f"the scenario {scenario.title!r}"))
+        return Script(scenario, ScenarioText(f"the scenario {scenario.title!r}"))
     if isinstance(scenario, Path):
         return read_script(_text_of(scenario), str(scenario))
     return read_script(scenario_file(scenario), f"{scenario}.toml")

@@ -1,0 +1,109 @@
+"""The map of the house, drawn from `docs/data/house.toml`."""
+
+import tomllib
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HOUSE = Path(__file__).parents[1] / "data" / "house.toml"
+
+_WIDTH, _BOX, _ROW, _GAP = 1000, 34, 78, 14
+_COLOURS = {"simulators/": "#e8f0e4", "stormcone_": "#e4ecf5"}
+_PLAIN = "#f5eee2"
+
+
+_HEAD = """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" font-family="sans-serif"
+ aria-label="The rooms of the house, each above those that it stands on">
+<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" orient="auto">
+<path d="M0 0L8 4L0 8z" fill="#888"/></marker></defs>"""
+
+
+class Room(NamedTuple):
+    """One room.
+
+    Attributes:
+        name: what the map calls it.
+        modules: what stands in it, each with all that is below it.
+        stands_on: the rooms that it imports from.
+        holds: one line.
+    """
+
+    name: str
+    modules: tuple[str, ...]
+    stands_on: tuple[str, ...]
+    holds: str
+
+
+def _data() -> dict[str, Any]:
+    return tomllib.loads(HOUSE.read_text(encoding="utf-8"))
+
+
+def rooms() -> list[Room]:
+    """All rooms, from the top."""
+    return [
+        Room(each["name"], tuple(each["modules"]), tuple(each["stands_on"]), each["holds"]) for each in _data()["room"]
+    ]
+
+
+def changes() -> list[tuple[str, str]]:
+    """Where one would change what: what is wanted, and the path."""
+    return [(each["want"], each["where"]) for each in _data()["change"]]
+
+
+def floors(house: list[Room]) -> dict[str, int]:
+    """The floor of each room, from 0: one above the highest that it stands on.
+
+    Raises:
+        RecursionError: rooms stand on one another in a circle.
+    """
+    below = {room.name: room.stands_on for room in house}
+
+    def floor(name: str) -> int:
+        return max((floor(each) + 1 for each in below[name]), default=0)
+
+    return {name: floor(name) for name in below}
+
+
+def _drawn(house: list[Room]) -> dict[str, set[str]]:
+    """The rooms right below each one: what it also reaches through another is not drawn."""
+    below = {room.name: set(room.stands_on) for room in house}
+
+    def reach(name: str) -> set[str]:
+        return below[name].union(*(reach(each) for each in below[name]))
+
+    return {
+        name: {each for each in own if not any(each in reach(other) for other in own)} for name, own in below.items()
+    }
+
+
+def picture() -> str:
+    """The house as an SVG: an arrow goes from a room to one that it stands on."""
+    house = rooms()
+    floor = floors(house)
+    top = max(floor.values())
+    places: dict[str, tuple[float, float, float]] = {}
+    for level in range(top + 1):
+        names = [room.name for room in house if floor[room.name] == level]
+        width = min(190.0, (_WIDTH - _GAP) / len(names) - _GAP)
+        left = (_WIDTH - len(names) * (width + _GAP) + _GAP) / 2
+        for number, name in enumerate(names):
+            places[name] = (left + number * (width + _GAP), 10 + (top - level) * _ROW, width)
+    lines = [_HEAD.format(width=_WIDTH, height=top * _ROW + _BOX + 20)]
+    for name, others in _drawn(house).items():
+        x, y, width = places[name]
+        for other in sorted(others):
+            left, down, across = places[other]
+            lines.append(
+                f'<line x1="{x + width / 2:.0f}" y1="{y + _BOX}" x2="{left + across / 2:.0f}" y2="{down}" '
+                'stroke="#aaa" marker-end="url(#tip)"/>'
+            )
+    for room in house:
+        x, y, width = places[room.name]
+        colour = next((colour for start, colour in _COLOURS.items() if room.name.startswith(start)), _PLAIN)
+        lines.append(
+            f'<g><title>{escape(room.holds)}</title><rect x="{x:.0f}" y="{y}" width="{width:.0f}" height="{_BOX}" '
+            f'rx="5" fill="{colour}" stroke="#666"/><text x="{x + width / 2:.0f}" y="{y + 22}" text-anchor="middle" '
+            f'font-size="14" fill="#222">{escape(room.name)}</text></g>'
+        )
+    return "\n".join([*lines, "</svg>"])
