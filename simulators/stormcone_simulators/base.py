@@ -350,11 +350,7 @@ class BaseSimulator:
         Raises:
             SimulationError: that many steps cannot be.
         """
-        simulator = cls.from_options(SimulatorOptions(machines=CAST))
-        try:
-            return scenario_text(random_scenario(simulator, seed, steps))
-        finally:
-            simulator.close()
+        return scenario_text(random_scenario(cls, seed, steps))
 
     def scenarios(self) -> tuple[str, ...]:
         """The names that `play` takes."""

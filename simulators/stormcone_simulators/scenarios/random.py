@@ -66,11 +66,11 @@ CHOICES: Mapping[str, Sequence[Any]] = MappingProxyType(
 """What there is to choose for a step, the simplest first; a step takes those that its kind has."""
 
 
-def random_scenario(cloud: str | Rehearses, seed: int, steps: int) -> Scenario:
+def random_scenario(cloud: str | type[Any], seed: int, steps: int) -> Scenario:
     """A scenario that the cloud can play with two machines: the same one for the same seed.
 
     Args:
-        cloud: a simulator of it with two machines, or its name.
+        cloud: a simulator's name or class.
         seed: any whole number.
         steps: how many.
 
@@ -90,11 +90,11 @@ def random_scenario(cloud: str | Rehearses, seed: int, steps: int) -> Scenario:
     return Scenario(title=f"By chance: {simulator.name}, seed {seed}, {steps} steps", step=tuple(composer.steps))
 
 
-def scenarios(cloud: str | Rehearses, max_steps: int = 20) -> "SearchStrategy[Scenario]":
+def scenarios(cloud: str | type[Any], max_steps: int = 20) -> "SearchStrategy[Scenario]":
     """A hypothesis strategy of scenarios that the cloud can play with two machines; they shrink to few, plain steps.
 
     Args:
-        cloud: a simulator of it with two machines, or its name.
+        cloud: a simulator's name or class.
         max_steps: no scenario has more steps.
 
     Raises:
@@ -121,10 +121,9 @@ def _own_choices(do: str) -> dict[str, Sequence[Any]]:
     return {"do": (do,), **{name: values for name, values in CHOICES.items() if name in names}}
 
 
-def _rehearsing(cloud: str | Rehearses) -> Rehearses:
-    if not isinstance(cloud, str):
-        return cloud
-    return cast(Rehearses, simulator_class(cloud).from_options(SimulatorOptions(machines=CAST)))
+def _rehearsing(cloud: str | type[Any]) -> Rehearses:
+    kind = simulator_class(cloud) if isinstance(cloud, str) else cloud
+    return cast(Rehearses, kind.from_options(SimulatorOptions(machines=CAST)))
 
 
 def _composed(simulator: Rehearses, drawn: Iterable[Choices]) -> Scenario:
