@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import NamedTuple
 
 from stormcone.handlers import App, Stage
@@ -33,7 +34,7 @@ class Facts:
     app: App
     known_for: timedelta = timedelta(0)
 
-    @property
+    @cached_property
     def prepares(self) -> tuple[Run, ...]:
         """The runs of prepare that count: those that were not dropped before they began."""
         return tuple(
@@ -47,7 +48,7 @@ class Facts:
         """Whether at least one handler prepared and all of them succeeded."""
         return bool(self.prepares) and all(run.state is RunState.SUCCEEDED for run in self.prepares)
 
-    @property
+    @cached_property
     def neighbours(self) -> tuple[str, ...]:
         """The machines that the event names and that are not ours."""
         return self.machine.neighbours_in(self.event)
