@@ -13,6 +13,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from stormcone.agent.unfinished import Unfinished
 from stormcone.errors import GiveUp, Retry, SimulationError, Veto
 from stormcone.handlers import Handler
 from stormcone.model import Impact
@@ -171,6 +172,12 @@ class Walk(RuleBasedStateMachine):
             if event is not None:
                 assert not granted[event]
                 granted[event] += request["status"] < HTTPStatus.BAD_REQUEST and request["fault"] is None
+
+    @invariant()
+    def what_is_kept_in_memory_is_what_the_journal_has(self):
+        engine = self.world.agent._engine
+        if engine is not None:
+            assert [*engine._unfinished] == [*Unfinished(self.world.journal, engine.machine)]
 
     def approved_in(self, request):
         rule = self.cloud.approve
