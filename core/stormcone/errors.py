@@ -9,6 +9,7 @@ Exception
 │   │   └── RequestRefused          70  the cloud answered, and refuses what was asked
 │   ├── PluginError                 78  a plug-in cannot be used
 │   ├── HandlerFileError            66  the user's handler file cannot be used
+│   │   └── HandlerMistake          66  a handler or an app is not what it must be
 │   ├── SettingsError               64  an option's value cannot be used
 │   ├── SimulationError             65  a simulated event cannot be made or called off
 │   ├── TraceError                  73  a trace cannot be written, or what is there is none
@@ -81,6 +82,18 @@ class HandlerFileError(StormconeError):
     exit_code = 66
 
 
+class HandlerMistake(HandlerFileError, TypeError, ValueError):
+    """A handler or an app would not do what its author wrote it for; the text says where it is and what to write.
+
+    Attributes:
+        placed: whether the text says in which line.
+    """
+
+    def __init__(self, message: str, place: str = "") -> None:
+        super().__init__(f"{message} ({place})" if place else message)
+        self.placed = bool(place)
+
+
 class SettingsError(StormconeError):
     """An option or setting has a value that cannot be used."""
 
@@ -133,11 +146,15 @@ class Retry(HandlerSignal):
     Args:
         why: one line for the journal.
         after: how long to wait, a timedelta or seconds; None takes the usual backoff.
+
+    Raises:
+        TypeError: `after` is something else.
+        ValueError: `after` is negative, or more than ten years.
     """
 
     def __init__(self, why: str = "", *, after: timedelta | float | None = None) -> None:
         super().__init__(why)
-        self.after = timedelta(seconds=after) if isinstance(after, int | float) else after
+        self.after = _pause(after)
 
 
 class GiveUp(HandlerSignal):
@@ -152,3 +169,17 @@ class Veto(HandlerSignal):
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
+
+
+_LONGEST_PAUSE = timedelta(days=3660)
+
+
+def _pause(after: object) -> timedelta | None:
+    if after is None:
+        return None
+    if isinstance(after, bool) or not isinstance(after, int | float | timedelta):
+        raise TypeError(f"after is a timedelta, a number of seconds or None, not {after!r}")
+    seconds = after.total_seconds() if isinstance(after, timedelta) else after
+    if not 0 <= seconds <= _LONGEST_PAUSE.total_seconds():
+        raise ValueError(f"after is from 0 to ten years, not {after}")
+    return timedelta(seconds=seconds)

@@ -8,9 +8,17 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
+def said(error: BaseException) -> str:
+    """An error's own text, printable; of one whose `__str__` fails, why there is none."""
+    try:
+        return printable(str(error))
+    except BaseException as failure:  # noqa: BLE001 - it is user code, and must not cost the caller anything
+        return f"(its text cannot be had: {type(failure).__name__})"
+
+
 def one_line(error: BaseException) -> str:
     """An error as one line: its kind and its text."""
-    text = " ".join(printable(str(error)).split())
+    text = " ".join(said(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -141,13 +141,13 @@ HANDLER_FILES = {
     "with apps of other names": ("h.py", "a = App(); b = App()", "h.py has no App called app; it has a, b; say h.py:a"),
     "asked for another app": ("h.py:b", "app = App()", "h.py has no App called b; it has app; say h.py:app"),
     "whose app is something else": ("h.py", "app = 3", "app in h.py is of type int, not App; write app = App([...])"),
-    "with a class for a handler": ("h.py", "app = App([Handler])", "is not a Handler; write Handler() (line 2)"),
+    "with a class for a handler": ("h.py", "app = App([Handler])", "is not a Handler; write Handler() (h.py, line 2)"),
     "with two handlers of one name": (
         "h.py",
-        "app = App([Handler(), Handler()])",
-        "two handlers are called 'Handler'; set `name` on one of them (line 2)",
+        "class A(Handler):\n    def prepare(self, event, context): ...\napp = App([A(), A()])",
+        "two handlers are called 'A'; set `name` on one of them (h.py, line 4)",
     ),
-    "with a policy that does not exist": ("h.py", "app = App(approve='maybe')", "not 'maybe' (line 2)"),
+    "with a policy that does not exist": ("h.py", "app = App(approve='maybe')", "not 'maybe' (h.py, line 2)"),
 }
 
 

@@ -489,7 +489,8 @@ class TestApproval:
         world.cloud.announce(resources=("web-0", "db-0"))
         world.step()
         assert (world.calls, world.cloud.approvals) == (["lb.prepare"], [])
-        world.app.leader = "first"
+        world.app = world.app.but(leader="first")
+        world.begin_anew()
         world.step()
         assert world.cloud.approvals == ["E-1"]
 
@@ -512,7 +513,7 @@ class TestApproval:
         def policy(_event, _prepared):
             raise KeyError("team")
 
-        world.app.approve = policy
+        world.app = world.app.but(approve=policy)
         world.handler("lb", PREPARES)
         world.cloud.announce()
         for _ in range(3):

@@ -47,7 +47,7 @@ def test_an_event_that_would_have_been_approved_counts_as_called_off_when_it_goe
 
 class TestTheStandby:
     def test_approves_once_the_leader_has_been_silent_for_too_long(self, world):
-        world.app.leader, world.app.standby, world.app.standby_after = "first", "web-0", timedelta(minutes=5)
+        world.app = world.app.but(leader="first", standby="web-0", standby_after=timedelta(minutes=5))
         world.handler("lb")
         world.cloud.announce(resources=("db-0", "web-0"))
         world.step()
@@ -58,7 +58,7 @@ class TestTheStandby:
         assert world.cloud.approvals == ["E-1"]
 
     def test_does_not_where_the_leader_has_let_it_begin(self, world):
-        world.app.leader, world.app.standby, world.app.standby_after = "first", "web-0", timedelta(minutes=5)
+        world.app = world.app.but(leader="first", standby="web-0", standby_after=timedelta(minutes=5))
         world.handler("lb")
         world.cloud.announce(resources=("db-0", "web-0"))
         world.step()

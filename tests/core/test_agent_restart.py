@@ -213,7 +213,7 @@ class TestAnotherBoot:
         ],
     )
     def test_tells_a_reboot_that_happened_from_one_that_was_called_off(self, world, impact, boot_id, outcome):
-        world.app.approve = "never"
+        world.app = world.app.but(approve="never")
         world.handler("lb", ROUND)
         world.cloud.announce(impact=impact)
         world.step()
@@ -267,7 +267,7 @@ class TestAHandlerThatIsNewInThisLife:
         world.step()
         world.die()
         world.handler("db", ROUND)
-        world.app.leader = "first"
+        world.app = world.app.but(leader="first")
         world.step(minutes=1)
         assert world.calls == ["lb.prepare", "db.prepare"]
         assert world.cloud.approvals == ["E-1"]

@@ -170,8 +170,41 @@ class TestStopping:
         agent.thread.join(10)
         assert not agent.thread.is_alive()
         assert told == [(False, True, False)]
-        assert world.states() == {"lb.prepare": "succeeded", "db.prepare": "pending"}
+        assert world.states() == {"lb.prepare": "pending", "db.prepare": "pending"}
+        assert world.told(NoticeKind.RUN_CUT_OFF) == ["lb.prepare was cut off: the agent stops"]
         assert world.cloud.approvals == []
+
+    def test_does_not_release_a_machine_whose_prepare_it_cut_off(self, world, running):
+        """A `systemctl restart` in mid-drain: the next life drains to the end before it approves."""
+
+        def drains(_event, context):
+            if not context.wait(600):
+                return
+            raise AssertionError("nobody told it to end")
+
+        world.handler("lb", ROUND).script.append(drains)
+        world.cloud.announce()
+        agent = running()
+        agent.until_called("lb.prepare")
+        agent.agent.stop()
+        agent.thread.join(10)
+        world.begin_anew()
+        world.step(seconds=1)
+        assert world.calls == ["lb.prepare", "lb.prepare#2"]
+        assert world.cloud.approvals == ["E-1"]
+
+    def test_takes_the_word_of_a_stage_that_has_finished_all_the_same(self, world, running):
+        def drains(_event, context):
+            context.wait(600)
+            context.finished()
+
+        world.handler("lb", ROUND).script.append(drains)
+        world.cloud.announce()
+        agent = running()
+        agent.until_called("lb.prepare")
+        agent.agent.stop()
+        agent.thread.join(10)
+        assert world.states() == {"lb.prepare": "succeeded"}
 
     def test_asks_a_coroutine_to_end_when_the_grace_is_over(self, world, running):
         arrived, ends = threading.Event(), []

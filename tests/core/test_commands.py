@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -165,21 +166,22 @@ class TestItsExitStatus:
                 "echo out; echo why >&2; exit 75",
                 Attempt(Verdict.RETRY, "sh asked to be tried again (exit status 75): why"),
             ),
-            ("kill -SEGV $$", Attempt(Verdict.GAVE_UP, "sh was ended by SIGSEGV")),
-            ("kill -40 $$", Attempt(Verdict.GAVE_UP, "sh was ended by signal 40")),
+            ("kill -SEGV $$", Attempt(Verdict.RETRY, "sh was ended by SIGSEGV")),
+            ("kill -40 $$", Attempt(Verdict.RETRY, "sh was ended by signal 40")),
         ],
     )
     def test_says_how_it_went(self, run, script, attempt):
         assert run("sh", "-c", script) == attempt
 
-    def test_cannot_come_from_a_program_that_is_not_there(self, run):
-        attempt = run("no-such-program-anywhere", "x")
+    def test_cannot_come_from_a_program_that_has_gone_since_the_start(self, event, context, tmp_path):
+        program = tmp_path / "drain"
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        handler = CommandHandler({Stage.PREPARE: [str(program)]})
+        program.unlink()
+        attempt = attempt_stage(handler, Stage.PREPARE, event(), context)
         assert attempt.verdict is Verdict.GAVE_UP
-        assert attempt.note.startswith("the command 'no-such-program-anywhere' cannot be started: ")
-
-    def test_cannot_come_from_a_file_that_is_no_program(self, run, tmp_path):
-        (tmp_path / "text").write_text("x")
-        assert "cannot be started: " in run(str(tmp_path / "text")).note
+        assert attempt.note.startswith(f"the command {str(program)!r} cannot be started: ")
 
 
 class TestItsOutput:
@@ -207,14 +209,14 @@ class TestACommandThatIsAskedToEnd:
         join = begin("sh", "-c", "sleep 60 & echo $!; wait")
         child = int(said.wait())
         control_of(context).stop()
-        assert join() == Attempt(Verdict.GAVE_UP, f"sh was ended by SIGTERM: {child}")
+        assert join() == Attempt(Verdict.CUT_OFF, f"its time was up: sh was ended by SIGTERM: {child}")
         wait_for_end(child)
 
     def test_may_still_clean_up(self, begin, context, said):
         join = begin("sh", "-c", "trap 'echo cleaned; exit 0' TERM; echo ready; while :; do sleep 0.01; done")
         said.wait()
         control_of(context).stop()
-        assert join() == Attempt(Verdict.SUCCEEDED)
+        assert join() == Attempt(Verdict.CUT_OFF, "its time was up")
         assert said.lines[-1] == "cleaned"
 
     def test_and_does_not_gets_sigkill(self, begin, context, said):
@@ -223,19 +225,19 @@ class TestACommandThatIsAskedToEnd:
         control_of(context).stop()
         assert runs(child)
         control_of(context).kill()
-        assert join() == Attempt(Verdict.GAVE_UP, f"sh was ended by SIGKILL: {child}")
+        assert join() == Attempt(Verdict.CUT_OFF, f"its time was up: sh was ended by SIGKILL: {child}")
         wait_for_end(child)
 
     def test_leaves_no_child_that_does_not_listen(self, begin, context, said):
         join = begin("sh", "-c", "sh -c 'trap \"\" TERM; echo $$; exec sleep 60' & wait")
         child = int(said.wait())
         control_of(context).stop()
-        assert join().note.startswith("sh was ended by SIGTERM")
+        assert join().note.startswith("its time was up: sh was ended by SIGTERM")
         wait_for_end(child)
 
     def test_before_it_began_ends_at_once(self, run, context):
         control_of(context).stop()
-        assert run("sleep", "60").verdict is Verdict.GAVE_UP
+        assert run("sleep", "60").verdict is Verdict.CUT_OFF
 
     def test_when_it_is_over_signals_nobody(self, run, context, caplog):
         run("true")
@@ -267,10 +269,66 @@ class TestTheWordsOfACommand:
     def test_are_split_by_the_rules_of_quotes(self, text, words):
         assert split_command(text) == words
 
+    @pytest.mark.parametrize(
+        ("text", "sign"),
+        [
+            ('echo "set server b/web0 state drain" | socat stdio /run/haproxy/admin.sock', "|"),
+            ("drain && sync", "&"),
+            ("drain & ", "&"),
+            ("drain; sync", ";"),
+            ("drain < list", "<"),
+            ("drain > /dev/null", ">"),
+            ("drain $HOSTNAME", "$"),
+            ('drain "$HOSTNAME"', "$"),
+            ('drain "`hostname`"', "`"),
+            ("drain `hostname`", "`"),
+            ("drain (now)", "("),
+            ("drain )", ")"),
+            ("drain *.conf", "*"),
+            ("~/drain.sh", "~"),
+            ("drain ~root", "~"),
+            ("drain # softly", "#"),
+            ("drain\nsync", "\\n"),
+            (r"drain \\$HOME", "$"),
+            (r'echo "\$HOME"', r"\\$"),
+        ],
+    )
+    def test_have_no_sign_that_only_a_shell_understands(self, text, sign):
+        with pytest.raises(SettingsError) as caught:
+            split_command(text)
+        said = str(caught.value)
+        assert said.startswith(f"no shell runs the command, so '{sign}' would only be text to it; write sh -c ")
+        suggestion = shlex.split(said.partition("write ")[2].rpartition(", or put")[0])
+        assert suggestion == ["sh", "-c", text]
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("echo 'a | b; $HOME `x` *'", ["echo", "a | b; $HOME `x` *"]),
+            ('echo "a | b; (c) * ~"', ["echo", "a | b; (c) * ~"]),
+            (r"echo a\|b \$x", ["echo", "a|b", "$x"]),
+            ("mv conf~ conf#1", ["mv", "conf~", "conf#1"]),
+            ("curl http://lb/?drain=web-0", ["curl", "http://lb/?drain=web-0"]),
+        ],
+    )
+    def test_may_have_it_quoted(self, text, words):
+        assert split_command(text) == words
+
     @pytest.mark.parametrize(("text", "error"), [("", "is empty"), ("  ", "is empty"), ("'x", "cannot be read: ")])
     def test_must_be_there(self, text, error):
         with pytest.raises(SettingsError, match=error):
             split_command(text)
+
+    def test_begin_with_a_program_that_is_there(self, tmp_path):
+        (tmp_path / "text").write_text("x")
+        for word, why in (
+            ("no-such-program-anywhere", "there is no program no-such-program-anywhere on the PATH; give its whole"),
+            (str(tmp_path / "none"), "there is no program"),
+            (str(tmp_path / "text"), "is not executable; chmod"),
+            (str(tmp_path), "is a folder"),
+        ):
+            with pytest.raises(SettingsError, match=f"the command for prepare cannot be run: .*{why}"):
+                CommandHandler({Stage.PREPARE: [word]})
 
     def test_must_be_there_for_every_stage_that_is_given(self):
         with pytest.raises(SettingsError, match="the command for started is empty"):

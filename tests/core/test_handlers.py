@@ -48,7 +48,6 @@ class TestAHandlerTakes:
             ({"impacts": {Impact.REBOOT}}, {}, True),
             ({"impacts": {Impact.FREEZE}}, {}, False),
             ({"impacts": ["reboot"]}, {}, True),
-            ({"impacts": ()}, {}, False),
             ({"impacts": {Impact.NONE}}, {"impact": "none"}, True),
             ({"causes": {Cause.USER}}, {"cause": "user"}, True),
             ({"causes": {Cause.USER}}, {}, False),
@@ -152,6 +151,9 @@ class TestAnApp:
             ("impacts", "reboot", ValueError),
             ("impacts", Impact.REBOOT, ValueError),
             ("impacts", {"rebot"}, ValueError),
+            ("impacts", (), ValueError),
+            ("impacts", (impact for impact in Impact), ValueError),
+            ("impacts", iter([Impact.REBOOT]), TypeError),
             ("causes", {Impact.REBOOT}, ValueError),
         ],
     )

@@ -109,7 +109,7 @@ class TestAStageThatIsAskedToEnd:
             finally:
                 cleaned.append(context.canceled)
 
-        assert attempt(work) == Attempt(Verdict.ERROR, "it was cancelled")
+        assert attempt(work) == Attempt(Verdict.CUT_OFF, "the event was called off: it was cancelled")
         assert cleaned == [True]
 
     def test_is_cancelled_where_it_was_asked_before_it_began(self, attempt, context):
@@ -117,7 +117,7 @@ class TestAStageThatIsAskedToEnd:
             await asyncio.Event().wait()
 
         control_of(context).stop()
-        assert attempt(work) == Attempt(Verdict.ERROR, "it was cancelled")
+        assert attempt(work) == Attempt(Verdict.CUT_OFF, "its time was up: it was cancelled")
 
     def test_may_still_say_how_it_went(self, attempt, context):
         async def work(_event, _context):
@@ -143,7 +143,30 @@ class TestAStageThatIsAskedToEnd:
             assert context.canceled
             assert not context.wait(60)
 
+        assert attempt(work) == Attempt(Verdict.CUT_OFF, "the event was called off")
+
+    @pytest.mark.parametrize("word", ["cancel", "stop", "tell_stopping"])
+    def test_has_finished_all_the_same_where_it_says_so(self, attempt, context, word):
+        def work(_event, context):
+            getattr(control_of(context), word)()
+            context.finished()
+
         assert attempt(work) == Attempt(Verdict.SUCCEEDED)
+
+    def test_is_cut_off_by_the_agents_end_also_where_it_fails_or_asks_for_another_try(self, attempt, context):
+        control_of(context).tell_stopping()
+        for error in (Retry("no time"), KeyError("x")):
+            assert attempt(raising(error)[0]).verdict is Verdict.CUT_OFF
+
+    @pytest.mark.parametrize(("error", "verdict"), [(GiveUp("no"), Verdict.GAVE_UP), (Veto("no"), Verdict.VETOED)])
+    def test_is_believed_where_it_says_how_it_stands(self, attempt, context, error, verdict):
+        control_of(context).tell_stopping()
+        assert attempt(raising(error)[0]).verdict is verdict
+
+    def test_that_ended_before_it_was_told_has_succeeded(self, attempt, context):
+        done = attempt(lambda _event, _context: None)
+        control_of(context).tell_stopping()
+        assert done == Attempt(Verdict.SUCCEEDED)
 
 
 class TestAnExecutor:

@@ -388,7 +388,7 @@ class TestRetention:
         going_on = world.simulator.schedule(Impact.FREEZE, resources=["web-0"], notice=timedelta(days=300))
         world.steps()
         assert len(world.journal.episodes()) == 2
-        world.agent.app.approve = "never"
+        world.agent._engine.app = world.agent.app.but(approve="never")
         world.clock.advance(hours=24 * 89)
         world.steps(1)
         assert len(world.journal.episodes()) == 2

@@ -47,9 +47,9 @@ class LiveAttempt:
         return self._stop_asked is not None and seconds - self._stop_asked >= STOP_GRACE.total_seconds()
 
     def judge(self, attempt: Attempt) -> Attempt:
-        """What the attempt counts as: one that overran its deadline has overrun, whatever it says of itself."""
-        if self._overran and attempt.verdict is not Verdict.OVERRAN:
-            return Attempt(Verdict.OVERRAN, "it overran its deadline")
+        """What the attempt counts as: one past its deadline has overrun, unless it says that it has finished."""
+        if self._overran and attempt.verdict not in {Verdict.OVERRAN, Verdict.SUCCEEDED}:
+            return Attempt(Verdict.OVERRAN, "it overran its deadline", error=attempt.error)
         return attempt
 
     def end(self) -> None:

@@ -4,7 +4,6 @@ Three kinds of threads: one polls, one for each piece of work (a handler's stage
 alone touches the journal. The others post what they have to the loop and wake it.
 """
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -25,7 +24,7 @@ from stormcone.clock import Clock, SystemClock
 from stormcone.clouds.contract import Provider
 from stormcone.errors import JournalDamaged, JournalError, ProviderError
 from stormcone.handlers import App
-from stormcone.handlers.context import Context
+from stormcone.handlers.context import Context, StageLog
 from stormcone.handlers.control import RunControl
 from stormcone.journal import JournalStore
 from stormcone.journal.boundaries import Boundary, reached
@@ -129,7 +128,7 @@ class Agent:
         try:
             while not self._stopping:
                 self._wake.clear()
-                self._turn()
+                self._turn_whatever_happens()
                 if not self._stopping:
                     self._clock.wait(self._wake, TICK)
         except JournalDamaged:
@@ -159,6 +158,18 @@ class Agent:
             pass
 
     # the loop
+
+    def _turn_whatever_happens(self) -> None:
+        """A turn; what nobody has foreseen is told, and the next turn goes on: the machine needs its agent."""
+        trouble = ""
+        try:
+            self._turn()
+        except JournalDamaged:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, to end for it would be worse
+            log.debug("the agent's loop failed", exc_info=True)
+            trouble = f"the agent met a fault of its own, and goes on: {one_line(error)}"
+        self._reporter.complain("loop", trouble)
 
     def _turn(self) -> bool:
         """Do all that there is to do now; True where something was done, so that there may be more."""
@@ -195,7 +206,13 @@ class Agent:
         """Take in what the other threads have posted; True where there was something."""
         busy = self._take_answer()
         while self._inbox:
-            self._inbox[0](self._clock.now())
+            try:
+                self._inbox[0](self._clock.now())
+            except JournalError:
+                raise  # it is taken in once the journal can be written
+            except Exception:
+                self._inbox.popleft()
+                raise
             self._inbox.popleft()
             busy = True
         return busy
@@ -277,7 +294,7 @@ class Agent:
         for due in engine.begin_due(now, confirmed=self._confirmed):
             run, event = due.run, due.episode.event
             control = RunControl(self._clock, deadline(run, due.handler, event, started=due.episode.started))
-            lines = logging.LoggerAdapter(log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
+            lines = StageLog(log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
             self._live[run.id] = LiveAttempt(due, control)
             if not self._settings.dry_run:
                 self._reporter.publish(notices.run_begun_notice(run, due.episode, now))
@@ -310,8 +327,7 @@ class Agent:
         attempt = live.judge(attempt)
         settled = self._engine.end_attempt(live.due, attempt, now)
         del self._live[run]
-        notice = notices.run_ended_notice(live.due.run, settled, live.due.episode, now)
-        self._reporter.publish(replace(notice, error=attempt.error))
+        self._reporter.publish(notices.run_ended_notice(live.due.run, attempt, settled, live.due.episode, now))
 
     def _approve(self, engine: Engine) -> bool:
         if not self._confirmed or not self.provider.capabilities.can_approve:

@@ -9,7 +9,7 @@ from stormcone.journal import Episode
 from stormcone.model import Machine, MaintenanceEvent, Origin, Outcome
 from stormcone.rules.approval import ApprovalAnswer, Decision
 from stormcone.rules.lifecycle import Change, ChangeKind
-from stormcone.rules.runs import Run, RunState, Settled
+from stormcone.rules.runs import Attempt, Run, RunState, Settled, Verdict
 from stormcone.text import printable, span, stamp
 
 
@@ -25,6 +25,7 @@ class NoticeKind(StrEnum):
     RUN_BEGUN = "run_begun"
     RUN_ENDED = "run_ended"
     RUN_FAILED = "run_failed"
+    RUN_CUT_OFF = "run_cut_off"
     APPROVED = "approved"
     DECIDED = "decided"
     APPROVAL_FAILED = "approval_failed"
@@ -56,6 +57,8 @@ class Notice:
         kind: what it is about.
         text: one printable line, without the time.
         event: the event that it is about, or None.
+        handler: the handler whose run it is about, or "".
+        stage: at which stage, or "".
         error: what a handler raised, where that is what it is about.
     """
 
@@ -63,6 +66,8 @@ class Notice:
     kind: NoticeKind
     text: str
     event: MaintenanceEvent | None = None
+    handler: str = ""
+    stage: str = ""
     error: BaseException | None = None
 
 
@@ -109,20 +114,29 @@ def change_notice(change: Change, machine: Machine, at: datetime) -> Notice:
 def run_begun_notice(run: Run, episode: Episode, at: datetime) -> Notice:
     """What to say of an attempt that begins."""
     again = f" (attempt {run.attempt})" if run.attempt > 1 else ""
-    return Notice(at, NoticeKind.RUN_BEGUN, f"{run.handler}.{run.stage} begins{again}", episode.event)
+    return _of_run(run, episode, at, NoticeKind.RUN_BEGUN, f"begins{again}")
 
 
-def run_ended_notice(run: Run, settled: Settled, episode: Episode, at: datetime) -> Notice:
+def run_ended_notice(run: Run, attempt: Attempt, settled: Settled, episode: Episode, at: datetime) -> Notice:
     """What to say of an attempt that has ended."""
-    who, note = f"{run.handler}.{run.stage}", printable(settled.note)
+    note = printable(settled.note)
     if settled.state is RunState.SUCCEEDED:
-        return Notice(at, NoticeKind.RUN_ENDED, f"{who} done" + (f" ({note})" if note else ""), episode.event)
+        return _of_run(run, episode, at, NoticeKind.RUN_ENDED, "done" + (f" ({note})" if note else ""))
     if settled.state is RunState.VETOED:
-        return Notice(at, NoticeKind.RUN_FAILED, f"{who} vetoes the approval: {note}", episode.event)
+        return _of_run(run, episode, at, NoticeKind.RUN_FAILED, f"vetoes the approval: {note}", attempt.error)
+    if attempt.verdict is Verdict.CUT_OFF:
+        return _of_run(run, episode, at, NoticeKind.RUN_CUT_OFF, f"was cut off: {note}", attempt.error)
     if settled.state is RunState.PENDING and settled.due is not None:
-        text = f"{who} failed and is tried again in {span(settled.due - at)}: {note}"
-        return Notice(at, NoticeKind.RUN_FAILED, text, episode.event)
-    return Notice(at, NoticeKind.RUN_FAILED, f"{who} failed: {note}", episode.event)
+        text = f"failed and is tried again in {span(settled.due - at)}: {note}"
+        return _of_run(run, episode, at, NoticeKind.RUN_FAILED, text, attempt.error)
+    return _of_run(run, episode, at, NoticeKind.RUN_FAILED, f"failed: {note}", attempt.error)
+
+
+def _of_run(
+    run: Run, episode: Episode, at: datetime, kind: NoticeKind, what: str, error: BaseException | None = None
+) -> Notice:
+    text = f"{run.handler}.{run.stage} {what}"
+    return Notice(at, kind, text, episode.event, handler=run.handler, stage=run.stage.value, error=error)
 
 
 def decision_notice(episode: Episode, decision: Decision, at: datetime) -> Notice:

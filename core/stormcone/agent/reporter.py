@@ -1,4 +1,4 @@
-"""Telling what happens: to the log, and to whoever listens; what is wrong, once."""
+"""Telling what happens: to the log, and to whoever listens; what is wrong, once. Nobody who is told holds us up."""
 
 import logging
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from stormcone.agent import notices
 from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.clock import Clock
+from stormcone.handlers.bounded import NoAnswer, answer_of
 
 log = logging.getLogger("stormcone")
 """The log of the agent and of the handlers' contexts."""
@@ -16,13 +17,15 @@ class Reporter:
 
     Args:
         clock: for their time.
-        listener: told each notice beside the log; what it raises ends nothing.
+        listener: told each notice beside the log; what it raises ends nothing, and it is not waited for longer than
+            `bounded.PATIENCE`: what comes while it is stuck is lost to it, and counted.
     """
 
     def __init__(self, clock: Clock, listener: Callable[[Notice], None] | None) -> None:
         self._clock = clock
         self._listener = listener
         self._troubles: dict[str, str] = {}
+        self._lost = 0
 
     def tell(self, kind: NoticeKind, text: str) -> None:
         """A notice of now that is about no event."""
@@ -36,8 +39,21 @@ class Reporter:
 
     def publish(self, notice: Notice) -> None:
         """Any notice."""
+        try:
+            answer_of(self._deliver, notice)
+        except NoAnswer:
+            self._lost += 1
+            return
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            self.tell(NoticeKind.PROBLEM, f"{lost} notice(s) could not be told in time and are lost")
+
+    def _deliver(self, notice: Notice) -> None:
         level = logging.WARNING if notice.kind in notices.WARNINGS else logging.INFO
-        log.log(level, "%s", notice.text, extra={"notice": notice})
+        try:
+            log.log(level, "%s", notice.text, extra={"notice": notice}, exc_info=notice.error)
+        except Exception:  # noqa: BLE001 - a log that fails must not keep the listener from hearing
+            self._lost += 1
         if self._listener is not None:
             try:
                 self._listener(notice)

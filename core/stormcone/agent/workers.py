@@ -8,6 +8,8 @@ import contextlib
 import inspect
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Protocol
 
 from stormcone.errors import GiveUp, Retry, Veto
@@ -15,7 +17,7 @@ from stormcone.handlers import Handler, Stage
 from stormcone.handlers.context import Context, control_of
 from stormcone.model import MaintenanceEvent
 from stormcone.rules.runs import Attempt, Verdict
-from stormcone.text import one_line, printable
+from stormcone.text import one_line, said
 
 
 class Executor(Protocol):
@@ -54,22 +56,43 @@ def _in_a_loop() -> bool:
     return True
 
 
+_UNFINISHED = frozenset({Verdict.SUCCEEDED, Verdict.RETRY, Verdict.ERROR})
+"""What a stage that was told to end may come to without having said how it stands."""
+
+
 def attempt_stage(handler: Handler, stage: Stage, event: MaintenanceEvent, context: Context) -> Attempt:
-    """Run a handler's stage once, to its end."""
+    """Run a handler's stage once, to its end. Of one that was told to end, only its own word counts.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C in the main thread, as where a test runs stages.
+    """
+    attempt = _attempt(handler, stage, event, context)
+    control = control_of(context)
+    told = control.told
+    if not told or control.finished or attempt.verdict not in _UNFINISHED:
+        return attempt
+    return replace(attempt, verdict=Verdict.CUT_OFF, note=f"{told}: {attempt.note}" if attempt.note else told)
+
+
+def _attempt(handler: Handler, stage: Stage, event: MaintenanceEvent, context: Context) -> Attempt:
     try:
         answer = getattr(handler, stage.value)(event, context)
         if inspect.isawaitable(answer):
             asyncio.run(_until_stopped(answer, context))
+        elif inspect.isgenerator(answer) or inspect.isasyncgen(answer):
+            return Attempt(Verdict.GAVE_UP, "it returned a generator, of which nothing has run")
     except Retry as error:
-        return Attempt(Verdict.RETRY, printable(str(error)) or "asked to be tried again", error.after)
+        after = error.after if isinstance(error.after, timedelta) else None
+        return Attempt(Verdict.RETRY, said(error) or "asked to be tried again", after)
     except GiveUp as error:
-        return Attempt(Verdict.GAVE_UP, printable(str(error)))
+        return Attempt(Verdict.GAVE_UP, said(error))
     except Veto as error:
-        return Attempt(Verdict.VETOED if stage is Stage.PREPARE else Verdict.GAVE_UP, printable(str(error)))
+        return Attempt(Verdict.VETOED if stage is Stage.PREPARE else Verdict.GAVE_UP, said(error))
     except asyncio.CancelledError:
         return Attempt(Verdict.ERROR, "it was cancelled")
-    except (Exception, SystemExit) as error:  # a handler's fault must not end the agent
-        context.log.debug("%s failed", stage, exc_info=True)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
         return Attempt(Verdict.ERROR, one_line(error), error=error)
     return Attempt(Verdict.SUCCEEDED)
 

@@ -67,6 +67,7 @@ class Pool(Handler):
         self._tell(f"{context.machine.name} leaves the pool, {span(DRAIN)} to drain")
         if not context.wait(DRAIN.total_seconds()):
             self._tell("called off: draining stops early")
+            return
 
     def recover(self, event: MaintenanceEvent, context: Context) -> None:
         """Come back."""

@@ -28,6 +28,7 @@ COLOURS: dict[str, str] = {
     NoticeKind.RUN_ENDED: "green",
     NoticeKind.APPROVED: "green",
     NoticeKind.RUN_FAILED: "red",
+    NoticeKind.RUN_CUT_OFF: "yellow",
     NoticeKind.APPROVAL_FAILED: "red",
     NoticeKind.UNKNOWN: "red",
     NoticeKind.PROBLEM: "red",

@@ -1,10 +1,14 @@
 """The app: the handlers of one agent in their order, and how events are approved."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, TypeVar, Unpack, overload
 
-from stormcone.handlers.handler import Handler, Stage, check_settings
+from stormcone.errors import HandlerMistake
+from stormcone.handlers.checks import check_handler, check_policy, did_you_mean
+from stormcone.handlers.handler import Handler, Stage
+from stormcone.handlers.settings import SETTINGS, wrong_span
 from stormcone.model import Cause, Impact, MaintenanceEvent
 
 if TYPE_CHECKING:
@@ -30,13 +34,22 @@ class FunctionHandler(Handler):
     """A handler of one stage, made of a function by `App.prepare` and its like."""
 
     def __init__(self, stage: Stage, function: StageFunction, selection: Selection) -> None:
+        known = (*SETTINGS, "when")
+        for name in selection:
+            if name not in known:
+                hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+                raise HandlerMistake(f"@app.{stage} takes no {name}; {hint}")
         self._stage = stage
-        self.name = getattr(function, "__name__", stage.value)
-        vars(self).update({stage.value: function, **selection})
+        self._function = function
+        vars(self).update({"name": getattr(function, "__name__", stage.value), stage.value: function, **selection})
 
     def has(self, stage: Stage) -> bool:
         """Whether this is its stage."""
         return stage is self._stage
+
+    def origin(self) -> Any:
+        """The function."""
+        return self._function
 
 
 class StageDecorator:
@@ -68,8 +81,41 @@ ApprovalPolicy = Literal["prepared", "never"] | Callable[[MaintenanceEvent, bool
 """`prepared`, `never`, or a function of the event and whether every prepare succeeded."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ApprovalSettings:
+    """How an app's events are approved; see `App` for what each means.
+
+    Raises:
+        HandlerMistake: one of them cannot be used.
+    """
+
+    approve: ApprovalPolicy = "prepared"
+    leader: str | None = None
+    standby: str | None = None
+    standby_after: timedelta = timedelta(minutes=5)
+    approve_short_freeze: bool = False
+    approve_consent: bool = False
+
+    def __post_init__(self) -> None:
+        if callable(self.approve):
+            check_policy(self.approve)
+        elif self.approve not in ("prepared", "never"):
+            raise HandlerMistake(f"approve is 'prepared', 'never' or a function, not {self.approve!r}")
+        for name in ("leader", "standby"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, str) and value.strip()):
+                raise HandlerMistake(f"{name} is a machine's name or None, not {value!r}")
+        if self.standby is not None and self.leader is None:
+            raise HandlerMistake("standby stands by for the leader, and there is none; set leader as well")
+        if why := wrong_span(self.standby_after) or ("is a timedelta" if self.standby_after is None else ""):
+            raise HandlerMistake(f"standby_after {why}")
+        for name in ("approve_short_freeze", "approve_consent"):
+            if not isinstance(getattr(self, name), bool):
+                raise HandlerMistake(f"{name} is True or False, not {getattr(self, name)!r}")
+
+
 class App:
-    """The handlers of one agent, in their order, and how events are approved.
+    """The handlers of one agent, in their order, and how events are approved. Its settings do not change.
 
     Args:
         handlers: run in this order for prepare and started, in the reverse order for recover.
@@ -84,9 +130,12 @@ class App:
         approve_short_freeze: approve a freeze of 0 to 8 seconds at once, prepared or not, unless vetoed.
         approve_consent: give consent, by the same rules, to events that would not happen without it.
 
+    Attributes:
+        approval: the settings above.
+
     Raises:
-        TypeError: what stands among the handlers is none, or a setting of one has the wrong type.
-        ValueError: two handlers have one name, or a setting is not one of those above.
+        HandlerMistake: what stands among the handlers is none or would not work, two have one name, or a setting is
+            not one of those above. (It is a `TypeError` and a `ValueError` too.)
     """
 
     SHORT_FREEZE: ClassVar[timedelta] = timedelta(seconds=8)
@@ -102,20 +151,29 @@ class App:
         approve_short_freeze: bool = False,
         approve_consent: bool = False,
     ) -> None:
-        if not (callable(approve) or approve in {"prepared", "never"}):
-            raise ValueError(f"approve is 'prepared', 'never' or a function, not {approve!r}")
-        self.approve = approve
-        self.leader = leader
-        self.standby = standby
-        self.standby_after = standby_after
-        self.approve_short_freeze = approve_short_freeze
-        self.approve_consent = approve_consent
-        self.prepare = StageDecorator(self, Stage.PREPARE)
-        self.started = StageDecorator(self, Stage.STARTED)
-        self.recover = StageDecorator(self, Stage.RECOVER)
-        self._handlers: dict[str, Handler] = {}
+        settings = ApprovalSettings(
+            approve=approve,
+            leader=leader,
+            standby=standby,
+            standby_after=standby_after,
+            approve_short_freeze=approve_short_freeze,
+            approve_consent=approve_consent,
+        )
+        self.approval: ApprovalSettings
+        self.prepare: StageDecorator
+        self.started: StageDecorator
+        self.recover: StageDecorator
+        self._handlers: dict[str, Handler]
+        vars(self).update(
+            {stage.value: StageDecorator(self, stage) for stage in Stage}, approval=settings, _handlers={}
+        )
         for handler in handlers:
             self.add(handler)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        known = [each.name for each in fields(ApprovalSettings)]
+        hint = f"say App(..., {name}=...)" if name in known else did_you_mean(name, known)
+        raise HandlerMistake(f"{name} cannot be set on an app that is made" + (f"; {hint}" if hint else ""))
 
     @property
     def handlers(self) -> tuple[Handler, ...]:
@@ -130,16 +188,24 @@ class App:
         """Add a handler behind the others.
 
         Raises:
-            TypeError: it is not a handler, but a class of one, say; or a setting of it has the wrong type.
-            ValueError: its name is taken, or a setting of it is out of its range.
+            HandlerMistake: it is not a handler, but a class of one, say; it would not work; or its name is taken.
         """
         if not isinstance(handler, Handler):
             hint = f"; write {handler.__name__}()" if isinstance(handler, type) else ""
-            raise TypeError(f"{handler!r} is not a Handler{hint}")
-        check_settings(handler)
+            raise HandlerMistake(f"{handler!r} is not a Handler{hint}")
+        check_handler(handler)
         if handler.label in self._handlers:
-            raise ValueError(f"two handlers are called {handler.label!r}; set `name` on one of them")
+            raise HandlerMistake(f"two handlers are called {handler.label!r}; set `name` on one of them")
         self._handlers[handler.label] = handler
+
+    def but(self, **changes: Any) -> "App":
+        """An app with the same handlers and other settings of approval.
+
+        Raises:
+            HandlerMistake: a setting cannot be used.
+        """
+        settings = {each.name: getattr(self.approval, each.name) for each in fields(ApprovalSettings)}
+        return App(self.handlers, **{**settings, **changes})
 
     def taking(self, event: MaintenanceEvent) -> tuple[Handler, ...]:
         """The handlers that want the event, in their order."""

@@ -6,12 +6,15 @@ on its standard input and as `STORMCONE_*` variables.
 
 import logging
 import os
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import IO
 
 from stormcone.errors import GiveUp, Retry, SettingsError
@@ -31,14 +34,15 @@ _LAST_WORDS_SECONDS = 1.0
 class CommandHandler(Handler):
     """Runs a command at each stage.
 
-    Exit status 0 is done, 75 is "try again", anything else has failed. A command that passes its deadline, or whose
-    event is called off, gets SIGTERM (with everything it started), then SIGKILL.
+    Exit status 0 is done, 75 is "try again", anything else has failed; one that was ended by a signal is tried again. A
+    command that passes its deadline, or whose event is called off, gets SIGTERM (with everything it started), then
+    SIGKILL; whatever its exit status is then, it was cut off.
 
     Args:
         commands: the words of the command for each stage; a stage that is missing does nothing.
 
     Raises:
-        SettingsError: a command has no words.
+        SettingsError: a command has no words, or there is no such program.
     """
 
     name = "commands"
@@ -47,6 +51,8 @@ class CommandHandler(Handler):
         for stage, words in commands.items():
             if not words:
                 raise SettingsError(f"the command for {stage} is empty; give a program and its arguments")
+            if shutil.which(words[0]) is None:
+                raise SettingsError(f"the command for {stage} cannot be run: {_missing(words[0])}")
         self._commands = {stage: list(words) for stage, words in commands.items()}
 
     def has(self, stage: Stage) -> bool:
@@ -81,10 +87,12 @@ class CommandHandler(Handler):
         control.on_kill(lambda: command.signal(signal.SIGKILL))
         status = command.wait(lambda: control.stopped)
         said = f": {command.last_line}" if command.last_line else ""
+        if status < 0:  # it was ended, by us or by somebody else: that is no word of its own
+            raise Retry(f"{words[0]} {_ending(status)}{said}")
         if status == EXIT_RETRY:
             raise Retry(f"{words[0]} asked to be tried again (exit status {EXIT_RETRY}){said}")
         if status != 0:
-            raise GiveUp(f"{words[0]} {_ending(status)}{said}")
+            raise GiveUp(f"{words[0]} failed with exit status {status}{said}")
 
 
 class _Command:
@@ -136,12 +144,36 @@ class _Command:
                     self._log.info("%s", line)
 
 
+def _missing(program: str) -> str:
+    if Path(program).is_dir():
+        return f"{program} is a folder"
+    if Path(program).exists():
+        return f"{program} is not executable; chmod +x it, or name its interpreter as well"
+    return f"there is no program {program}" + ("" if "/" in program else " on the PATH; give its whole path")
+
+
+_OF_SHELLS = re.compile(
+    r"""\\(?![$`][^"]*").                 # a backslash quotes what follows it
+    | '[^']*'                           # all that is in single quotes is text
+    | "(?:\\[^$`]|[^"\\$`])*"           # so is what is in double quotes, but for two signs
+    | (?P<live>\\[$`](?=[^"]*")|[|&;<>$()`*\n]|(?:(?<=\s)|^)[~#])""",
+    re.VERBOSE,
+)
+"""What stands for itself on a shell's line, and the first sign that would do something there."""
+
+
 def split_command(text: str) -> list[str]:
     """The words of a command line, by a shell's rules for quotes and without its other powers.
 
     Raises:
-        SettingsError: a quote is not closed, or there is no word.
+        SettingsError: it has a sign that only a shell understands, a quote is not closed, or there is no word.
     """
+    live = next((found["live"] for found in _OF_SHELLS.finditer(text) if found["live"]), None)
+    if live:
+        raise SettingsError(
+            f"no shell runs the command, so {live!r} would only be text to it; write sh -c {shlex.quote(text)}, "
+            "or put it in single quotes where text is what you mean"
+        )
     try:
         words = shlex.split(text)
     except ValueError as error:
@@ -174,8 +206,6 @@ def variables(stage: Stage, event: MaintenanceEvent, context: Context) -> dict[s
 
 
 def _ending(status: int) -> str:
-    if status > 0:
-        return f"failed with exit status {status}"
     try:
         return f"was ended by {signal.Signals(-status).name}"
     except ValueError:

@@ -1,10 +1,26 @@
 """What a stage is given beside the event: its machine, its deadline, and word of what changes meanwhile."""
 
 import logging
+from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 from stormcone.handlers.control import RunControl
 from stormcone.model import Machine
+from stormcone.text import one_line
+
+
+class StageLog(logging.LoggerAdapter[logging.Logger]):
+    """A stage's logger: a line that cannot be made or written is lost, and costs the stage nothing else."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """As `Logger.log`."""
+        try:
+            kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
+            super().log(level, msg, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - to log is no part of the stage's work
+            with suppress(Exception):
+                super().log(logging.WARNING, "a log line was lost: %s", one_line(error))
 
 
 class Context:
@@ -13,7 +29,7 @@ class Context:
     Attributes:
         machine: the machine that we run on or watch.
         attempt: 1 for the first try at this stage of this event, counted over restarts.
-        log: a logger that names the event and the handler.
+        log: a logger that names the event and the handler; a line that cannot be written costs the stage nothing.
     """
 
     def __init__(self, machine: Machine, attempt: int, log: logging.LoggerAdapter[logging.Logger], control: RunControl):
@@ -39,12 +55,20 @@ class Context:
 
     @property
     def stopping(self) -> bool:
-        """Whether the agent is about to end; this stage is run again after its restart unless it finishes now."""
+        """Whether the agent is about to end; this stage is run again in its next life unless it says `finished()`."""
         return self._control.stopping
 
     def wait(self, seconds: float) -> bool:
-        """Sleep on the agent's clock; False, at once, when the stage should end or the agent stops."""
+        """Sleep on the agent's clock; False, at once, when the stage is told to end.
+
+        It is told so when its event is called off, when its time is up, and when the agent stops. A stage that returns
+        then counts as cut off, and is run again in the agent's next life; say `finished()` first where it is not so.
+        """
         return self._control.wait(seconds)
+
+    def finished(self) -> None:
+        """Say that this stage has done all its work, although it may have been told to end meanwhile."""
+        self._control.finished = True
 
 
 def control_of(context: Context) -> RunControl:

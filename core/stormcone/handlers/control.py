@@ -21,6 +21,7 @@ class RunControl:
         self.deadline = deadline
         self.canceled = False
         self.stopping = False
+        self.finished = False
         self._lock = threading.Lock()
         self._stop_callbacks: list[Callable[[], None]] = []
         self._kill_callbacks: list[Callable[[], None]] = []
@@ -32,6 +33,15 @@ class RunControl:
     def stopped(self) -> bool:
         """Whether the attempt has been asked to end."""
         return self._stopped
+
+    @property
+    def told(self) -> str:
+        """Why the attempt was told to end, as a clause; "" where it was not."""
+        if self.canceled:
+            return "the event was called off"
+        if self._stopped:
+            return "its time was up"
+        return "the agent stops" if self.stopping else ""
 
     def cancel(self) -> None:
         """The event is called off: the attempt is asked to end."""

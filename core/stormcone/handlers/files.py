@@ -2,15 +2,21 @@
 
 import importlib.util
 import sys
+import threading
 import traceback
 from pathlib import Path
 from types import ModuleType
 
-from stormcone.errors import HandlerFileError
+from stormcone.errors import HandlerFileError, HandlerMistake
 from stormcone.handlers import App
 from stormcone.text import one_line
 
 DEFAULT_NAME = "app"
+
+RESERVED = "commands"
+"""What the command line calls the handler of its own commands."""
+
+COMMANDS = "stormcone.handlers.commands"
 
 
 def load_app(spec: str) -> App:
@@ -21,10 +27,13 @@ def load_app(spec: str) -> App:
     """
     path, name = _split(spec)
     if not path.is_file():
-        raise HandlerFileError(f"there is no handler file {path}; give the path of a Python file")
+        python = path.with_name(f"{path.name}.py")
+        hint = f"did you mean {python}{'' if name == DEFAULT_NAME else f':{name}'}?" if python.is_file() else ""
+        raise HandlerFileError(f"there is no handler file {path}; {hint or 'give the path of a Python file'}")
     module = _import(path)
     found = getattr(module, name, None)
     if isinstance(found, App):
+        _check(found, path)
         return found
     apps = sorted(key for key, value in vars(module).items() if isinstance(value, App))
     if found is not None:
@@ -33,6 +42,16 @@ def load_app(spec: str) -> App:
         )
     hint = f"it has {', '.join(apps)}; say {path}:{apps[0]}" if apps else "write app = App([...]) in it"
     raise HandlerFileError(f"{path} has no App called {name}; {hint}")
+
+
+def _check(app: App, path: Path) -> None:
+    if not app.handlers:
+        raise HandlerFileError(f"the app in {path} has no handlers, so nothing would be done; write App([...])")
+    if any(handler.label == RESERVED and handler.origin().__module__ != COMMANDS for handler in app.handlers):
+        raise HandlerFileError(
+            f"a handler in {path} is called {RESERVED!r}, which is what commands of the command line are called; "
+            "set another `name` on it"
+        )
 
 
 def _split(spec: str) -> tuple[Path, str]:
@@ -52,12 +71,16 @@ def _import(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except HandlerMistake as error:
+        raise HandlerFileError(f"{error}{'' if error.placed else _where(error, path, f'{path}, ')}") from error
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
         raise HandlerFileError(f"{path} cannot be imported: {one_line(error)}{_where(error, path)}") from error
     return module
 
 
-def _where(error: BaseException, path: Path) -> str:
+def _where(error: BaseException, path: Path, file: str = "") -> str:
     """The last line of the file that the error passed through."""
     if isinstance(error, SyntaxError):
         return ""  # its text has the line
@@ -66,4 +89,4 @@ def _where(error: BaseException, path: Path) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if Path(frame.filename).resolve() == path.resolve()
     ]
-    return f" (line {lines[-1]})" if lines else ""
+    return f" ({file}line {lines[-1]})" if lines else ""

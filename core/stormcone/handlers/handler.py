@@ -4,8 +4,10 @@ import logging
 from collections.abc import Awaitable, Collection
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from stormcone.handlers.bounded import answer_of
+from stormcone.handlers.settings import SETTINGS, check_setting
 from stormcone.model import Cause, Impact, MaintenanceEvent
 
 if TYPE_CHECKING:
@@ -32,8 +34,9 @@ class Handler:
     """Base class of handlers: override the stages that you need, as `def` or `async def`.
 
     A stage that returns has succeeded; to say anything else it raises `Retry`, `GiveUp`, `Veto`, or any other
-    exception, which is tried again with backoff while the deadline allows. A stage may run more than once for
-    one event (`context.attempt`), so write it so that a repetition does no harm.
+    exception, which is tried again with backoff while the deadline allows. A stage that was told to end
+    (`context.wait` has returned False) and then returns was cut off, unless it has called `context.finished()`. A stage
+    may run more than once for one event (`context.attempt`), so write it so that a repetition does no harm.
 
     Attributes:
         name: what the journal calls it, unique in the app, the same from start to start; by default the class's name.
@@ -51,6 +54,11 @@ class Handler:
     timeout: timedelta | None = None
     retries: int | None = None
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in SETTINGS:
+            check_setting(self.label, name, value)
+        super().__setattr__(name, value)
+
     def when(self, event: MaintenanceEvent) -> bool:  # noqa: ARG002 - for the overriding method
         """Whether it takes this event, beyond `impacts` and `causes`. Keep it quick and free of effects."""
         return True
@@ -66,47 +74,29 @@ class Handler:
 
     def has(self, stage: Stage) -> bool:
         """Whether it does anything at that stage."""
-        return getattr(type(self), stage.value) is not getattr(Handler, stage.value)
+        return stage.value in vars(self) or getattr(type(self), stage.value) is not getattr(Handler, stage.value)
 
     def takes(self, event: MaintenanceEvent) -> bool:
-        """Whether it wants this event. A `when` that raises is logged and counts as yes: no event is lost to it."""
+        """Whether it wants this event.
+
+        A `when` that raises, or does not answer within `bounded.PATIENCE`, is logged and counts as yes: no event is
+        lost to it.
+        """
         if event.impact not in self.impacts or event.cause not in self.causes:
             return False
+        if type(self).when is Handler.when and "when" not in vars(self):
+            return True
         try:
-            return bool(self.when(event))
+            return bool(answer_of(self.when, event))
         except Exception:  # noqa: BLE001 - a user's predicate must not cost an event
             _log.exception("%s.when failed for event %s, which it is given for that reason", self.label, event.id)
             return True
+
+    def origin(self) -> Any:
+        """What its author wrote: the class, or the function that it was made of."""
+        return type(self)
 
     @property
     def label(self) -> str:
         """What the journal calls it."""
         return self.name or type(self).__name__
-
-
-LONGEST_SPAN = timedelta(days=365)
-"""How long a lead or a timeout may be; None says that there is none."""
-
-
-def check_settings(handler: Handler) -> None:
-    """Refuse settings that would fail in the middle of an event.
-
-    Raises:
-        TypeError: a setting has the wrong type; seconds where a timedelta belongs, say.
-        ValueError: a setting is out of its range.
-    """
-    who = handler.label
-    for name in ("lead", "timeout"):
-        length = getattr(handler, name)
-        if length is None:
-            continue
-        if not isinstance(length, timedelta):
-            raise TypeError(f"{name} of {who!r} is a timedelta or None, not {length!r}")
-        if not timedelta(0) <= length <= LONGEST_SPAN:
-            raise ValueError(f"{name} of {who!r} is from 0 to 365 days, not {length}; None says that there is none")
-    if handler.retries is not None and (not isinstance(handler.retries, int) or handler.retries < 0):
-        raise ValueError(f"retries of {who!r} is a number from 0 up or None, not {handler.retries!r}")
-    for name, known in (("impacts", ANY_IMPACT | {Impact.NONE}), ("causes", ANY_CAUSE)):
-        chosen = getattr(handler, name)
-        if isinstance(chosen, str) or not all(value in known for value in chosen):
-            raise ValueError(f"{name} of {who!r} is a set of {', '.join(sorted(known))}, not {chosen!r}")

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from stormcone.handlers import App, Stage
+from stormcone.handlers.bounded import answer_of
 from stormcone.model import Approval, Impact, Machine, MaintenanceEvent, Phase
 from stormcone.rules.runs import Run, RunState
 
@@ -56,13 +57,13 @@ class Facts:
     @property
     def leads(self) -> bool:
         """Whether our machine speaks for the others: as the leader, or as the standby of one who has been silent."""
-        if self.app.leader is None:
+        if self.app.approval.leader is None:
             return False
-        leader = self.event.resources[0] if self.app.leader == "first" else self.app.leader
+        leader = self.event.resources[0] if self.app.approval.leader == "first" else self.app.approval.leader
         if self.machine.owns(leader):
             return True
-        stands_by = self.app.standby is not None and self.machine.owns(self.app.standby)
-        return stands_by and self.known_for >= self.app.standby_after
+        stands_by = self.app.approval.standby is not None and self.machine.owns(self.app.approval.standby)
+        return stands_by and self.known_for >= self.app.approval.standby_after
 
 
 class ApprovalAnswer(StrEnum):
@@ -99,7 +100,7 @@ def _in_state(facts: Facts, *states: RunState) -> tuple[Run, ...]:
 
 def _short_freeze(facts: Facts) -> bool:
     duration = facts.event.duration
-    if not facts.app.approve_short_freeze or facts.event.impact is not Impact.FREEZE or duration is None:
+    if not facts.app.approval.approve_short_freeze or facts.event.impact is not Impact.FREEZE or duration is None:
         return False
     return timedelta(0) <= duration <= App.SHORT_FREEZE
 
@@ -109,8 +110,8 @@ def _leaderless_neighbours(facts: Facts) -> bool:
 
 
 def _policy_refuses(facts: Facts) -> bool:
-    policy = facts.app.approve
-    return callable(policy) and not policy(facts.event, facts.prepared)
+    policy = facts.app.approval.approve
+    return callable(policy) and not answer_of(policy, facts.event, facts.prepared)
 
 
 GUARDS = (
@@ -125,11 +126,11 @@ GUARDS = (
         lambda f: f"it also names {', '.join(f.neighbours)} and {f.machine.name} is not their leader",
     ),
     Rule(
-        lambda f: f.event.approval is Approval.CONSENT and not f.app.approve_consent,
+        lambda f: f.event.approval is Approval.CONSENT and not f.app.approval.approve_consent,
         ApprovalAnswer.NO,
         lambda _: "it waits for its owner's consent, which the app does not give (approve_consent)",
     ),
-    Rule(lambda f: f.app.approve == "never", ApprovalAnswer.NO, lambda _: "the policy is never to approve"),
+    Rule(lambda f: f.app.approval.approve == "never", ApprovalAnswer.NO, lambda _: "the policy is never to approve"),
     Rule(
         lambda f: bool(_in_state(f, RunState.VETOED)),
         ApprovalAnswer.NO,
@@ -146,7 +147,7 @@ PREPARED = (
         lambda f: f"waiting for {_names(_in_state(f, RunState.PENDING, RunState.RUNNING))} to prepare",
     ),
     Rule(_policy_refuses, ApprovalAnswer.NO, lambda _: "the app's own policy says no"),
-    Rule(lambda f: callable(f.app.approve), ApprovalAnswer.YES, lambda _: "by the app's own policy"),
+    Rule(lambda f: callable(f.app.approval.approve), ApprovalAnswer.YES, lambda _: "by the app's own policy"),
     Rule(lambda f: f.prepared, ApprovalAnswer.YES, lambda f: f"prepared by {_names(f.prepares)}"),
     Rule(lambda f: not f.prepares, ApprovalAnswer.NO, lambda _: "no handler prepared for it"),
     Rule(
@@ -162,7 +163,7 @@ def decide(facts: Facts) -> Decision:
     """Whether to approve the event now.
 
     Raises:
-        Exception: whatever the app's own policy raises.
+        Exception: whatever the app's own policy raises; `NoAnswer` where it does not answer.
     """
     rule = next(rule for rule in (*GUARDS, *PREPARED) if rule.applies(facts))
     return Decision(rule.answer, rule.reason(facts))

@@ -61,6 +61,8 @@ class Verdict(StrEnum):
     GAVE_UP = "gave_up"
     VETOED = "vetoed"
     OVERRAN = "overran"
+    CUT_OFF = "cut_off"
+    """It was told to end, and did, without saying that it had finished."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Attempt:
         verdict: how it ended.
         note: one line, or "".
         after: for RETRY, the pause that the handler asked for, or None.
-        error: for ERROR, what the handler raised, where it is known; never written down.
+        error: what the handler raised, where it was no word of its own; never written down.
     """
 
     verdict: Verdict
@@ -248,6 +250,8 @@ def settle(run: Run, handler: Handler, event: MaintenanceEvent, attempt: Attempt
         return Settled(RunState.VETOED, None, attempt.note)
     if attempt.verdict in {Verdict.GAVE_UP, Verdict.OVERRAN}:
         return Settled(RunState.FAILED, None, attempt.note)
+    if attempt.verdict is Verdict.CUT_OFF:  # the next life does it again, unless its event has gone on
+        return Settled(RunState.PENDING, None, attempt.note)
     if handler.retries is not None and run.attempt > handler.retries:
         return Settled(RunState.FAILED, None, f"{attempt.note} (tried {run.attempt} times)")
     wished = backoff(run.attempt) if attempt.after is None else attempt.after

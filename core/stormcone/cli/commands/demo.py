@@ -45,6 +45,7 @@ LOOKS: dict[NoticeKind | None, Look] = {
     NoticeKind.RUN_BEGUN: Look("▶", "agent", "white", "it calls your handler, and has written down that it does"),
     None: Look("│", "handler", "bright_blue", "your code: the same for every cloud"),
     NoticeKind.RUN_ENDED: Look("✓", "agent", "green"),
+    NoticeKind.RUN_CUT_OFF: Look("✓", "agent", "green", "a stage that was told to end, and did"),
     NoticeKind.APPROVED: Look("✓", "agent", "green", "all is ready, so the cloud need not wait any longer"),
     NoticeKind.STARTED: Look("▼", "cloud", "magenta", "the machine goes down; on a real one, so would the agent"),
     NoticeKind.ENDED: Look(

@@ -18,7 +18,7 @@ from stormcone.cli.signals import run_until_told, until_stopped
 from stormcone.clock import Clock
 from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, Source
 from stormcone.detect import open_provider
-from stormcone.errors import JournalDamaged, ProviderError, ProviderUnavailable, SettingsError
+from stormcone.errors import HandlerMistake, JournalDamaged, ProviderError, ProviderUnavailable, SettingsError
 from stormcone.handlers import App, Stage
 from stormcone.handlers.commands import CommandHandler, split_command
 from stormcone.handlers.files import load_app
@@ -63,13 +63,16 @@ class Overrides:
     standby: str | None
     standby_after: timedelta | None
 
-    def apply(self, app: App) -> None:
-        """Let it count."""
-        if self.approve is not None:
-            app.approve = "never" if self.approve == "never" else "prepared"
-        app.leader = self.leader or app.leader
-        app.standby = self.standby or app.standby
-        app.standby_after = app.standby_after if self.standby_after is None else self.standby_after
+    def applied_to(self, app: App) -> App:
+        """The app as it is then.
+
+        Raises:
+            SettingsError: an option cannot be used, or not with what the app says.
+        """
+        try:
+            return app.but(**{name: value for name, value in vars(self).items() if value is not None})
+        except HandlerMistake as error:
+            raise SettingsError(str(error)) from error
 
 
 def _settings(interval: timedelta | None, keep: timedelta, dry_run: bool) -> AgentSettings:
@@ -135,8 +138,7 @@ def command(
     clock = clock_of(source.endpoint)
     output = RunOutput(clock, as_json=as_json)
     with output.listening(verbose):
-        app = _app(file, commands)
-        overrides.apply(app)
+        app = overrides.applied_to(_app(file, commands))
         options = ProviderOptions.of(source, clock)
         place = ":memory:" if settings.dry_run else journal
         with until_stopped():
