@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types bench docs audit clean venv-runtime venv-test venv-dev
+.PHONY: help demo test check lint types bench docs audit clean venv-runtime venv-suite venv-dev
 
 help:
 	@echo "make demo    see the whole story in a minute"
@@ -21,7 +21,7 @@ help:
 demo: venv-runtime
 	@$(BIN)/stormcone demo
 
-test: venv-test
+test: venv-suite
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # The tests come last, so that their closing line does.
@@ -46,11 +46,11 @@ bench: venv-runtime
 audit: venv-runtime
 	@.ci/audit
 
-fuzz: venv-test
+fuzz: venv-suite
 	@$(BIN)/python fuzz/fuzz.py
 
 # The real hour is that of both clouds, side by side.
-soak: venv-test
+soak: venv-suite
 	@for cloud in azure alibaba; do $(BIN)/python soak/soak.py --cloud $$cloud || exit 1; done
 	@$(BIN)/python soak/soak.py --real --cloud azure & other=$$!; \
 		$(BIN)/python soak/soak.py --real --cloud alibaba && wait $$other
@@ -58,5 +58,5 @@ soak: venv-test
 clean:
 	@rm -rf .venv .venv-audit .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist docs/_build
 
-venv-runtime venv-test venv-dev:
+venv-runtime venv-suite venv-dev:
 	@PYTHON="$(PYTHON)" .ci/venv $(@:venv-%=%)

@@ -22,7 +22,8 @@ class Queue(Handler):
 
     def prepare(self, event: MaintenanceEvent, context: Context) -> None:
         context.log.info("%s takes no new work before the %s", context.machine.name, event.impact)
-        context.wait(60)  # what is begun is finished
+        if not context.wait(60):  # stands for the end of what is begun
+            return  # told to end: cut off, and run again in the agent's next life
 
     def recover(self, event: MaintenanceEvent, context: Context) -> None:
         context.log.info("%s takes work again: %s", context.machine.name, event.outcome)

@@ -81,7 +81,7 @@ def _new_event(rng: Random, _event: str, machines: Sequence[str]) -> Control:
         "resources": rng.sample(machines, rng.randint(1, len(machines))),
         "notice_seconds": rng.choice((0, 60, 900, 1e8, None)),
         "duration_seconds": rng.choice((-1, 0, 5, None)),
-        "started_seconds": rng.choice((0, 60, None)),
+        "started_for_seconds": rng.choice((0, 60, None)),
         "cause": rng.choice((None, *(cause.value for cause in Cause))),
     }
     return "events", "POST", body

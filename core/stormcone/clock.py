@@ -8,7 +8,8 @@ import heapq
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -139,6 +140,7 @@ class ManualClock(_Listeners):
         self._lock = threading.Lock()
         self._waiters: list[tuple[float, int, threading.Event]] = []
         self._order = itertools.count()
+        self._expected: dict[int, float] = {}
 
     def now(self) -> datetime:
         """The wall-clock time, aware UTC."""
@@ -180,6 +182,21 @@ class ManualClock(_Listeners):
             while self._waiters and self._waiters[0][0] <= self._monotonic:
                 heapq.heappop(self._waiters)[2].set()
         self._tell()
+
+    @contextmanager
+    def expecting(self, end: float) -> Iterator[None]:
+        """Say that something goes on once `monotonic` has come to `end`, without a thread that waits for it here."""
+        number = next(self._order)
+        self._expected[number] = end
+        try:
+            yield
+        finally:
+            del self._expected[number]
+
+    @property
+    def expected(self) -> float | None:
+        """The first moment, on `monotonic`, that something is `expecting`; None where nothing is."""
+        return min(tuple(self._expected.values()), default=None)
 
     def jump(self, delta: timedelta) -> None:
         """Move the wall clock alone, either way, as NTP or a resumed VM does."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 from stormcone.clouds.contract import AUTO, Provider, ProviderOptions
-from stormcone.errors import ProviderError, ProviderUnavailable, SettingsError
+from stormcone.errors import PartMissing, ProviderError, ProviderUnavailable, SettingsError
 from stormcone.model import Machine
 from stormcone.plugins import PROVIDERS, load_plugins, provider_class
 from stormcone.text import one_line
@@ -69,6 +69,21 @@ def _ask(name: str, provider: Provider, answers: "SimpleQueue[Finding]") -> None
         answers.put(Finding(name, None, None, str(error)))
     except Exception as error:  # noqa: BLE001 - a fault of one provider must not hide the cloud that is there
         answers.put(Finding(name, None, None, f"the provider failed: {one_line(error)}"))
+
+
+def lacking(name: str) -> str:
+    """What has to be installed before the provider of that name can work, in one sentence; "" where nothing is.
+
+    Raises:
+        PluginError: there is no such provider.
+    """
+    try:
+        with closing(provider_class(name).from_options(ProviderOptions(endpoint="http://127.0.0.1"))):
+            return ""
+    except PartMissing as error:
+        return str(error)
+    except (ProviderError, SettingsError):
+        return ""
 
 
 def open_provider(options: ProviderOptions) -> Provider:

@@ -5,13 +5,15 @@ Exception
 ├── StormconeError                  exit status 1
 │   ├── ProviderError               69  the cloud could not be asked: "unknown", never "nothing scheduled"
 │   │   ├── Unreachable             69  no connection could be made
-│   ├── ProviderUnavailable     69  this is not that cloud, or a part that it needs is missing
+│   │   ├── ProviderUnavailable     69  this is not that cloud
+│   │   │   └── PartMissing         78  a part that the provider needs is not installed
 │   │   └── RequestRefused          70  the cloud answered, and refuses what was asked
 │   ├── PluginError                 78  a plug-in cannot be used
 │   ├── HandlerFileError            66  the user's handler file cannot be used
 │   │   └── HandlerMistake          66  a handler or an app is not what it must be
 │   ├── SettingsError               64  an option's value cannot be used
 │   ├── SimulationError             65  a simulated event cannot be made or called off
+│   │   └── PortInUse               71  a simulator cannot listen where it is to
 │   ├── TraceError                  73  a trace cannot be written, or what is there is none
 │   └── JournalError                74  the journal cannot be read or written
 │       ├── JournalLocked           75  another agent has it
@@ -58,7 +60,13 @@ class Unreachable(ProviderError):
 
 
 class ProviderUnavailable(ProviderError):
-    """This machine is not on that cloud, or a part that the provider needs is not installed."""
+    """This machine is not on that cloud, or the provider cannot work here."""
+
+
+class PartMissing(ProviderUnavailable):
+    """A part that the provider needs is not installed; the text names the `pip install`. A restart does not help."""
+
+    exit_code = 78
 
 
 class RequestRefused(ProviderError):
@@ -104,6 +112,12 @@ class SimulationError(StormconeError):
     """A simulated event cannot be made or changed as asked."""
 
     exit_code = 65
+
+
+class PortInUse(SimulationError):
+    """A simulator cannot listen where it was told to."""
+
+    exit_code = 71
 
 
 class TraceError(StormconeError):

@@ -71,8 +71,10 @@ def _steps(journal: JournalStore, lives: list[Life], episodes: list[Episode]) ->
         changes = journal.changes(episode.id)
         yield from (_Step(change.at, change=change.event) for change in changes)
         for approval in journal.approvals(episode.id):
-            known = [change.event for change in changes if change.at <= approval.asked]
-            yield _Step(approval.answered or approval.asked, approval=(known[-1], approval))
+            # Where the wall clock was put back meanwhile, the approval bears an earlier time than the announcement.
+            known = [change for change in changes if change.at <= approval.asked] or changes[:1]
+            at = max(approval.answered or approval.asked, known[-1].at)
+            yield _Step(at, approval=(known[-1].event, approval))
 
 
 def _told(cloud: CloudTrace, steps: list[_Step], machine: Machine) -> Iterator[Exchange]:

@@ -100,6 +100,13 @@ class Outcome(StrEnum):
         return self in {Outcome.CANCELED, Outcome.AVOIDED}
 
 
+class Ending(NamedTuple):
+    """How an event ended, with the cloud's own word for it."""
+
+    outcome: Outcome
+    native_status: str = ""
+
+
 class Origin(StrEnum):
     """Whether the cloud said so, or stormcone concluded it."""
 
@@ -205,6 +212,8 @@ class Machine:
         account: the subscription or account that it belongs to, or "".
         boot_id: changes with every boot; "" where that is not known.
         scope: REGION where this stands for every machine that the provider watches.
+        reported_name: what the cloud itself calls the machine that this runs on, where somebody gave another name for
+            it; "" where they agree, or the cloud does not say.
     """
 
     provider: str
@@ -216,6 +225,12 @@ class Machine:
     account: str = ""
     boot_id: str = ""
     scope: Scope = Scope.MACHINE
+    reported_name: str = ""
+
+    @property
+    def disputed(self) -> bool:
+        """Whether the cloud calls this machine otherwise than it was named: then nothing is approved in that name."""
+        return bool(self.reported_name) and not self.owns(self.reported_name)
 
     def owns(self, resource: str) -> bool:
         """Whether `resource` is one of this machine's names: whole, without regard to case."""

@@ -6,6 +6,7 @@ first becomes a `BrokenPlugin` that says which distribution and which error, the
 """
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
@@ -60,8 +61,11 @@ class Plugins:
         for plugin in self.broken:
             if plugin.name == name:
                 raise PluginError(f"the plug-in {name!r} of {plugin.distribution} cannot be used: {plugin.error}")
+        kind = "simulator" if self.group == SIMULATORS else "cloud"
         known = ", ".join(sorted(self.found)) or "none"
-        raise PluginError(f"there is no plug-in {name!r} in {self.group}; installed: {known}")
+        near = get_close_matches(name, self.found, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise PluginError(f"no such {kind}: {name}; there are: {known}{hint}")
 
 
 def _distribution(entry_point: EntryPoint) -> str:

@@ -1,6 +1,11 @@
 """Text from outside, made fit for a line on a terminal or in a log."""
 
-from datetime import datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+
+LONGEST_SPAN = timedelta(days=3660)
+"""No length of time that people write is longer: ten years."""
 
 
 def printable(text: str) -> str:
@@ -41,6 +46,35 @@ def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
     return f"{large} {large_unit}" + (f" {small} {small_unit}" if small else "")
 
 
+UNITS = MappingProxyType({"s": 1, "m": 60, "h": 3600, "d": 86400})
+"""The units of a length of time as people write it, in seconds."""
+
+SPAN_PATTERN = r"\d{1,9}(\.\d{1,6})?|(\d{1,9}(\.\d{1,6})?[smhd])+"
+"""How a length of time is written: `90s`, `15m`, `1h30m`, `7d`, or a bare number of seconds."""
+
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
+
+
+def span_of(text: str) -> timedelta:
+    """A length of time as people write it, by `SPAN_PATTERN`.
+
+    Raises:
+        ValueError: it is none, or longer than ten years.
+    """
+    plain = text.strip().lower()
+    if not re.fullmatch(SPAN_PATTERN, plain):
+        raise ValueError(f"{text!r} is not a length of time; write 90s, 15m, 1h30m or 7d")
+    seconds = sum(float(number) * UNITS[unit or "s"] for number, unit in _PART.findall(plain))
+    if seconds > LONGEST_SPAN.total_seconds():
+        raise ValueError(f"{text} is too long; ten years is the most")
+    return timedelta(seconds=seconds)
+
+
+def iso(time: datetime) -> str:
+    """A time for programs: ISO 8601 in UTC, to the second, such as `2026-11-21T03:15:00+00:00`."""
+    return time.astimezone(UTC).isoformat(timespec="seconds")
+
+
 def stamp(time: datetime) -> str:
     """A time for people and machines: `2026-11-21 03:15:00Z`, in UTC."""
-    return f"{time:%Y-%m-%d %H:%M:%SZ}"
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"

@@ -8,7 +8,8 @@ from database import Database
 from maintenance import Failover
 from stormcone import App, Impact, Outcome, Phase
 
-pytestmark = pytest.mark.machines("db-0", "db-1")
+pytest_plugins = ["stormcone.testing.fixtures"]
+pytestmark = pytest.mark.stormcone(machines=["db-0", "db-1"])
 
 
 @pytest.fixture

@@ -40,6 +40,9 @@ class EcsApi(Protocol):
     def describe_history_events(self, query: HistoryQuery, next_token: str = "") -> Document:
         """DescribeInstanceHistoryEvents: one page, of at most `BATCH` events."""
 
+    def describe_instances(self, instance_ids: tuple[str, ...]) -> Document:
+        """DescribeInstances: those of these ids that there are; at most `BATCH`."""
+
     def create_simulated(self, event_type: str, not_before: str, instance_ids: tuple[str, ...]) -> Document:
         """CreateSimulatedSystemEvents: one event for each instance, notifications only; at most `BATCH`."""
 

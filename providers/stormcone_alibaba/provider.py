@@ -14,10 +14,11 @@ from stormcone.clock import Clock, SystemClock
 from stormcone.clouds.contract import ProviderOptions
 from stormcone.clouds.exchange import Tap
 from stormcone.clouds.trace import CloudTrace
-from stormcone.errors import ProviderError, RequestRefused, SimulationError
+from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SimulationError
 from stormcone.model import (
     Approval,
     Capabilities,
+    Ending,
     EventKey,
     Impact,
     Machine,
@@ -44,6 +45,7 @@ from stormcone_alibaba.wire import (
     PROVIDER,
     STATUSES,
     Reading,
+    found_instances,
     read_created,
     read_entry,
     read_page,
@@ -55,8 +57,10 @@ OPERATIONS = (
     "AcceptInquiredSystemEvent",
     "CreateSimulatedSystemEvents",
     "CancelSimulatedSystemEvents",
+    "DescribeInstances",
 )
-"""The operations that are called; watching needs the first, approving the second, simulating the others."""
+"""The operations that are called: watching needs the first, approving the second, simulating the next two; the last one
+finds out whether an instance that was named is there, where it is allowed."""
 
 PAGES_LIMIT = 1000
 """Pages of one answer beyond which it is not believed that they end."""
@@ -130,6 +134,8 @@ class AlibabaProvider:
         machine = self._look()
         if self._settings.machine and self._settings.region:
             self._active(machine)  # nothing else here would notice that this is another cloud
+        if self._settings.machine:
+            self._require(machine)
         self._machine = machine
         return machine
 
@@ -168,7 +174,7 @@ class AlibabaProvider:
             problems=seen.problems + spot.problems,
         )
 
-    def outcomes(self, ids: Collection[str]) -> Mapping[str, Outcome | None]:
+    def outcomes(self, ids: Collection[str]) -> Mapping[str, Ending | None]:
         """How events ended; None for one that is going on still. Ids that the cloud does not know are left out.
 
         Source: ECS's documentation of DescribeInstanceHistoryEvents: what has ended stays listed for 30 days.
@@ -177,7 +183,10 @@ class AlibabaProvider:
             ProviderError: the API could not be asked.
         """
         own = tuple(identifier for identifier in ids if not identifier.startswith(INFERRED_ID))
-        return {event.id: event.outcome for event in self._find(own)}
+        return {
+            event.id: None if event.outcome is None else Ending(event.outcome, event.native_status)
+            for event in self._find(own)
+        }
 
     def approve(self, event: MaintenanceEvent) -> None:
         """Give the owner's consent to an event that waits for it; it begins soon after.
@@ -272,7 +281,9 @@ class AlibabaProvider:
     def _look(self) -> Machine:
         named = self._settings.machine
         if named:
-            return Machine(provider=PROVIDER, id=named, name=named, region=self._region())
+            asked = not self._place  # then the metadata service is there, and knows on which instance we are
+            machine = Machine(provider=PROVIDER, id=named, name=named, region=self._region())
+            return replace(machine, reported_name=self._metadata.instance_id()) if asked else machine
         instance = self._metadata.instance_id()
         return Machine(
             provider=PROVIDER,
@@ -282,6 +293,18 @@ class AlibabaProvider:
             zone=self._metadata.zone_id(),
             account=self._metadata.account(),
         )
+
+    def _require(self, machine: Machine) -> None:
+        """Find out that an instance that was named is there, unless these credentials may not ask."""
+        try:
+            document = self._api().describe_instances((machine.id,))
+        except ProviderError:
+            return
+        if not found_instances(document):
+            raise ProviderUnavailable(
+                f"there is no instance {machine.id} in {machine.region} for these credentials; "
+                "check --machine and --region"
+            )
 
     def _queries(self, machine: Machine) -> tuple[HistoryQuery, ...]:
         return (HistoryQuery(statuses=ACTIVE, resource_ids=(machine.id,)),)

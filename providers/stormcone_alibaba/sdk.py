@@ -6,6 +6,7 @@ look for an endpoint (a call to location-readonly.aliyuncs.com), its habit to pr
 environment to a credential that it is given, its plain HTTP, and its signed URLs in errors and logs.
 """
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import requests
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from stormcone.clock import Clock
-from stormcone.errors import ProviderError, ProviderUnavailable
+from stormcone.errors import PartMissing, ProviderError
 from stormcone_alibaba.credentials import Credentials
 from stormcone_alibaba.ecs import BATCH, Document, HistoryQuery
 from stormcone_alibaba.errors import api_error
@@ -48,13 +49,13 @@ def require_sdk() -> None:
     """Import the SDK.
 
     Raises:
-        ProviderUnavailable: it is not installed.
+        PartMissing: it is not installed.
     """
     try:
         import_module("aliyunsdkcore.client")
         import_module("aliyunsdkecs.request")
     except ImportError as error:
-        raise ProviderUnavailable(
+        raise PartMissing(
             f"Alibaba Cloud's SDK is not installed ({error.name} is missing); run pip install stormcone[alibaba]"
         ) from error
 
@@ -121,6 +122,10 @@ class SdkEcs:
             reraise=True,
         )
         return retrying(self._call, "DescribeInstanceHistoryEvents", values)
+
+    def describe_instances(self, instance_ids: tuple[str, ...]) -> Document:
+        """See `EcsApi`. `InstanceIds` is a JSON list in one parameter."""
+        return self._call("DescribeInstances", {"InstanceIds": json.dumps(list(instance_ids))})
 
     def create_simulated(self, event_type: str, not_before: str, instance_ids: tuple[str, ...]) -> Document:
         """See `EcsApi`. `TriggerRealOps` is never sent: without it nothing is done to an instance."""

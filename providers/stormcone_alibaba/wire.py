@@ -339,3 +339,10 @@ def _start(fields: HistoryEntry, kind: AlibabaType, status: AlibabaStatus) -> tu
     if kind.ends_at_not_before and status.phase is not Phase.SCHEDULED:
         return fields.published, Origin.INFERRED if fields.published else None
     return fields.not_before, Origin.REPORTED if fields.not_before else None
+
+
+def found_instances(document: Mapping[str, JsonValue]) -> bool:
+    """Whether an answer of DescribeInstances has an instance; one that cannot be read counts as yes."""
+    listed = document.get("Instances")
+    found = listed.get("Instance") if isinstance(listed, dict) else None
+    return not isinstance(found, list) or bool(found)

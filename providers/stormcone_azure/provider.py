@@ -203,6 +203,7 @@ class AzureProvider:
             region=self._region or compute.location,
             zone=compute.zone,
             account=compute.subscription_id,
+            reported_name=compute.name if self._machine else "",
         )
 
     def poll(self) -> Observation:

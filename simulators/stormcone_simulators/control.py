@@ -57,7 +57,7 @@ class NewEvent(_Timed):
 
     impact: Impact = Field(description="What it does to the machines.")
     resources: tuple[str, ...] = Field(min_length=1, description="The machines that it names, in this order.")
-    started_seconds: _Span | None = Field(None, description="How long it stays started.")
+    started_for_seconds: _Span | None = Field(None, description="How long it stays started.")
     cause: Cause | None = Field(None, description="Why.")
     native_type: str | None = Field(None, description="The cloud's own word.")
 
@@ -199,7 +199,7 @@ class ControlApi:
             notice=_span(new.notice_seconds),
             not_before=new.not_before,
             duration=_span(new.duration_seconds),
-            started_for=_span(new.started_seconds),
+            started_for=_span(new.started_for_seconds),
             cause=new.cause,
             native_type=new.native_type,
             description=new.description,

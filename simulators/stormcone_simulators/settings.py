@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from stormcone.errors import SettingsError
+from stormcone.text import span_of
 
 
 def switch(settings: Mapping[str, str], name: str) -> bool:
@@ -18,18 +19,15 @@ def switch(settings: Mapping[str, str], name: str) -> bool:
 
 
 def seconds(settings: Mapping[str, str], name: str) -> timedelta:
-    """A span of time, given as a number of seconds.
+    """A length of time, such as `90s`, `15m` or `1h30m`; a bare number is seconds.
 
     Raises:
-        SettingsError: it is no number, or negative.
+        SettingsError: it is none.
     """
     try:
-        span = timedelta(seconds=float(settings[name]))
-    except (ValueError, OverflowError) as error:
-        raise SettingsError(f"the setting {name} is a number of seconds, not {settings[name]!r}") from error
-    if span < timedelta(0):
-        raise SettingsError(f"the setting {name} cannot be negative")
-    return span
+        return span_of(settings[name])
+    except ValueError as error:
+        raise SettingsError(f"the setting {name} cannot be used: {error}") from error
 
 
 def count(settings: Mapping[str, str], name: str) -> int:

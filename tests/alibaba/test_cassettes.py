@@ -122,7 +122,7 @@ class TestARecordedExchange:
             first, second = alibaba.simulate(Impact.REBOOT, resources=["i-aaa", "i-bbb"], not_before=NOT_BEFORE)
             alibaba.cancel_simulated([first])
             ended = alibaba.outcomes([first, second])
-        assert ended == {first: "canceled", second: None}
+        assert ended == {first: ("canceled", "Canceled"), second: None}
 
     def test_gives_consent(self, play, alibaba):
         with play("accept"):

@@ -11,7 +11,7 @@ from stormcone.clouds.contract import Provider, ProviderOptions, Simulates
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused
 from stormcone.handlers import App, Handler
 from stormcone.journal import Journal
-from stormcone.model import Approval, Impact, Outcome, Phase, Scope
+from stormcone.model import Approval, Ending, Impact, Outcome, Phase, Scope
 from stormcone.plugins import provider_class
 from stormcone_alibaba.ecs import BATCH
 from stormcone_alibaba.provider import AlibabaProvider, AlibabaRegionProvider
@@ -204,7 +204,7 @@ class TestOutcomes:
     )
     def test_are_the_clouds_word_and_none_while_it_goes_on(self, cloud, provider, entry, status, outcome):
         cloud.lists(entry(EventId="e-1", EventCycleStatus=status))
-        assert provider.outcomes(["e-1"]) == {"e-1": outcome}
+        assert provider.outcomes(["e-1"]) == {"e-1": outcome and Ending(outcome, status)}
 
     def test_are_asked_for_by_id_in_every_status(self, cloud, provider):
         assert provider.outcomes(["e-1", "e-2"]) == {}

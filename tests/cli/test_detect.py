@@ -136,5 +136,5 @@ class TestASurvey:
     def test_of_one_cloud_asks_no_other(self, install: Install) -> None:
         install(a=elsewhere, b=here)
         assert [finding.name for finding in survey(replace(OPTIONS, provider="b"))] == ["b"]
-        with pytest.raises(PluginError, match="there is no plug-in 'c'"):
+        with pytest.raises(PluginError, match="no such cloud: c;"):
             list(survey(replace(OPTIONS, provider="c")))

@@ -85,7 +85,7 @@ class TestJson:
 
     def test_of_providers(self, stormcone: Run) -> None:
         document = stormcone("providers", "--json").json
-        row = {"name": None, "distribution": None, "can": [None]}
+        row = {"name": None, "distribution": None, "can": [None], "lacks": None}
         assert keys(document) == {group: {"found": [row], "broken": []} for group in ("providers", "simulators")}
 
     def test_of_doctor(self, stormcone: Run, simulator: Any) -> None:

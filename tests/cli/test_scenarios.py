@@ -131,7 +131,7 @@ class TestChance:
     @pytest.mark.parametrize(
         ("words", "status", "why"),
         [
-            (["--cloud", "moon"], 78, "there is no plug-in 'moon'"),
+            (["--cloud", "moon"], 78, "no such simulator: moon;"),
             (["--cloud", "azure", "--steps", "0"], 65, "a scenario has 1 to 1000 steps, not 0"),
             (["--cloud", "azure", "-o", "no/such/folder"], 1, "no/such/folder"),
         ],
@@ -153,7 +153,7 @@ class TestAFile:
         (tmp_path / "mine.toml").write_text(STEPS.replace('"5m"', '"soon"'))
         said = stormcone("simulate", "scenario", "mine.toml", "--endpoint", simulator.url)
         assert said.status == 65
-        assert "mine.toml, line 20: step 2: notice: a span of time is written like" in said.err
+        assert "mine.toml, line 20: step 2: notice: 'soon' is not a length of time" in said.err
 
     def test_that_is_not_there_is_named(self, stormcone, simulator):
         said = stormcone("simulate", "scenario", "./gone", "--endpoint", simulator.url)

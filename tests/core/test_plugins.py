@@ -56,7 +56,7 @@ class TestAPlugin:
 
     def test_that_is_not_there_is_said_with_those_that_are(self, install):
         install("tiny-cloud")
-        with pytest.raises(PluginError, match=r"there is no plug-in 'gone' in stormcone.providers; installed: .*tiny"):
+        with pytest.raises(PluginError, match=r"no such cloud: gone; there are: .*tiny"):
             provider_class("gone")
 
     def test_may_be_offered_twice_by_one_distribution_under_two_names(self, install):

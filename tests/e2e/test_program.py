@@ -81,7 +81,7 @@ class TestTheDemo:
             "handler: web-0 leaves the pool, 3 min to drain",
             "cloud: reboot of web-0 has ended: canceled (inferred)",
             "handler: called off: draining stops early",
-            "agent: Pool.prepare done",
+            "agent: Pool.prepare was cut off: the event was called off",
             "agent: Pool.recover begins",
             "handler: web-0 is back in the pool (canceled)",
             "agent: Pool.recover done",
@@ -99,7 +99,7 @@ class TestTheStoryOfRun:
         agent.says("drain.prepare done")
         assert agent.ends_by(signal.SIGTERM) == 0
         begins = next(place for place, line in enumerate(agent.out) if "drain.prepare begins" in line)
-        assert [line[11:] for line in agent.out[begins + 1 : begins + 4]] == [
+        assert [line[22:] for line in agent.out[begins + 1 : begins + 4]] == [
             "log              drain.prepare: warning: for  ]0;owned   red ",
             "log              drain.prepare: error: caught",
             "run ended        drain.prepare done",

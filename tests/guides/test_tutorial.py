@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -32,9 +33,13 @@ def follow(blocks, folder):
     return pairs
 
 
-@pytest.fixture(scope="module")
-def red_and_green(guide, tmp_path_factory):
-    return follow(guide("tutorial.md"), tmp_path_factory.mktemp("harbour"))
+@pytest.fixture(scope="module", params=["in the checkout", "elsewhere"])
+def red_and_green(request, guide, tmp_path_factory):
+    if request.param == "elsewhere":
+        yield follow(guide("tutorial.md"), tmp_path_factory.mktemp("harbour"))
+        return
+    with TemporaryDirectory(prefix=".harbour-", dir=EXAMPLES.parents[1]) as folder:
+        yield follow(guide("tutorial.md"), Path(folder))
 
 
 def test_the_first_run_fails_and_says_what_the_page_says(red_and_green):

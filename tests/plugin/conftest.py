@@ -13,7 +13,7 @@ for module in (
     "stormcone_azure.provider",
     "stormcone_simulators.alibaba",
     "stormcone_simulators.azure",
-    "stormcone.testing",
+    "stormcone.testing.fixtures",
 ):
     import_module(module)
 
@@ -47,6 +47,12 @@ SERVICE = """
     def app(database):
         return App([Failover(database)])
 """
+
+
+@pytest.fixture(autouse=True)
+def asked_for(pytester):
+    """Every suite asks for the fixtures, as a project's pytest.ini does."""
+    pytester.makeini("[pytest]\naddopts = -p stormcone.testing.fixtures")
 
 
 @pytest.fixture

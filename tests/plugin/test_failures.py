@@ -204,7 +204,7 @@ def test_pytest_shows_the_story_and_not_the_drivers_own_lines(suite):
         class Standby(Exception):
             pass
 
-        @pytest.mark.machines("db-0", "db-1")
+        @pytest.mark.stormcone(machines=["db-0", "db-1"])
         def test_it(azure, agent, database):
             def lags():
                 raise Standby("lags")

@@ -13,7 +13,7 @@ CLOUDS = sorted(load_plugins(SIMULATORS).found)
 SERVE = [sys.executable, "-m", "stormcone", "simulator", "azure", "--port", "0", "--json"]
 
 PROMISED = """
-    @pytest.mark.machines("db-0", "db-1")
+    @pytest.mark.stormcone(machines=["db-0", "db-1"])
     def test_primary_fails_over_before_a_reboot(simulator, agent, database):
         event = simulator.schedule(Impact.REBOOT, resources=["db-0"], notice=timedelta(minutes=15))
         agent.run_until(event, Phase.SCHEDULED, prepared=True)
@@ -43,15 +43,15 @@ class TestTheFixtures:
 
     def test_take_machines_by_marker_or_by_argument(self, suite):
         suite("""
-            @pytest.mark.machines("a", "b", "c")
+            @pytest.mark.stormcone(machines=["a", "b", "c"])
             def test_by_marker(simulator):
                 assert list(simulator.urls()) == ["a", "b", "c"]
 
-            @pytest.mark.machines("a")
+            @pytest.mark.stormcone(machines=["a"])
             def test_by_argument(make_simulator):
                 assert list(make_simulator("azure", "x", "y").urls()) == ["x", "y"]
 
-            @pytest.mark.machines("a")
+            @pytest.mark.stormcone(machines=["a"])
             class TestAll:
                 def test_by_the_marker_of_the_class(self, azure):
                     assert list(azure.urls()) == ["a"]
@@ -100,7 +100,7 @@ class TestTheFixtures:
 
     def test_can_be_read_about_on_the_command_line(self, pytester):
         result = pytester.runpytest_inprocess("--markers", "--fixtures")
-        result.stdout.fnmatch_lines(["*@pytest.mark.machines(*", "*@pytest.mark.agent(*"])
+        result.stdout.fnmatch_lines(["*@pytest.mark.stormcone(machines=*"])
         shown = pytester.runpytest_inprocess("--fixtures").stdout.str()
         for name in ("azure", "alibaba", "simulator", "agent", "agent_on", "make_simulator", "stormcone_clock"):
             assert f"\n{name} -- " in shown
@@ -119,8 +119,8 @@ class TestTheAgent:
                 app.prepare(lambda event, context: threads.append(threading.current_thread().name))
                 return app
 
-            @pytest.mark.machines("db-0", "db-1")
-            @pytest.mark.agent(machine="db-1", thread=True)
+            @pytest.mark.stormcone(machines=["db-0", "db-1"])
+            @pytest.mark.stormcone(machine="db-1", thread=True)
             def test_there(simulator, agent):
                 event = simulator.schedule(Impact.REBOOT, resources=["db-1"])
                 agent.run_until(event, Phase.SCHEDULED, prepared=True)
@@ -136,7 +136,7 @@ class TestTheAgent:
     def test_may_be_several_on_one_cloud_which_live_side_by_side(self, suite):
         suite(
             """
-            @pytest.mark.machines("db-0", "db-1")
+            @pytest.mark.stormcone(machines=["db-0", "db-1"])
             def test_both(simulator, agent_on):
                 seen = []
 
@@ -155,7 +155,7 @@ class TestTheAgent:
 
     def test_takes_the_simulator_that_is_handed_to_it_where_there_are_two(self, suite):
         suite("""
-            @pytest.mark.machines("db-0")
+            @pytest.mark.stormcone(machines=["db-0"])
             def test_two(azure, alibaba, agent_on):
                 on_azure, on_alibaba = agent_on(simulator=azure), agent_on(simulator=alibaba)
                 on_azure.run_for(seconds=2)
@@ -186,7 +186,7 @@ class TestMisuse:
             (
                 "def test_x(make_simulator): make_simulator('nowhere')",
                 None,
-                "*there is no plug-in 'nowhere' in stormcone.simulators; installed: *azure*",
+                "*no such simulator: nowhere; there are: *azure*",
             ),
             (
                 "def test_x(make_simulator): make_simulator('azure', colour='red')",
@@ -194,7 +194,7 @@ class TestMisuse:
                 "*the azure simulator has no setting 'colour'; there are: *",
             ),
             (
-                "@pytest.mark.agent(machine='nobody')\ndef test_x(azure, agent): pass",
+                "@pytest.mark.stormcone(machine='nobody')\ndef test_x(azure, agent): pass",
                 None,
                 "*there is no machine 'nobody'; there are: web-0",
             ),
@@ -211,7 +211,7 @@ class TestBesideOthers:
         pytest.importorskip("xdist", reason="pytest-xdist is not installed")
         result = suite(
             """
-            @pytest.mark.machines("db-0", "db-1")
+            @pytest.mark.stormcone(machines=["db-0", "db-1"])
             @pytest.mark.parametrize("number", range(4))
             def test_each(simulator, agent, database, number):
                 event = simulator.schedule(Impact.REBOOT, resources=["db-0"])
@@ -254,7 +254,7 @@ class TestBesideOthers:
             def app(slow):
                 return App([slow])
 
-            @pytest.mark.machines("db-0")
+            @pytest.mark.stormcone(machines=["db-0"])
             async def test_in_a_loop(simulator, agent, slow):
                 event = simulator.schedule(Impact.REBOOT, resources=["db-0"])
                 agent.run_until(event, Phase.SCHEDULED, prepared=True)
@@ -298,8 +298,8 @@ class TestTheProcess:
             def pytest_unconfigure():
                 heavy = {"pydantic", "requests", "h11", "stevedore", "asyncio", "sqlite3"}
                 ours = {name for name in sys.modules if name.startswith("stormcone")}
-                light = {"stormcone", "stormcone.testing", "stormcone.testing.pytest_plugin"}
-                print("imported:", sorted((heavy & set(sys.modules)) | ours - light))
+                light = {"", ".testing", ".testing.pytest_plugin", ".testing.fixtures"}
+                print("imported:", sorted((heavy & set(sys.modules)) | ours - {f"stormcone{name}" for name in light}))
         """)
         pytester.makepyfile("def test_nothing(): pass")
         result = pytester.runpytest_subprocess("-s", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
@@ -328,12 +328,16 @@ class TestTheProcess:
                     time.sleep(0.01)
                 print("left behind:", {name: value for name, value in state().items() if value != before[name]})
         """)
-        threaded = PROMISED.replace("def test_", "@pytest.mark.agent(thread=True)\n    def test_threaded_")
+        threaded = PROMISED.replace("def test_", "@pytest.mark.stormcone(thread=True)\n    def test_threaded_")
         result = suite(PROMISED + threaded, "-s", in_process=False)
         result.stdout.fnmatch_lines(["*left behind: {}*"])
         # pytester's own, and stevedore's cache of entry points.
-        others = {"__pycache__", ".cache", "runpytest-0", "runpytest-current", "stdout", "stderr"}
-        assert {path.name for path in pytester.path.iterdir()} - others == {"conftest.py", "test_is_left_as_it_was.py"}
+        others = {"__pycache__", ".cache", "runpytest-0", "runpytest-current", "stdout", "stderr", "tox.ini"}
+        assert {path.name for path in pytester.path.iterdir()} - others == {
+            "conftest.py",
+            "tox.ini",
+            "test_is_left_as_it_was.py",
+        }
 
     def test_ends_although_a_handler_hangs(self, suite):
         result = suite(
@@ -346,7 +350,7 @@ class TestTheProcess:
                 app.prepare(lambda event, context: context.wait(10_000))
                 return app
 
-            @pytest.mark.agent(thread=True)
+            @pytest.mark.stormcone(thread=True)
             def test_hangs(azure, agent):
                 event = azure.schedule(Impact.REBOOT, resources=["web-0"])
                 agent.step()

@@ -7,6 +7,7 @@ import pytest
 from stormcone import Impact, Outcome
 from stormcone.clouds.contract import ProviderOptions
 from stormcone.export import export
+from stormcone.model import Ending
 from stormcone.plugins import provider_class
 from stormcone.recording import read_trace
 
@@ -133,7 +134,7 @@ class TestTheReplay:
         provider.approve(event)
         assert provider.cloud.differences() == []
         provider.cloud.clock.advance(1800)
-        assert provider.outcomes([event.id]) == {event.id: Outcome.COMPLETED}
+        assert provider.outcomes([event.id]) == {event.id: Ending(Outcome.COMPLETED, "Executed")}
 
     def test_says_no_to_a_consent_to_nothing(self, provider):
         provider.identify()
@@ -147,7 +148,7 @@ class TestTheReplay:
         provider.identify()
         (event,) = provider.poll().events
         provider.cloud.clock.advance(1800)
-        assert provider.outcomes(["e-unknown", event.id]) == {event.id: Outcome.COMPLETED}
+        assert provider.outcomes(["e-unknown", event.id]) == {event.id: Ending(Outcome.COMPLETED, "Executed")}
         kinds = [difference["kind"] for difference in provider.cloud.differences()]
         assert kinds == ["asked_otherwise", "approval_missing"]
 

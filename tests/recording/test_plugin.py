@@ -6,10 +6,10 @@ import pytest
 
 from stormcone import App, Handler, Impact, Outcome
 from stormcone.errors import TraceError
-from stormcone.testing import pytest_plugin
+from stormcone.testing import fixtures
 
 # The folder's own conftest has a `replay` for its own needs: this is the users'.
-replay = pytest_plugin.replay
+replay = fixtures.replay
 
 
 class Drain(Handler):

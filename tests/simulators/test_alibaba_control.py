@@ -126,7 +126,7 @@ class TestOwnProvider:
         clock.advance(HOUR)
         assert [event.phase for event in provider.poll().events] == [Phase.STARTED]
         clock.advance(HOUR)
-        assert provider.outcomes([event_id]) == {event_id: Outcome.COMPLETED}
+        assert provider.outcomes([event_id])[event_id].outcome is Outcome.COMPLETED
 
     def test_its_approval_is_the_owners_consent(self, alibaba, provider):
         name = "SystemMaintenance.Reboot:Inquiring"

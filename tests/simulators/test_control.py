@@ -57,7 +57,7 @@ class TestEvents:
             "resources": ["web-1", "web-0"],
             "not_before": "2026-01-01T02:00:00+01:00",
             "duration_seconds": -1,
-            "started_seconds": 30,
+            "started_for_seconds": 30,
             "cause": "preemption",
             "native_type": "Preempt",
             "description": "",

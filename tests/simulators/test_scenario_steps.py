@@ -25,7 +25,7 @@ STEPWISE = {
 
 # What a key of a step is called there, where it is called otherwise.
 OPTIONS = {"resources": "machines", "event": "identifier"}
-FIELDS = {"notice": "notice_seconds", "duration": "duration_seconds", "started_for": "started_seconds"}
+FIELDS = {"notice": "notice_seconds", "duration": "duration_seconds", "started_for": "started_for_seconds"}
 BY_PLACE = {"at", "do"}
 
 

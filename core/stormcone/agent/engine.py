@@ -3,17 +3,17 @@
 Each method is one step that the journal records whole or not at all, so the process may die between any two.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from stormcone.agent.unfinished import Unfinished, Work
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import ApprovalRecord, Episode, JournalStore
-from stormcone.model import EventKey, Machine, Observation, Outcome, Phase
+from stormcone.model import Approval, EventKey, Machine, Observation, Phase
 from stormcone.rules.approval import ApprovalAnswer, Decision, Facts, decide
-from stormcone.rules.lifecycle import Change, ChangeKind, advance
+from stormcone.rules.lifecycle import Change, ChangeKind, Verdicts, advance
 from stormcone.rules.runs import Attempt, Run, RunState, Settled, backoff, may_begin, outdated, plan, settle
 from stormcone.text import one_line, printable
 
@@ -83,9 +83,9 @@ class Engine:
         self._journal = journal
         self._unfinished = Unfinished(journal, machine)
 
-    def going_on(self) -> frozenset[EventKey]:
-        """The events that have not ended."""
-        return frozenset(self._unfinished.going_on())
+    def going_on(self) -> dict[EventKey, str]:
+        """The events that have not ended, with their ids as the cloud spells them."""
+        return {key: episode.event.id for key, episode in self._unfinished.going_on().items()}
 
     def episode(self, number: int) -> Episode:
         """The episode of that number as it is now.
@@ -97,7 +97,10 @@ class Engine:
         return work.episode if work else self._journal.episode(number)
 
     def observe(
-        self, observation: Observation, now: datetime, verdicts: Mapping[EventKey, Outcome | None] | None = None
+        self,
+        observation: Observation,
+        now: datetime,
+        verdicts: Verdicts | None = None,
     ) -> tuple[Change, ...]:
         """Record what an observation means, with the runs that it makes, in one transaction."""
         episodes = self._unfinished.going_on()
@@ -211,6 +214,7 @@ class Engine:
             accepted=False if refused else True if error is None else None,
             final=refused,
             note=printable(f"{error}{request.repeated}") if error else "",
+            due=None if error is None or not error.retry_after else now + timedelta(seconds=error.retry_after),
         )
 
     def _decide(self, work: Work, now: datetime) -> Decision:
@@ -231,15 +235,20 @@ def _repeated(earlier: tuple[ApprovalRecord, ...]) -> str:
 
 
 def _may_ask(work: Work, now: datetime) -> bool:
-    """Approve once; after a failure again, with backoff, until the event's time; never after a refusal."""
+    """Approve once; after a failure again, with backoff, until the event's time; never after a refusal.
+
+    What waits for consent waits without a limit, whatever its time says.
+    """
     earlier = work.approvals
     if not earlier:
         return True
     last = earlier[-1]
     if any(approval.accepted for approval in earlier) or last.final:
         return False
-    not_before = work.episode.event.not_before
-    if not_before is not None and now >= not_before:
+    event = work.episode.event
+    if event.not_before is not None and now >= event.not_before and event.approval is not Approval.CONSENT:
         return False
     said = last.answered or last.asked
-    return now >= said + backoff(len(earlier)) or said > now  # the latter as in `may_begin`
+    if said > now:  # as in `may_begin`
+        return True
+    return now >= max(said + backoff(len(earlier)), last.due or said)

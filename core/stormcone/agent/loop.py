@@ -28,7 +28,8 @@ from stormcone.handlers.context import Context, StageLog
 from stormcone.handlers.control import RunControl
 from stormcone.journal import JournalStore
 from stormcone.journal.boundaries import Boundary, reached
-from stormcone.model import EventKey, Machine, Observation, Outcome, Scope
+from stormcone.model import EventKey, Machine, Observation, Scope
+from stormcone.rules.lifecycle import Verdicts
 from stormcone.rules.runs import Attempt, Verdict, deadline
 from stormcone.text import one_line, span
 
@@ -103,7 +104,7 @@ class Agent:
         self._wake = threading.Event()
         self._stopping = False
         self._confirmed = False
-        self._going_on: frozenset[EventKey] = frozenset()
+        self._going_on: Mapping[EventKey, str] = {}
         self._live: dict[int, LiveAttempt] = {}
         self._approving: set[int] = set()
         pace = provider.capabilities.poll_interval if settings.interval is None else settings.interval
@@ -252,10 +253,9 @@ class Agent:
             self._poller.soon()  # the first poll could not ask how these have ended
         resumed = f"; {cut_off} unfinished run(s) of the last life go on" if cut_off else ""
         self._reporter.tell(NoticeKind.IDENTIFIED, f"watching {machine.name} on {machine.provider}{resumed}")
+        self._reporter.complain("name", notices.disputed(machine))
 
-    def _observed(
-        self, engine: Engine, observation: Observation, verdicts: Mapping[EventKey, Outcome | None] | None
-    ) -> None:
+    def _observed(self, engine: Engine, observation: Observation, verdicts: Verdicts | None) -> None:
         now = self._clock.now()
         changes = engine.observe(observation, now, verdicts)
         if self.status.error is not None:

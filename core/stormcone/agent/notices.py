@@ -16,6 +16,7 @@ from stormcone.text import printable, span, stamp
 class NoticeKind(StrEnum):
     """What a notice is about."""
 
+    HANDLER = "handler"
     IDENTIFIED = "identified"
     ANNOUNCED = "announced"
     REVISED = "revised"
@@ -75,6 +76,16 @@ def describe(event: MaintenanceEvent) -> str:
     """An event in a few words: `reboot of web-0, web-1`."""
     names = ", ".join(event.resources) or "no machine"
     return printable(f"{event.impact} of {names}")
+
+
+def disputed(machine: Machine) -> str:
+    """A sentence where the cloud calls the machine otherwise than it was named; "" where it does not."""
+    if not machine.disputed:
+        return ""
+    return printable(
+        f"the cloud calls this machine {machine.reported_name}, not {machine.name}: nothing is approved in that name; "
+        "leave --machine out, or correct it"
+    )
 
 
 def misnamed(events: Iterable[MaintenanceEvent], machine: Machine) -> Iterator[str]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from stormcone.clock import Clock
 from stormcone.clouds.contract import Provider
 from stormcone.errors import ProviderError
-from stormcone.model import EventKey, Machine, Observation, Outcome
+from stormcone.model import Ending, EventKey, Machine, Observation, Outcome
+from stormcone.rules.lifecycle import Verdicts
 from stormcone.text import one_line
 
 _log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class PollResult:
 
     machine: Machine | None = None
     observation: Observation | None = None
-    verdicts: Mapping[EventKey, Outcome | None] | None = None
+    verdicts: Verdicts | None = None
     error: ProviderError | None = None
 
 
@@ -42,7 +43,7 @@ class Poller:
         clock: for the intervals.
         interval: seconds from the beginning of one poll to that of the next.
         machine: which machine this is; None asks the provider until it answers.
-        going_on: the events that are known and have not ended.
+        going_on: the events that are known and have not ended, with their ids as the cloud spells them.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Poller:
         clock: Clock,
         interval: float,
         machine: Machine | None,
-        going_on: Callable[[], frozenset[EventKey]],
+        going_on: Callable[[], Mapping[EventKey, str]],
     ) -> None:
         self._provider = provider
         self._clock = clock
@@ -108,10 +109,11 @@ class Poller:
         pause = min(self._interval * 2.0 ** min(self._failures - 1, 16), longest)
         return max(pause, error.retry_after or 0.0)
 
-    def _verdicts(self, observation: Observation) -> dict[EventKey, Outcome | None]:
+    def _verdicts(self, observation: Observation) -> dict[EventKey, Outcome | Ending | None]:
         seen = {event.key for event in observation.events}
-        gone = self._going_on() - seen if observation.complete else frozenset()
-        outcomes = self._provider.outcomes([key.id for key in gone]) if gone else {}
+        going_on = self._going_on() if observation.complete else {}
+        gone = [key for key in going_on if key not in seen]
+        outcomes = self._provider.outcomes([going_on[key] for key in gone]) if gone else {}
         said = {identifier.casefold(): outcome for identifier, outcome in outcomes.items()}
         # What has not ended after all is left out, as if it had not been asked about.
         return {key: said.get(key.id) for key in gone if key.id not in said or said[key.id] is not None}

@@ -1,18 +1,21 @@
 """The command line. Each command is in a module of its own, imported when it is run, so that `--help` stays quick."""
 
 import io
+import json
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 import click
 
 from stormcone import __version__
-from stormcone.cli.console import mute
+from stormcone.cli.console import NARROWEST, mute, say, wrapped
 from stormcone.errors import StormconeError
 from stormcone.text import printable
 
 COMMANDS = {
+    "check": ("stormcone.cli.commands.check", "Look a handler file over, without a cloud."),
     "run": ("stormcone.cli.commands.run", "Watch this machine and carry your handlers through its maintenance."),
     "events": ("stormcone.cli.commands.events", "Show what is announced."),
     "approve": ("stormcone.cli.commands.approve", "Tell the cloud that an event may begin."),
@@ -34,10 +37,20 @@ EXIT_STATUSES = """
 \b
 Exit status: 0 done, 1 failed, 2 the command line is wrong, 64 an option's value cannot be used,
 65 a simulated event cannot be made, 66 the handler file cannot be used, 69 the cloud cannot be asked,
-70 the cloud refuses, 73 a trace cannot be used, 74 the journal cannot be used, 75 the journal is in use,
-78 a plug-in cannot be used, 130 interrupted, 143 terminated. What goes on until it is stopped (run, simulator,
-events --watch) ends with 0 by either.
+70 the cloud refuses, 71 the port is in use, 73 a trace cannot be used, 74 the journal cannot be used,
+75 the journal is in use, 78 a plug-in cannot be used, or a part is not installed, 130 interrupted, 143 terminated.
+What goes on until it is stopped (run, simulator, events --watch) ends with 0 by either, and by SIGHUP.
 """
+
+
+class _Help(click.HelpFormatter):
+    """Help that is wrapped at words down to the last line, those that stand as they were written too."""
+
+    def getvalue(self) -> str:
+        return wrapped(super().getvalue(), max(self.width, NARROWEST))
+
+
+click.Context.formatter_class = _Help
 
 
 class _LazyGroup(click.Group):
@@ -76,24 +89,51 @@ def _terminate(*_: object) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The program `stormcone`: runs a command and ends the process with its exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in given
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        status = cli.main(arguments, prog_name="stormcone", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        status = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stormcone: interrupted", err=True)
-        status = 130
-    except StormconeError as error:
-        click.echo(f"stormcone: {printable(str(error))}", err=True)
-        status = error.exit_code
+        status = _status(given, as_json=as_json)
+        sys.stdout.flush()
     except BrokenPipeError:
         mute()  # or the interpreter fails once more when it empties its buffers
         status = 1
+    except OSError as error:
+        mute()
+        status = 1
+        what = f"{error.filename}: " if error.filename else ""
+        _complain(f"stormcone: {what}{error.strerror or error}", status, as_json=as_json)
     finally:
         signal.signal(signal.SIGTERM, before)
-    sys.exit(status if isinstance(status, int) else 0)
+    sys.exit(status)
+
+
+def _status(arguments: list[str], *, as_json: bool) -> int:
+    """Run a command, and say in one sentence why it failed where it did."""
+    try:
+        status = cli.main(arguments, prog_name="stormcone", standalone_mode=False)
+    except click.ClickException as error:
+        if not as_json:
+            error.show()
+        else:
+            _complain(error.format_message(), error.exit_code, as_json=True)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _complain("stormcone: interrupted", 130, as_json=as_json)
+        return 130
+    except StormconeError as error:
+        _complain(f"stormcone: {printable(str(error))}", error.exit_code, as_json=as_json)
+        return error.exit_code
+    return status if isinstance(status, int) else 0
+
+
+def _complain(text: str, status: int, *, as_json: bool) -> None:
+    with suppress(OSError):
+        if as_json:
+            document = {"error": text.removeprefix("stormcone: "), "exit_status": status}
+            click.echo(json.dumps(document), err=True)
+        else:
+            say(text, err=True)

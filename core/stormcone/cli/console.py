@@ -3,16 +3,48 @@
 import json
 import os
 import sys
-from typing import Any
+from shutil import get_terminal_size
+from typing import IO, Any
 
 import click
 
 from stormcone.text import printable
 
+NARROWEST = 60
+"""Columns below which lines are not wrapped: a terminal so narrow breaks them where it likes."""
 
-def say(text: str, *, err: bool = False) -> None:
-    """Print a line; its colours are dropped where the output is no terminal, or where `NO_COLOR` is set."""
-    click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
+
+def say(text: str, *, err: bool = False, file: IO[str] | None = None) -> None:
+    """Print a line; its colours are dropped where the output is no terminal, or where `NO_COLOR` is set.
+
+    On a terminal it is wrapped at words; elsewhere it stays whole, so that programs read lines.
+    """
+    out = file or (sys.stderr if err else sys.stdout)
+    if out.isatty():
+        text = wrapped(text, get_terminal_size().columns)
+    click.echo(text, file=out, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def wrapped(text: str, width: int) -> str:
+    """The text with each line broken at words, what follows indented; a word longer than the width stays whole."""
+    if width < NARROWEST:
+        return text
+    return "\n".join(part for line in text.split("\n") for part in _broken(line, width))
+
+
+def _broken(line: str, width: int) -> list[str]:
+    if len(click.unstyle(line)) <= width:
+        return [line]
+    body = line.lstrip(" ")
+    indent = " " * min(len(line) - len(body) + 4, width // 3)
+    parts, current = [], line[: len(line) - len(body)]
+    for word in body.split(" "):
+        longer = f"{current} {word}" if current.strip() else current + word
+        if current.strip() and len(click.unstyle(longer).rstrip()) > width:
+            parts.append(current.rstrip())
+            longer = indent + word
+        current = longer
+    return [*parts, current]
 
 
 def warn(text: str) -> None:
@@ -22,13 +54,13 @@ def warn(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """A value as JSON, indented, in ASCII, so that nothing in it reaches the terminal as a control."""
-    say(json.dumps(value, indent=2))
+    click.echo(json.dumps(value, indent=2))
 
 
 def mute() -> None:
     """Send what is still to be printed nowhere: whoever read it has gone."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, sys.__stdout__.fileno() if sys.__stdout__ else 1)
     os.close(nowhere)
 
 

@@ -14,7 +14,7 @@ from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.agent.settings import AgentSettings
 from stormcone.clock import SystemClock
 from stormcone.clouds.contract import ProviderOptions
-from stormcone.errors import ProviderUnavailable, StormconeError
+from stormcone.errors import StormconeError
 from stormcone.handlers import App, Handler
 from stormcone.handlers.context import Context
 from stormcone.journal import Journal
@@ -77,15 +77,6 @@ class Pool(Handler):
 def clouds() -> list[str]:
     """The clouds that the demo can show: those with both a provider and a simulator installed."""
     return sorted(set(load_plugins(PROVIDERS).found) & set(load_plugins(SIMULATORS).found))
-
-
-def lacking(cloud: str) -> str:
-    """What has to be installed before the cloud can be shown, in one sentence; "" where it can be."""
-    try:
-        with closing(provider_class(cloud).from_options(ProviderOptions(endpoint="http://127.0.0.1"))):
-            return ""
-    except ProviderUnavailable as error:
-        return str(error)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Options that several commands share, and the kinds of values they take."""
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import wraps
@@ -13,14 +12,9 @@ import click
 
 from stormcone.clouds.contract import AUTO, Source
 from stormcone.errors import SettingsError
+from stormcone.text import span_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-LONGEST = timedelta(days=3660)
-"""No span of time on the command line is longer: ten years, as in the simulators' control API."""
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
 
 class Span(click.ParamType[timedelta]):
@@ -39,17 +33,13 @@ class Span(click.ParamType[timedelta]):
         """The value as a timedelta; fails with one sentence."""
         if isinstance(value, timedelta):
             return value
-        text = str(value).strip().lower()
-        if text and text[-1].isdigit():
-            text += "s"
-        if not text or _SPAN.sub("", text):
-            self.fail(f"{value!r} is not a length of time; write 90s, 15m, 1h30m or 7d", param, ctx)
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in _SPAN.findall(text))
-        if seconds > LONGEST.total_seconds():
-            self.fail(f"{value} is too long; ten years is the most", param, ctx)
-        if self._positive and seconds == 0:
+        try:
+            length = span_of(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if self._positive and not length:
             self.fail("it must be longer than nothing; write 1s, say", param, ctx)
-        return timedelta(seconds=seconds)
+        return length
 
 
 def default_journal() -> Path:

@@ -1,13 +1,16 @@
-"""What `run` tells: the agent's notices and what handlers log, as one story on standard output, in its order.
+"""What `run` prints: the agent's notices and what handlers log, as one story on standard output, in its order.
 
-All other log lines go to standard error.
+All other log lines go to standard error. With `--json` every line of both is JSON, also what a handler prints.
 """
 
+import io
 import json
 import logging
+import sys
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 import click
@@ -15,10 +18,13 @@ import click
 from stormcone.agent.notices import WARNINGS, Notice, NoticeKind
 from stormcone.cli.console import mute, say
 from stormcone.clock import Clock
-from stormcone.text import printable
+from stormcone.text import iso, one_line, printable, stamp
 
 LOG = "log"
 """The kind of a line that a handler has logged."""
+
+PRINT = "print"
+"""The kind of a line that a handler, or what it calls, has printed."""
 
 COLOURS: dict[str, str] = {
     NoticeKind.ANNOUNCED: "yellow",
@@ -48,16 +54,18 @@ _LEVELS = (
 
 @dataclass(frozen=True)
 class OutputLine:
-    """One line of the story, as `--json` prints it.
+    """One line, as `--json` prints it.
 
     Attributes:
         at: when, on the agent's clock, aware UTC.
-        kind: the notice's kind, or `log` for what a handler has logged.
+        kind: the notice's kind, `log` for what is logged, or `print`.
         level: `info`, `warning`, ... as in logging.
         text: one line.
         event: the event's id, or None.
-        handler: who logged it, or None.
+        handler: whose run it is about, or who logged it, or None.
         stage: at which stage, or None.
+        logger: which logger, where it is not a handler's, or None.
+        traceback: where a handler's error comes from, or None.
     """
 
     at: datetime
@@ -67,27 +75,48 @@ class OutputLine:
     event: str | None = None
     handler: str | None = None
     stage: str | None = None
+    logger: str | None = None
+    traceback: str | None = None
 
     def as_json(self) -> str:
         """The line as one line of JSON."""
-        return json.dumps({**asdict(self), "at": self.at.isoformat()})
+        return json.dumps({**asdict(self), "at": iso(self.at)})
 
     def as_text(self) -> str:
-        """The line for people, styled."""
+        """The line for people, styled, with the traceback under it."""
         kind = click.style(f"{self.kind.replace('_', ' '):<{_WIDTH}}", fg=COLOURS.get(self.kind))
-        loud = f"{self.level}: " if self.handler and self.level not in {"info", "debug"} else ""
-        who = f"{self.handler}.{self.stage}: " if self.handler else ""
-        return f"{self.at:%H:%M:%SZ}  {kind}  {printable(who + loud + self.text)}"
+        loud = f"{self.level}: " if self.kind == LOG and self.level not in {"info", "debug"} else ""
+        who = f"{self.handler}.{self.stage}: " if self.kind == LOG else ""
+        return f"{stamp(self.at)}  {kind}  {printable(who + loud + self.text)}{self._trace()}"
+
+    def as_aside(self) -> str:
+        """The line for people who read standard error."""
+        return f"{self.level}: {self.logger}: {printable(self.text)}{self._trace()}"
+
+    def _trace(self) -> str:
+        return "".join(f"\n{printable(line)}" for line in (self.traceback or "").splitlines())
 
 
 def notice_line(notice: Notice) -> OutputLine:
-    """A notice as a line of the story."""
+    """A notice as a line, without its traceback."""
     level = "warning" if notice.kind in WARNINGS else "info"
-    return OutputLine(notice.at, notice.kind.value, level, notice.text, notice.event.id if notice.event else None)
+    event = notice.event.id if notice.event else None
+    return OutputLine(
+        notice.at, notice.kind.value, level, notice.text, event, notice.handler or None, notice.stage or None
+    )
+
+
+def trace_of(error: BaseException) -> str:
+    """Where an error comes from, from the handler's own line on."""
+    try:
+        frames = error.__traceback__.tb_next if error.__traceback__ else None
+        return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+    except Exception as failure:  # noqa: BLE001 - the error is user code, and must not cost the line
+        return one_line(failure)
 
 
 class RunOutput(logging.Handler):
-    """Prints the story as it happens; any thread may add to it.
+    """Prints what happens as it happens; any thread may add to it.
 
     Args:
         clock: the agent's: handlers' lines bear its time.
@@ -98,25 +127,39 @@ class RunOutput(logging.Handler):
         super().__init__()
         self._clock = clock
         self._as_json = as_json
+        self._shown: set[tuple[str | None, ...]] = set()
+        self._out = sys.stdout
 
     def tell(self, notice: Notice) -> None:
-        """Add a notice."""
-        self._print(notice_line(notice))
+        """Add a notice; the traceback of an error is told once for each run that meets it."""
+        line = notice_line(notice)
+        if notice.error is not None:
+            trace = trace_of(notice.error)
+            known = (line.event, line.handler, line.stage, trace)
+            if known not in self._shown:
+                self._shown.add(known)
+                line = replace(line, traceback=trace)
+        self._print(line)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Add what a handler has logged. The agent's own records of its notices are left out: `tell` has them."""
+        """Add what is logged. The agent's own records of its notices are left out: `tell` has them."""
         if hasattr(record, "notice"):
             return
-        with suppress(OSError):  # that a log cannot be written is no fault of the handler that logs
-            text, level = record.getMessage(), record.levelname.lower()
-            if hasattr(record, "handler") and hasattr(record, "stage"):
-                event = getattr(record, "event", None)
-                self._print(OutputLine(self._clock.now(), LOG, level, text, event, record.handler, record.stage))
-            else:
-                say(f"{level}: {record.name}: {printable(text)}", err=True)
-            if record.exc_info:
-                trace = logging.Formatter().formatException(record.exc_info)
-                say("\n".join(printable(line) for line in trace.splitlines()), err=True)
+        try:
+            text = record.getMessage()
+        except Exception as error:  # noqa: BLE001 - that a line cannot be made is no fault of what goes on
+            text = f"a log line cannot be made: {one_line(error)}: {record.msg!r}"
+        level = record.levelname.lower()
+        trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else None
+        line = OutputLine(self._clock.now(), LOG, level, text, getattr(record, "event", None), traceback=trace)
+        if hasattr(record, "handler") and hasattr(record, "stage"):
+            self._print(replace(line, handler=record.handler, stage=record.stage))
+        else:
+            self._print(replace(line, logger=record.name), aside=True)
+
+    def printed(self, text: str) -> None:
+        """Add what a handler, or what it calls, has printed."""
+        self._print(OutputLine(self._clock.now(), PRINT, "info", text))
 
     @contextmanager
     def listening(self, verbosity: int) -> Iterator[None]:
@@ -130,18 +173,54 @@ class RunOutput(logging.Handler):
         logging.getLogger().addHandler(self)
         for logger, level in levels.items():
             logger.setLevel(level)
+        self._out = sys.stdout
         try:
-            yield
+            with redirect_stdout(_Printed(self)) if self._as_json else nullcontext():
+                yield
         finally:
             logging.getLogger().removeHandler(self)
             for logger, level in before.items():
                 logger.setLevel(level)
 
-    def _print(self, line: OutputLine) -> None:
+    def _print(self, line: OutputLine, *, aside: bool = False) -> None:
         self.acquire()
         try:
-            say(line.as_json() if self._as_json else line.as_text())
-        except BrokenPipeError:
-            mute()  # the machine still needs its agent, though nobody listens any more
+            if self._as_json:
+                say(line.as_json(), file=sys.stderr if aside else self._out)
+            else:
+                say(line.as_aside() if aside else line.as_text(), file=sys.stderr if aside else self._out)
+        except OSError as error:
+            self._go_on_silently(error)
         finally:
             self.release()
+
+    def _go_on_silently(self, error: OSError) -> None:
+        """The machine still needs its agent, though nobody listens any more."""
+        with suppress(OSError):
+            mute()
+        if not isinstance(error, BrokenPipeError):
+            with suppress(OSError):
+                why = f"the output cannot be written any more ({error.strerror}); the agent goes on without it"
+                say(json.dumps({"error": why}) if self._as_json else f"warning: {why}", err=True)
+
+
+class _Printed(io.TextIOBase):
+    """Standard output as handlers see it where every line has to be JSON."""
+
+    def __init__(self, output: RunOutput) -> None:
+        super().__init__()
+        self._output = output
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._output.printed(line)
+        return len(text)
+
+    def fileno(self) -> int:
+        """Standard error's: a program that a handler starts and gives this to cannot write JSON."""
+        return sys.__stderr__.fileno() if sys.__stderr__ else super().fileno()

@@ -1,11 +1,11 @@
-"""Ending in good order: what Ctrl-C and SIGTERM do to the commands that go on until they are told to stop."""
+"""Ending in good order: what Ctrl-C, SIGTERM and SIGHUP do to the commands that go on until they are told to stop."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _LOOK = 0.5
 """Seconds between two looks at whether the work is done; a signal's handler runs at once, whatever this is."""
@@ -17,8 +17,11 @@ class _Told(BaseException):
 
 @contextmanager
 def on_stop(act: Callable[[], None]) -> Iterator[None]:
-    """Call `act`, in the main thread, for each Ctrl-C or SIGTERM within the block."""
-    before = {number: signal.signal(number, lambda *_: act()) for number in STOPPING}
+    """Call `act`, in the main thread, for each Ctrl-C, SIGTERM or SIGHUP within the block."""
+    # Who starts us with `nohup` wants us to outlive the terminal.
+    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    numbers = [number for number in STOPPING if not (nohup and number is signal.SIGHUP)]
+    before = {number: signal.signal(number, lambda *_: act()) for number in numbers}
     try:
         yield
     finally:
@@ -27,7 +30,7 @@ def on_stop(act: Callable[[], None]) -> Iterator[None]:
 
 
 def run_until_told(work: Callable[[], None], stop: Callable[[], None]) -> None:
-    """Do the work in a thread of its own, and call `stop` for each Ctrl-C or SIGTERM.
+    """Do the work in a thread of its own, and call `stop` for each Ctrl-C, SIGTERM or SIGHUP.
 
     A signal's handler runs between any two steps of the main thread: were the work there too, `stop` could wait for
     a lock that the very step which it interrupts holds.
@@ -54,7 +57,7 @@ def run_until_told(work: Callable[[], None], stop: Callable[[], None]) -> None:
 
 @contextmanager
 def until_stopped() -> Iterator[None]:
-    """Let Ctrl-C or SIGTERM leave the block wherever it is, as its good end."""
+    """Let Ctrl-C, SIGTERM or SIGHUP leave the block wherever it is, as its good end."""
 
     def leave() -> None:
         raise _Told

@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from stormcone.clock import Clock, SystemClock
 from stormcone.clouds.exchange import Tap
-from stormcone.model import Capabilities, Impact, Machine, MaintenanceEvent, Observation, Outcome
+from stormcone.model import Capabilities, Ending, Impact, Machine, MaintenanceEvent, Observation, Outcome
 
 AUTO = "auto"
 """In a provider's place: the one whose cloud says that this is its machine."""
@@ -85,10 +85,11 @@ class Provider(Protocol):
             ProviderError: it could not be asked: "unknown", never "nothing scheduled".
         """
 
-    def outcomes(self, ids: Collection[str]) -> Mapping[str, Outcome | None]:
+    def outcomes(self, ids: Collection[str]) -> Mapping[str, Outcome | Ending | None]:
         """How events that are no longer listed ended, without the ids that it does not know.
 
-        None says that the event has not ended after all: it stays as it is known.
+        An `Ending` says it with the cloud's own word. None says that the event has not ended after all: it stays as it
+        is known.
 
         Called only where `reports_outcome`.
 

@@ -50,8 +50,8 @@ def read_fields(model: type[Model], fields: dict[str, JsonValue]) -> tuple[Model
         return model.model_validate(known), {}
     except ValidationError as error:
         bad = {error["loc"]: error["msg"] for error in error.errors(include_url=False, include_input=False)}
-    for path in sorted(bad, key=_position, reverse=True):
-        _drop(known, path)
+    for place in sorted({path[:2] for path in bad}, key=_position, reverse=True):
+        _drop(known, place)
     return model.model_validate(known), {".".join(map(str, path)): _plain(why) for path, why in bad.items()}
 
 

@@ -21,7 +21,7 @@ from stormcone.errors import GiveUp, Retry, SettingsError
 from stormcone.handlers import Handler, Stage
 from stormcone.handlers.context import Context, control_of
 from stormcone.model import MaintenanceEvent
-from stormcone.text import printable
+from stormcone.text import iso, printable
 
 EXIT_RETRY = 75
 """EX_TEMPFAIL of sysexits.h: try again."""
@@ -195,9 +195,9 @@ def variables(stage: Stage, event: MaintenanceEvent, context: Context) -> dict[s
         "PHASE": event.phase.value,
         "OUTCOME": event.outcome.value if event.outcome else "",
         "RESOURCES": ",".join(event.resources),
-        "NOT_BEFORE": event.not_before.isoformat() if event.not_before else "",
+        "NOT_BEFORE": iso(event.not_before) if event.not_before else "",
         "DURATION_SECONDS": f"{event.duration.total_seconds():g}" if event.duration is not None else "",
-        "DEADLINE": deadline.isoformat() if deadline else "",
+        "DEADLINE": iso(deadline) if deadline else "",
         "ATTEMPT": str(context.attempt),
         "MACHINE": context.machine.name,
     }

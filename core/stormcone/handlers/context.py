@@ -7,17 +7,17 @@ from typing import Any
 
 from stormcone.handlers.control import RunControl
 from stormcone.model import Machine
-from stormcone.text import one_line
+from stormcone.text import one_line, stamp
 
 
 class StageLog(logging.LoggerAdapter[logging.Logger]):
-    """A stage's logger: a line that cannot be made or written is lost, and costs the stage nothing else."""
+    """A stage's logger: times are written as everywhere, and a line that cannot be made costs the stage nothing."""
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         """As `Logger.log`."""
         try:
-            kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
-            super().log(level, msg, *args, **kwargs)
+            shown = (stamp(each) if isinstance(each, datetime) and each.tzinfo else each for each in args)
+            super().log(level, msg, *shown, **kwargs)
         except Exception as error:  # noqa: BLE001 - to log is no part of the stage's work
             with suppress(Exception):
                 super().log(logging.WARNING, "a log line was lost: %s", one_line(error))

@@ -37,7 +37,8 @@ class JournalStore(Protocol):
     def begin_life(self, at: datetime, machine: Machine) -> tuple[int, int]:
         """The agent has started and knows its machine: runs that were cut off with the last life are to be done again.
 
-        Answers the life's number and how many such runs there are.
+        From now on the machine is found by any name or id that it has ever begun a life with, unless two have ids and
+        these differ. Answers the life's number and how many such runs there are.
         """
 
     def end_life(self, life: int, at: datetime) -> None:
@@ -95,8 +96,20 @@ class JournalStore(Protocol):
     def ask_approval(self, episode: int, at: datetime, reason: str) -> int:
         """We are about to approve; answers the approval's number."""
 
-    def answer_approval(self, approval: int, at: datetime, *, accepted: bool | None, final: bool, note: str) -> None:
-        """The answer has come, or an error in place of one (None); an empty note keeps the reason."""
+    def answer_approval(
+        self,
+        approval: int,
+        at: datetime,
+        *,
+        accepted: bool | None,
+        final: bool,
+        note: str,
+        due: datetime | None = None,
+    ) -> None:
+        """The answer has come, or an error in place of one (None); an empty note keeps the reason.
+
+        `due` is when the cloud may be asked again, where it says so.
+        """
 
     def approvals(self, episode: int) -> list[ApprovalRecord]:
         """The approvals of an event's episode, in their order."""

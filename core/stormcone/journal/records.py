@@ -71,6 +71,7 @@ class ApprovalRecord:
         accepted: True or False by the answer; None where it is not known: the approval may have arrived.
         final: whether a refusal is final.
         note: the reason to approve, or the error.
+        due: when the cloud may be asked again, where it said so.
     """
 
     id: int
@@ -79,6 +80,7 @@ class ApprovalRecord:
     accepted: bool | None
     final: bool
     note: str
+    due: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

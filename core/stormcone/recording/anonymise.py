@@ -167,8 +167,8 @@ class Anonymiser:
         return f"name-{digest[:10]}"
 
     def _digits(self, value: str) -> str:
-        number = int(self._digest(value), 16) % 9 * 10 ** (len(value) - 1)
-        return str(10 ** (len(value) - 1) + number % (9 * 10 ** (len(value) - 1)))
+        smallest = 10 ** (len(value) - 1)
+        return str(smallest + int(self._digest(value), 16) % (9 * smallest))
 
     def _remember(self, value: str, pseudonym: str) -> str:
         if value.casefold() not in self._known:

@@ -121,6 +121,11 @@ GUARDS = (
         lambda f: not f.machine.affected_by(f.event), ApprovalAnswer.NO, lambda f: f"it does not name {f.machine.name}"
     ),
     Rule(
+        lambda f: f.machine.disputed,
+        ApprovalAnswer.NO,
+        lambda f: f"the cloud calls this machine {f.machine.reported_name}, not {f.machine.name} (--machine)",
+    ),
+    Rule(
         _leaderless_neighbours,
         ApprovalAnswer.NO,
         lambda f: f"it also names {', '.join(f.neighbours)} and {f.machine.name} is not their leader",

@@ -9,7 +9,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from stormcone.model import EventKey, Impact, Machine, MaintenanceEvent, Observation, Origin, Outcome, Phase
+from stormcone.model import Ending, EventKey, Impact, Machine, MaintenanceEvent, Observation, Origin, Outcome, Phase
+
+Verdicts = Mapping[EventKey, Outcome | Ending | None]
+"""What a cloud says of events that it no longer lists; None where it does not know."""
 
 
 class ChangeKind(StrEnum):
@@ -44,7 +47,7 @@ MOVES = (
 
 _KINDS = {(move.before, move.after): move.kind for move in MOVES}
 
-REVISED_FIELDS = ("impact", "cause", "resources", "not_before", "not_after", "duration", "approval")
+REVISED_FIELDS = ("impact", "cause", "resources", "not_before", "not_after", "duration", "approval", "native_status")
 """A difference in one of these is a revision; a new wording is not."""
 
 _UNSAID: Mapping[str, object] = {
@@ -141,7 +144,7 @@ def advance(
     observation: Observation,
     now: datetime,
     machine: Machine,
-    verdicts: Mapping[EventKey, Outcome | None] | None = None,
+    verdicts: Verdicts | None = None,
 ) -> tuple[Change, ...]:
     """What an observation means for what is known, as steps in the order of the observation.
 
@@ -165,10 +168,12 @@ def advance(
             continue
         entry = known[event.key]
         reported = verdicts[event.key] if verdicts is not None else None
+        ending = reported if isinstance(reported, Ending) else Ending(reported or infer_outcome(entry, now, machine))
         ended = event.but(
             phase=Phase.ENDED,
-            outcome=reported or infer_outcome(entry, now, machine),
+            outcome=ending.outcome,
             outcome_origin=Origin.REPORTED if reported else Origin.INFERRED,
+            native_status=ending.native_status or event.native_status,
         )
         changes.append(Change(kind=ChangeKind.ENDED, event=ended, before=event, episode=entry.episode))
     return tuple(changes)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from stormcone.handlers import App, Handler, Stage
-from stormcone.model import MaintenanceEvent, Phase
+from stormcone.model import Approval, MaintenanceEvent, Phase
 from stormcone.rules.lifecycle import Change, ChangeKind
 
 FIRST_BACKOFF = timedelta(seconds=1)
@@ -209,17 +209,22 @@ def begin_at(handler: Handler, event: MaintenanceEvent) -> datetime | None:
         return None
 
 
+def time_of(event: MaintenanceEvent) -> datetime | None:
+    """When the event begins by itself, at the earliest; None where that is not known, or not without consent."""
+    return None if event.approval is Approval.CONSENT else event.not_before
+
+
 def deadline(run: Run, handler: Handler, event: MaintenanceEvent, *, started: datetime | None) -> datetime | None:
     """When the attempt that is running, or about to, must be done; None where there is no limit.
 
     Prepare has until the event's time, or its start if that came first. Where that time had passed when the
-    attempt began, the timeout alone counts.
+    attempt began, the timeout alone counts; so it does for an event that waits for consent, until it has begun.
     """
     limits = []
     if handler.timeout is not None and run.begun is not None:
         limits.append(run.begun + handler.timeout)
     if run.stage is Stage.PREPARE:
-        ends = [time for time in (event.not_before, started) if time is not None]
+        ends = [time for time in (time_of(event), started) if time is not None]
         limits.extend(time for time in ends if run.begun is None or time > run.begun)
     return min(limits, default=None)
 
@@ -256,7 +261,8 @@ def settle(run: Run, handler: Handler, event: MaintenanceEvent, attempt: Attempt
         return Settled(RunState.FAILED, None, f"{attempt.note} (tried {run.attempt} times)")
     wished = backoff(run.attempt) if attempt.after is None else attempt.after
     again = now + min(max(wished, SHORTEST_PAUSE), LONGEST_PAUSE)
-    if run.stage is Stage.PREPARE and event.not_before is not None and again >= event.not_before > now:
+    begins = time_of(event)
+    if run.stage is Stage.PREPARE and begins is not None and again >= begins > now:
         return Settled(RunState.FAILED, None, f"{attempt.note} (the next try would come after the event's time)")
     if why := outdated(run, event):
         return Settled(RunState.FAILED, None, f"{attempt.note} (not tried again: {why})")

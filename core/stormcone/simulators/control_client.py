@@ -84,7 +84,7 @@ class ControlClient:
             "resources": list(resources),
             "not_before": not_before.astimezone(UTC).isoformat(),
             "duration_seconds": _seconds(duration),
-            "started_seconds": _seconds(started_for),
+            "started_for_seconds": _seconds(started_for),
             "native_type": native_type,
             "cause": cause,
             "description": description,

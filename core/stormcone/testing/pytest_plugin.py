@@ -1,148 +1,15 @@
-"""The pytest plug-in: simulators and an agent as fixtures, on a clock that stands still until the test moves it.
+"""What every pytest in an environment with stormcone gets: one marker, and nothing that could clash or costs time.
 
-Loaded by every pytest in an environment that has stormcone, so nothing heavy is imported before a fixture is used.
+The fixtures have short names, so a project asks for them: `pytest_plugins = ["stormcone.testing.fixtures"]`.
 """
-
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from stormcone.clock import ManualClock
-    from stormcone.handlers import App
-    from stormcone.simulators.contract import Replay, Simulator
-    from stormcone.testing import AgentDriver
-
-SIMULATORS = tuple(sorted(entry_points(group="stormcone.simulators").names))
-
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say what the markers are for."""
-    for line in (
-        "machines(*names): the machines of this test's simulators, the agent's own first (stormcone).",
-        "agent(machine=None, thread=False): where `agent` runs, and whether in a thread of its own (stormcone).",
-    ):
-        config.addinivalue_line("markers", line)
-
-
-@pytest.fixture
-def stormcone_clock() -> "ManualClock":
-    """The clock that this test's simulators and agents share; it moves by `advance` alone."""
-    from stormcone.clock import ManualClock
-
-    return ManualClock()
-
-
-@pytest.fixture
-def make_simulator(
-    request: pytest.FixtureRequest, stormcone_clock: "ManualClock"
-) -> Iterator[Callable[..., "Simulator"]]:
-    """Starts a simulator by the name of its cloud; takes machines by argument, or by the marker `machines`."""
-    from stormcone.plugins import simulator_class
-    from stormcone.simulators.contract import SimulatorOptions
-
-    marker = request.node.get_closest_marker("machines")
-    marked = marker.args if marker else ()
-    with ExitStack() as stack:
-
-        def make(cloud: str, *machines: str, **settings: str) -> "Simulator":
-            named = {name.replace("_", "-"): value for name, value in settings.items()}
-            options = SimulatorOptions(machines=machines or marked, clock=stormcone_clock, settings=named)
-            return stack.enter_context(simulator_class(cloud).from_options(options))
-
-        yield make
-
-
-@pytest.fixture
-def azure(make_simulator: Callable[..., "Simulator"]) -> "Simulator":
-    """A running simulator of Azure's metadata service."""
-    return make_simulator("azure")
-
-
-@pytest.fixture
-def alibaba(make_simulator: Callable[..., "Simulator"]) -> "Simulator":
-    """A running simulator of Alibaba Cloud's ECS API and metadata service."""
-    return make_simulator("alibaba")
-
-
-@pytest.fixture(params=SIMULATORS)
-def simulator(request: pytest.FixtureRequest, make_simulator: Callable[..., "Simulator"]) -> "Simulator":
-    """A running simulator of each cloud in turn: the test runs once for each."""
-    return make_simulator(request.param)
-
-
-@pytest.fixture
-def replay(stormcone_clock: "ManualClock") -> Iterator[Callable[..., "Replay"]]:
-    """Starts a replay of what `stormcone record` wrote down, of one machine or several: `replay("incident.yaml")`.
-
-    It is a simulator like the others, for `agent_on(simulator=...)`; `differences()` says what came otherwise.
-    """
-    from stormcone.plugins import simulator_class
-    from stormcone.recording import read_trace
-    from stormcone.simulators.contract import Replays, SimulatorOptions
-
-    with ExitStack() as stack:
-
-        def make(*traces: "str | Path") -> "Replay":
-            read = [read_trace(trace) for trace in traces]
-            kind = simulator_class(read[0].header.provider)
-            if not issubclass(kind, Replays):
-                pytest.fail(f"the simulator of {kind.name} cannot replay traces", pytrace=False)
-            return stack.enter_context(kind.replay(read, SimulatorOptions(clock=stormcone_clock)))
-
-        yield make
-
-
-@pytest.fixture
-def agent_on(request: pytest.FixtureRequest) -> Iterator[Callable[..., "AgentDriver"]]:
-    """Starts an agent: `agent_on("db-1", app=..., simulator=..., thread=True)`; what is left out is the test's own."""
-    from stormcone.testing import AgentDriver
-
-    with ExitStack() as stack:
-
-        def make(
-            machine: str | None = None,
-            *,
-            app: "App | None" = None,
-            simulator: "Simulator | None" = None,
-            thread: bool = False,
-        ) -> "AgentDriver":
-            chosen = simulator or _simulator_of(request)
-            handlers = app if app is not None else _app_of(request)
-            return stack.enter_context(AgentDriver(chosen, handlers, machine=machine, thread=thread))
-
-        yield make
-
-
-@pytest.fixture
-def agent(request: pytest.FixtureRequest, agent_on: Callable[..., "AgentDriver"]) -> "AgentDriver":
-    """An agent of the test's `app` on the simulator that the test uses: on its first machine, in the test's thread.
-
-    The marker `agent` says otherwise.
-    """
-    marker = request.node.get_closest_marker("agent")
-    return agent_on(**marker.kwargs) if marker else agent_on()
-
-
-def _simulator_of(request: pytest.FixtureRequest) -> "Simulator":
-    used = [name for name in ("simulator", *SIMULATORS) if name in request.fixturenames]
-    if not used:
-        wanted = ", ".join(("simulator", *SIMULATORS))
-        pytest.fail(f"an agent needs a simulator: let the test take one of {wanted} as well", pytrace=False)
-    if len(used) > 1:
-        pytest.fail(f"the test takes {' and '.join(used)}: say which with agent_on(simulator=...)", pytrace=False)
-    chosen: Simulator = request.getfixturevalue(used[0])
-    return chosen
-
-
-def _app_of(request: pytest.FixtureRequest) -> "App":
-    try:
-        app: App = request.getfixturevalue("app")
-    except pytest.FixtureLookupError:
-        pytest.fail("an agent runs the test's own app: write a fixture `app` that returns an App", pytrace=False)
-    return app
+    """Say what the marker is for."""
+    config.addinivalue_line(
+        "markers",
+        "stormcone(machines=[...], machine=None, thread=False): the machines of this test's simulators, on which "
+        "of them `agent` runs (the first), and whether in threads of its own; for `stormcone.testing.fixtures`.",
+    )

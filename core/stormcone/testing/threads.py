@@ -19,14 +19,11 @@ from stormcone.clouds.contract import Provider
 _PATIENCE = 30.0
 """Real seconds that an agent in threads of its own may take for one poll and all that follows from it."""
 
-_HELD_UP = 0.25
-"""Real seconds after which a call of the provider is taken to wait for the clock, as where a fault delays an answer."""
-
-_NUDGE = 0.005
-"""Real seconds between two steps of the clock, of a second each, for what waits for it."""
+_NUDGE = 0.002
+"""Real seconds between two looks at whether a call of the provider waits for the clock, as where a fault delays it."""
 
 _LONGEST_CALL = 300
-"""Seconds of the clock that one call of the provider is given; after that only real time goes on."""
+"""Seconds of the clock that one call of the provider is given; what is held back longer has only real time."""
 
 
 class Mode(Protocol):
@@ -73,6 +70,13 @@ class ObligingClock:
             self.sleep(seconds)
 
 
+def move_on(clock: ManualClock, limit: float) -> None:
+    """Let the clock come to the next moment that a simulator's answer is held back for; where none is, it stands."""
+    expected = clock.expected
+    if expected is not None and expected <= limit:
+        clock.advance(max(0.0, expected - clock.monotonic()))
+
+
 class _Patient:
     """A provider whose calls are made beside the test's thread, so that the clock can go on where one waits for it."""
 
@@ -87,13 +91,10 @@ class _Patient:
 
     def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:
         future = self._beside.submit(work, *arguments)
-        wait([future], _HELD_UP)
-        given = 0
+        begun = self._clock.monotonic()
         while not future.done():
-            if given < _LONGEST_CALL:
-                self._clock.advance(seconds=1)
-                given += 1
             wait([future], _NUDGE)
+            move_on(self._clock, begun + _LONGEST_CALL)
         return future.result()
 
     def close(self) -> None:
@@ -142,7 +143,9 @@ class _WatchedClock:
         self.monotonic = clock.monotonic
 
     def sleep(self, seconds: float) -> None:
-        self.wait(threading.Event(), seconds)
+        """As a provider pauses before it asks again."""
+        with self._clock.expecting(self._clock.monotonic() + seconds):
+            self.wait(threading.Event(), seconds)
 
     def wait(self, wake: threading.Event, seconds: float | None) -> None:
         thread = threading.current_thread()
@@ -226,12 +229,11 @@ class InOwnThreads:
         return ", ".join(sorted(thread.name for thread in tuple(self._work))) or "nothing is being done"
 
     def _until(self, condition: Callable[[], bool], otherwise: str, *, nudge: bool = True) -> None:
-        begun = time.monotonic()
+        begun, limit = time.monotonic(), self._manual.monotonic() + _LONGEST_CALL
         while not condition():
             waited = time.monotonic() - begun
             if waited > _PATIENCE:
                 raise AssertionError(f"{otherwise} within {_PATIENCE:g} s")
-            if nudge and waited > _HELD_UP:
-                self._manual.advance(seconds=1)
-                time.sleep(_NUDGE)
+            if nudge:
+                move_on(self._manual, limit)
             time.sleep(0.0005)

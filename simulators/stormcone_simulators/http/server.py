@@ -17,7 +17,8 @@ from typing import Any
 import h11
 
 from stormcone.clock import ManualClock, SystemClock
-from stormcone.errors import SimulationError
+from stormcone.errors import PortInUse, SimulationError
+from stormcone.text import one_line
 from stormcone_simulators.http.messages import Request, Response, problem
 from stormcone_simulators.http.waiting import LoopClock
 
@@ -194,7 +195,8 @@ class Server:
         clock: what `answer` and the faults sleep on.
 
     Raises:
-        SimulationError: the port is in use or may not be bound.
+        PortInUse: the port is in use or may not be bound.
+        SimulationError: it cannot be served, as where there is no file descriptor left.
     """
 
     def __init__(self, answer: Answer, *, bind: str, port: int, clock: ManualClock | SystemClock) -> None:
@@ -206,15 +208,20 @@ class Server:
         try:
             self._socket = socket.create_server((bind, port), family=family, backlog=_BACKLOG)
         except OSError as error:
-            raise SimulationError(
+            raise PortInUse(
                 f"cannot listen on port {port} of {bind}: {error.strerror}; choose another, or port 0 for a free one"
             ) from error
         self.port: int = self._socket.getsockname()[1]
         self._ready = threading.Event()
+        self._failed: BaseException | None = None
         self._talks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name=f"simulator-{self.port}", daemon=True)
         self._thread.start()
         self._ready.wait()
+        if self._failed is not None:
+            self._thread.join()
+            self._socket.close()
+            raise SimulationError(f"cannot serve on port {port}: {one_line(self._failed)}") from self._failed
 
     def close(self) -> None:
         """Stop listening and drop every connection. Safe to call twice."""
@@ -223,8 +230,13 @@ class Server:
         self._thread.join()
 
     def _run(self) -> None:
-        with asyncio.Runner() as runner:
-            runner.run(self._serve())
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(self._serve())
+        except OSError as error:  # no file descriptor is left for its loop, say
+            self._failed = error
+        finally:
+            self._ready.set()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -256,7 +268,7 @@ class Server:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = ClientConnection(reader, writer, self._loop_clock)
-        with suppress(ConnectionError):
+        with suppress(OSError):  # the client has gone, and with it the connection
             await self._converse(line, str(writer.get_extra_info("peername")[0]))
             await line.close()
 

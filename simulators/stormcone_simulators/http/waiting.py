@@ -1,7 +1,7 @@
 """Waiting on a simulator's clock inside an event loop, without a thread for each who waits."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from stormcone.clock import ManualClock, SystemClock
 
@@ -27,11 +27,12 @@ class LoopClock:
 
         A moment, not a span: a clock that is advanced between two lines of the caller takes nothing from the wait.
         """
-        while (left := end - self._clock.monotonic()) > 0:
-            moved = self._moved
-            real = None if isinstance(self._clock, ManualClock) else left / self._clock.speed
-            with suppress(TimeoutError):
-                await asyncio.wait_for(moved.wait(), real)
+        with self._clock.expecting(end) if isinstance(self._clock, ManualClock) else nullcontext():
+            while (left := end - self._clock.monotonic()) > 0:
+                moved = self._moved
+                real = None if isinstance(self._clock, ManualClock) else left / self._clock.speed
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(moved.wait(), real)
 
     def _clock_moved(self) -> None:
         # The loop may have been closed between the clock's step and this call.

@@ -31,6 +31,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome
+from stormcone.text import LONGEST_SPAN, SPAN_PATTERN, UNITS, span_of
 from stormcone_simulators.http.faults import FaultRule
 from stormcone_simulators.scenarios.toml_lines import Place, lines_of
 
@@ -39,14 +40,7 @@ MAX_TEXT = 256 * 1024
 
 MAX_STEPS = 1_000
 
-LONGEST = timedelta(days=3660)
-"""No span of time in a scenario is longer: ten years, as in the control API."""
-
-UNITS = MappingProxyType({"d": 86400, "h": 3600, "m": 60, "s": 1})
-"""The units of a span of time, in seconds."""
-
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_SPAN = re.compile(r"([0-9]{1,9})([smhd])")
 
 
 class UnknownScenario(SimulationError):
@@ -54,18 +48,15 @@ class UnknownScenario(SimulationError):
 
 
 def _span(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        span = value
-    elif isinstance(value, str) and (match := _SPAN.fullmatch(value)):
-        span = timedelta(seconds=int(match[1]) * UNITS[match[2]])
-    else:
-        raise ValueError(f'a span of time is written like "90s", "15m", "2h" or "7d", not {value!r:.40}')
-    if not timedelta(0) <= span <= LONGEST or span.microseconds:
+    span = value if isinstance(value, timedelta) else span_of(value if isinstance(value, str) else repr(value))
+    if not timedelta(0) <= span <= LONGEST_SPAN or span.microseconds:
         raise ValueError("a span of time is whole seconds, from none to ten years")
     return span
 
 
-Span = Annotated[timedelta, BeforeValidator(_span), WithJsonSchema({"type": "string", "pattern": f"^{_SPAN.pattern}$"})]
+Span = Annotated[
+    timedelta, BeforeValidator(_span), WithJsonSchema({"type": "string", "pattern": f"^(?:{SPAN_PATTERN})$"})
+]
 
 
 class Domain(BaseModel):
@@ -376,7 +367,7 @@ def _value(value: Any) -> str:
     """A value as TOML."""
     if isinstance(value, timedelta):
         seconds = value // timedelta(seconds=1)
-        unit = next(unit for unit, length in UNITS.items() if seconds % length == 0 and (seconds or unit == "s"))
+        unit = next(unit for unit in "dhms" if seconds % UNITS[unit] == 0 and (seconds or unit == "s"))
         return f'"{seconds // UNITS[unit]}{unit}"'
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{_key(key)} = {_value(each)}" for key, each in value.items()) + " }"

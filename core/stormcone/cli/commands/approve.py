@@ -6,7 +6,7 @@ from contextlib import closing
 
 import click
 
-from stormcone.agent.notices import describe
+from stormcone.agent.notices import describe, disputed
 from stormcone.cli.console import print_json, say
 from stormcone.cli.options import json_option, source_options
 from stormcone.clock import SystemClock
@@ -34,6 +34,8 @@ def command(
     """
     with closing(open_provider(ProviderOptions.of(source, SystemClock()))) as provider:
         ours = provider.identify()
+        if dispute := disputed(ours):
+            raise RequestRefused(dispute)
         found = _find(event_id, provider.poll())
         neighbours = ours.neighbours_in(found)
         if neighbours and not yes:

@@ -10,8 +10,9 @@ import click
 
 from stormcone.agent.notices import NoticeKind
 from stormcone.cli.console import is_terminal, say
-from stormcone.cli.director import NOTICE, SPEED, Beat, Director, clouds, lacking, staged
+from stormcone.cli.director import NOTICE, SPEED, Beat, Director, clouds, staged
 from stormcone.cli.render import story_text
+from stormcone.detect import lacking
 from stormcone.errors import ProviderUnavailable, StormconeError
 from stormcone.journal import Journal
 from stormcone.journal.timeline import timeline

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from stormcone.agent.boot_id import read_boot_id
-from stormcone.agent.notices import misnamed
+from stormcone.agent.notices import disputed, misnamed
 from stormcone.cli.console import print_json, say
 from stormcone.cli.options import journal_option, json_option, source_options
 from stormcone.clock import SystemClock
@@ -75,6 +75,8 @@ def _checks(options: ProviderOptions, journal: Path) -> Iterator[Check]:
             continue
         with closing(finding.provider) as provider:
             yield Check(f"cloud {finding.name}", True, f"this is {_where(finding.machine)}")
+            if dispute := disputed(finding.machine):
+                yield Check(f"{finding.name} machine", False, dispute)
             yield from _reach(finding.name, provider, finding.machine)
 
 

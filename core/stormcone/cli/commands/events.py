@@ -17,7 +17,7 @@ from stormcone.detect import open_provider
 from stormcone.errors import ProviderError
 from stormcone.model import Machine, Observation
 from stormcone.simulators.control_client import clock_of
-from stormcone.text import printable, stamp
+from stormcone.text import iso, printable, stamp
 
 
 @click.command("events")
@@ -78,7 +78,7 @@ def _watch(provider: Provider, machine: Machine, clock: SystemClock, pause: floa
 def _show_change(seen: Observation, machine: Machine, clock: SystemClock, *, as_json: bool) -> None:
     if as_json:  # one line each time, for programs that read lines
         events = [event_json(event, machine) for event in seen.events]
-        say(json.dumps({"at": clock.now().isoformat(), "events": events, "problems": list(seen.problems)}))
+        say(json.dumps({"at": iso(clock.now()), "events": events, "problems": list(seen.problems)}))
     else:
         say(f"— {stamp(clock.now())}")
         _show(seen, machine, clock, as_json=False)

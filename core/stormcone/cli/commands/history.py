@@ -12,6 +12,7 @@ from stormcone.errors import StormconeError
 from stormcone.journal import Episode, Journal
 from stormcone.journal.sqlite.damage import damaged
 from stormcone.journal.timeline import TimelineEntry, timeline
+from stormcone.text import iso
 
 
 @click.command("history")
@@ -71,13 +72,12 @@ def _document(episode: Episode, story: list[TimelineEntry]) -> dict[str, Any]:
     return {
         "event": event_json(episode.event),
         "episode": episode.number,
-        "first_seen": episode.first_seen.isoformat(),
-        "started": episode.started.isoformat() if episode.started else None,
-        "ended": episode.ended.isoformat() if episode.ended else None,
+        "first_seen": iso(episode.first_seen),
+        "started": iso(episode.started) if episode.started else None,
+        "ended": iso(episode.ended) if episode.ended else None,
         "approved": episode.approved,
         "decision": episode.decision,
         "timeline": [
-            {"at": entry.at.isoformat(), "who": entry.who, "what": entry.what, "result": entry.result}
-            for entry in story
+            {"at": iso(entry.at), "who": entry.who, "what": entry.what, "result": entry.result} for entry in story
         ],
     }

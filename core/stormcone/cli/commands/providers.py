@@ -6,6 +6,7 @@ import click
 
 from stormcone.cli.console import print_json, say, warn
 from stormcone.cli.options import json_option
+from stormcone.detect import lacking
 from stormcone.plugins import PROVIDERS, SIMULATORS, Plugins, load_plugins
 
 
@@ -30,6 +31,9 @@ def command(as_json: bool) -> None:
     for plugins in groups.values():
         for broken in plugins.broken:
             warn(f"{broken.name} of {broken.distribution} is broken: {broken.error}")
+    for name in sorted(groups["providers"].found):
+        if lack := lacking(name):
+            warn(f"{name} cannot work yet: {lack}")
 
 
 def _abilities(plugin: type[Any]) -> list[str]:
@@ -47,7 +51,12 @@ def _abilities(plugin: type[Any]) -> list[str]:
 def _document(plugins: Plugins) -> dict[str, Any]:
     return {
         "found": [
-            {"name": name, "distribution": plugins.distributions[name], "can": _abilities(plugin)}
+            {
+                "name": name,
+                "distribution": plugins.distributions[name],
+                "can": _abilities(plugin),
+                "lacks": (lacking(name) if plugins.group == PROVIDERS else "") or None,
+            }
             for name, plugin in sorted(plugins.found.items())
         ],
         "broken": [

@@ -133,15 +133,16 @@ class _GoingOn:
     """The events whose ends are still to come, so that the cloud is asked for these as an agent asks."""
 
     def __init__(self) -> None:
-        self._keys: frozenset[EventKey] = frozenset()
+        self._ids: dict[EventKey, str] = {}
 
-    def __call__(self) -> frozenset[EventKey]:
-        return self._keys
+    def __call__(self) -> dict[EventKey, str]:
+        return self._ids
 
     def see(self, answer: PollResult) -> None:
         """Take note of what is listed, and of what is said to have ended."""
         if answer.observation is None:
             return
-        listed = {event.key: event.phase for event in answer.observation.events}
-        ended = {key for key, phase in listed.items() if phase is Phase.ENDED}
-        self._keys = (self._keys | set(listed)) - ended - set(answer.verdicts or ())
+        listed = answer.observation.events
+        ended = {event.key for event in listed if event.phase is Phase.ENDED} | set(answer.verdicts or ())
+        known = {**self._ids, **{event.key: event.id for event in listed}}
+        self._ids = {key: identifier for key, identifier in known.items() if key not in ended}

@@ -12,6 +12,7 @@ import click
 from stormcone.agent.loop import Agent
 from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.agent.settings import KEEP, AgentSettings
+from stormcone.cli.commands.check import approval_of, summary_of
 from stormcone.cli.options import Span, gathered, interval_option, journal_option, json_option, source_options
 from stormcone.cli.run_output import RunOutput
 from stormcone.cli.signals import run_until_told, until_stopped
@@ -129,7 +130,7 @@ def command(
 
     FILE.py holds handlers and an `app` (or another name, after a colon). Without one, give commands: each gets the
     event as JSON on standard input and as STORMCONE_* variables; exit status 0 is done, 75 is "try again", anything
-    else has failed.
+    else has failed. No shell runs the line: for pipes, variables and the like write sh -c '...'.
 
     \b
     stormcone run handlers.py
@@ -148,14 +149,21 @@ def command(
                     Journal.open(place, replace_at=clock.now()) as book,
                     closing(_open(options, book)) as provider,
                 ):
-                    book.loss = loss or book.loss
                     machine = _first_identity(provider, book)
+                    if loss is None:
+                        _say_what_is_run(app, clock, output)
+                    book.loss = loss or book.loss
                     agent = Agent(
                         provider, app, book, settings=settings, clock=clock, machine=machine, listener=output.tell
                     )
                     loss = _watch(agent, book, clock)
         kept = "nothing was done, nothing is kept" if settings.dry_run else f"{journal} keeps what was seen and done"
         output.tell(Notice(clock.now(), NoticeKind.STOPPED, f"stopped; {kept}"))
+
+
+def _say_what_is_run(app: App, clock: Clock, output: RunOutput) -> None:
+    for line in (*map(summary_of, app.handlers), f"approval: {approval_of(app)}"):
+        output.tell(Notice(clock.now(), NoticeKind.HANDLER, line))
 
 
 def _watch(agent: Agent, journal: Journal, clock: Clock) -> str:

@@ -24,7 +24,7 @@ from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome
 from stormcone.plugins import provider_class
 from stormcone.simulators.control_client import DEFAULT_ENDPOINT, ControlClient, clock_of
-from stormcone.text import printable, stamp
+from stormcone.text import iso, printable, stamp
 
 _endpoint = endpoint_option("The simulator's address.", DEFAULT_ENDPOINT)
 
@@ -127,7 +127,7 @@ def _announce(impact: Impact) -> click.Command:
             "ids": list(ids),
             "impact": impact.value,
             "machines": list(machines),
-            "not_before": not_before.isoformat(),
+            "not_before": iso(not_before),
         }
         said = [f"Announced: {impact} of {', '.join(machines)}, not before {stamp(not_before)}."]
         reach = _reach(source)
@@ -208,7 +208,7 @@ def advance(by: timedelta, endpoint: str, as_json: bool) -> None:
     with ControlClient(endpoint) as control:
         control.call("POST", "clock", {"advance_seconds": by.total_seconds()})
         now = control.now()
-    _report({"now": now.isoformat()}, f"The simulator's time is {stamp(now)}.", as_json=as_json)
+    _report({"now": iso(now)}, f"The simulator's time is {stamp(now)}.", as_json=as_json)
 
 
 @command.command("clock")
@@ -224,7 +224,7 @@ def clock(speed: float | None, endpoint: str, as_json: bool) -> None:
         "it stands still until it is advanced" if shown["speed"] is None else f"{shown['speed']:g} times the real pace"
     )
     _report(
-        {"now": now.isoformat(), "speed": shown["speed"]},
+        {"now": iso(now), "speed": shown["speed"]},
         f"The simulator's time is {stamp(now)}: {pace}.",
         as_json=as_json,
     )

@@ -110,4 +110,5 @@ def approval(row: sqlite3.Row) -> ApprovalRecord:
         accepted=None if row["accepted"] is None else bool(row["accepted"]),
         final=bool(row["final"]),
         note=row["note"],
+        due=_maybe_time(row["due"]) if "due" in row.keys() else None,  # noqa: SIM118 - a reader upgrades nothing
     )

@@ -75,7 +75,24 @@ CREATE TABLE approvals (
 CREATE INDEX approvals_of ON approvals (episode);
 """
 
-UPGRADES = (_VERSION_1,)
+# What a machine has ever been known for: its id, and what events call it. `machine` is its key, which never changes.
+_VERSION_2 = """
+CREATE TABLE machines (
+    id INTEGER PRIMARY KEY,
+    provider TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    name TEXT NOT NULL,
+    is_id INTEGER NOT NULL,
+    UNIQUE (provider, machine, name, is_id)
+);
+INSERT OR IGNORE INTO machines (provider, machine, name, is_id)
+    SELECT provider, machine, machine, machine <> lower(name) FROM lives ORDER BY id;
+INSERT OR IGNORE INTO machines (provider, machine, name, is_id)
+    SELECT provider, machine, lower(name), 0 FROM lives ORDER BY id;
+ALTER TABLE approvals ADD COLUMN due TEXT;
+"""
+
+UPGRADES = (_VERSION_1, _VERSION_2)
 """Statement n brings a journal from version n to n + 1; never edit one that has been released, add one."""
 
 VERSION = len(UPGRADES)

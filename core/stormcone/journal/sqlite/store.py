@@ -62,6 +62,7 @@ class Journal(JournalStore):
     def __init__(self, connection: sqlite3.Connection, path: str, lock: FileLock | None = None) -> None:
         self._connection = connection
         self._lock = lock
+        self._keys: dict[Machine, str] = {}
         self.path = path
         self.loss = ""
 
@@ -174,18 +175,19 @@ class Journal(JournalStore):
         Answers the life's number and how many such runs there are.
         """
         with self.transaction():
+            key = self._get_to_know(machine)
             life = self._insert(
                 "lives",
                 begun=to_text(at),
                 provider=machine.provider,
-                machine=_machine_key(machine),
+                machine=key,
                 name=machine.name,
                 boot_id=machine.boot_id,
             )
             cut_off = self._connection.execute(
                 "UPDATE runs SET state = ? WHERE state = ? AND episode IN"
                 " (SELECT id FROM episodes WHERE provider = ? AND machine = ?)",
-                (RunState.PENDING, RunState.RUNNING, machine.provider, _machine_key(machine)),
+                (RunState.PENDING, RunState.RUNNING, machine.provider, key),
             )
             return life, cut_off.rowcount
 
@@ -202,12 +204,12 @@ class Journal(JournalStore):
 
     def unfinished(self, machine: Machine) -> list[Episode]:
         """The machine's episodes that are going on, or have ended with work left to do, oldest first."""
-        return self._read(rows.episode, _EPISODE + _UNFINISHED, machine.provider, _machine_key(machine))
+        return self._read(rows.episode, _EPISODE + _UNFINISHED, machine.provider, self._key(machine))
 
     def latest(self, machine: Machine, keys: Iterable[EventKey]) -> list[Episode]:
         """The machine's last episode of each of the events, where there is one."""
         query = f"{_EPISODE} WHERE provider = ? AND machine = ? AND key = ? ORDER BY number DESC LIMIT 1"
-        name = _machine_key(machine)
+        name = self._key(machine)
         return [found for key in keys for found in self._read(rows.episode, query, key.provider, name, key.id)]
 
     def episodes(self) -> list[Episode]:
@@ -231,7 +233,7 @@ class Journal(JournalStore):
             number = self._insert(
                 "episodes",
                 provider=change.event.key.provider,
-                machine=_machine_key(machine),
+                machine=self._key(machine),
                 key=change.event.key.id,
                 number=change.episode,
                 event=event,
@@ -324,13 +326,25 @@ class Journal(JournalStore):
         with self.transaction():
             return self._insert("approvals", episode=episode, asked=to_text(at), note=reason)
 
-    def answer_approval(self, approval: int, at: datetime, *, accepted: bool | None, final: bool, note: str) -> None:
-        """The answer has come, or an error in place of one (None); an empty note keeps the reason."""
+    def answer_approval(
+        self,
+        approval: int,
+        at: datetime,
+        *,
+        accepted: bool | None,
+        final: bool,
+        note: str,
+        due: datetime | None = None,
+    ) -> None:
+        """The answer has come, or an error in place of one (None); an empty note keeps the reason.
+
+        `due` is when the cloud may be asked again, where it says so.
+        """
         with self.transaction():
             self._connection.execute(
-                "UPDATE approvals SET answered = ?, accepted = ?, final = ?, note = coalesce(nullif(?, ''), note)"
-                " WHERE id = ?",
-                (to_text(at), accepted, final, note, approval),
+                "UPDATE approvals SET answered = ?, accepted = ?, final = ?, due = ?,"
+                " note = coalesce(nullif(?, ''), note) WHERE id = ?",
+                (to_text(at), accepted, final, maybe_text(due), note, approval),
             )
 
     def approvals(self, episode: int) -> list[ApprovalRecord]:
@@ -387,7 +401,7 @@ class Journal(JournalStore):
             lambda row: int(row["id"]),
             "SELECT id FROM episodes WHERE provider = ? AND machine = ? AND key = ? AND number = ?",
             key.provider,
-            _machine_key(machine),
+            self._key(machine),
             key.id,
             change.episode,
         )
@@ -407,7 +421,46 @@ class Journal(JournalStore):
         if cursor.rowcount != 1:
             raise JournalError(f"run {run.id} is no longer {run.state}; another writer has the journal {self.path}")
 
+    def _key(self, machine: Machine) -> str:
+        """The machine's key in the tables, by whatever it is known for; of one that is new, its id or its name.
 
-def _machine_key(machine: Machine) -> str:
-    """A journal that was copied to another machine, in an image say, has no work for it."""
-    return (machine.id or machine.name).casefold()
+        A journal that was copied to another machine, in an image say, has no work for it: where both have ids, these
+        decide, and the same name says nothing.
+        """
+        if machine not in self._keys:
+            self._keys[machine] = self._look_up(machine)
+        return self._keys[machine]
+
+    def _look_up(self, machine: Machine) -> str:
+        ids, names = _known_for(machine)
+        known = self._read(
+            lambda row: (str(row["machine"]), str(row["name"]), bool(row["is_id"])),
+            "SELECT machine, name, is_id FROM machines WHERE provider = ? ORDER BY id DESC",
+            machine.provider,
+        )
+        for key, name, is_id in known:
+            if is_id and name in ids:
+                return key
+        others = {key for key, _, is_id in known if is_id and ids}
+        for key, name, is_id in known:
+            if not is_id and name in names and key not in others:
+                return key
+        return (machine.id or machine.name).casefold()
+
+    def _get_to_know(self, machine: Machine) -> str:
+        """The machine's key, with all that it is known for now noted under it; within a transaction."""
+        key = self._look_up(machine)
+        self._keys.clear()
+        ids, names = _known_for(machine)
+        for name, is_id in (*((name, True) for name in ids), *((name, False) for name in names)):
+            self._connection.execute(
+                "INSERT OR IGNORE INTO machines (provider, machine, name, is_id) VALUES (?, ?, ?, ?)",
+                (machine.provider, key, name, is_id),
+            )
+        return key
+
+
+def _known_for(machine: Machine) -> tuple[list[str], list[str]]:
+    """The machine's ids and its names, as they are compared."""
+    names = dict.fromkeys(name.casefold() for name in (machine.name, *machine.aliases) if name)
+    return [machine.id.casefold()] if machine.id else [], list(names)

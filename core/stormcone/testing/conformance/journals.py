@@ -292,6 +292,56 @@ class JournalSuite:
         announce(journal, Machine(provider="test", id="", name="web-0"))
         assert len(journal.unfinished(Machine(provider="test", id="", name="WEB-0"))) == 1
 
+    @pytest.mark.parametrize(
+        "later",
+        [
+            Machine(provider="test", id="", name="WEB-0"),
+            Machine(provider="test", id="", name="node-7", aliases=("web-0",)),
+            Machine(provider="test", id="vm-0", name="node-7"),
+            Machine(provider="test", id="VM-0", name="web-0"),
+        ],
+    )
+    def test_a_machine_is_found_by_whatever_it_has_ever_been_known_for(
+        self, journal: JournalStore, later: Machine
+    ) -> None:
+        """A name was given on the command line, or the cloud did not say the id this time: it is the same machine.
+
+        Source: `JournalStore.begin_life`.
+        """
+        journal.begin_life(NOW, MACHINE)
+        run = journal.begin_run(the_run(journal, announce(journal)), NOW)
+        _, cut_off = journal.begin_life(LATER, later)
+        assert cut_off == 1
+        assert [episode.id for episode in journal.unfinished(later)] == [run.episode]
+        _, cut_off = journal.begin_life(LATER, MACHINE)
+        assert [episode.id for episode in journal.unfinished(MACHINE)] == [run.episode]
+
+    def test_a_machine_whose_id_becomes_known_keeps_its_events(self, journal: JournalStore) -> None:
+        """At early boot a cloud may know a machine by its name alone.
+
+        Source: `JournalStore.begin_life`.
+        """
+        nameless = Machine(provider="test", id="", name="web-0")
+        journal.begin_life(NOW, nameless)
+        episode = announce(journal, nameless)
+        journal.begin_life(LATER, MACHINE)
+        renamed = Machine(provider="test", id="vm-0", name="web-9")
+        journal.begin_life(LATER, renamed)
+        for machine in (nameless, MACHINE, renamed):
+            assert [each.id for each in journal.unfinished(machine)] == [episode.id]
+
+    def test_a_machine_of_another_id_is_another_although_it_has_the_name(self, journal: JournalStore) -> None:
+        """A journal in an image that another machine of the same name is made of has no work for it.
+
+        Source: `JournalStore.begin_life`.
+        """
+        journal.begin_life(NOW, MACHINE)
+        announce(journal)
+        clone = Machine(provider="test", id="vm-9", name="web-0")
+        journal.begin_life(LATER, clone)
+        assert journal.unfinished(clone) == []
+        assert len(journal.unfinished(MACHINE)) == 1
+
     def test_latest_is_the_last_episode_of_an_id(self, journal: JournalStore) -> None:
         """An id that comes back after its end is a new episode, and the last one counts.
 
