@@ -117,6 +117,10 @@ class TestARecordedExchange:
         }
         assert cassette.play_count == (0 if RECORDING else 1)
 
+    def test_finds_the_instance_that_was_named(self, play, alibaba):
+        with play("describe_instances"):
+            assert alibaba.identify().id == "i-aaa"
+
     def test_makes_two_simulated_events_and_calls_one_off(self, play, alibaba):
         with play("create_and_cancel"):
             first, second = alibaba.simulate(Impact.REBOOT, resources=["i-aaa", "i-bbb"], not_before=NOT_BEFORE)

@@ -1,12 +1,15 @@
 """The provider against a cloud on a real socket, through the real SDK."""
 
 import json
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from stormcone.agent.loop import Agent
 from stormcone.agent.workers import InlineExecutor
+from stormcone.clock import ManualClock
 from stormcone.clouds.contract import Provider, ProviderOptions, Simulates
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused
 from stormcone.handlers import App, Handler
@@ -66,9 +69,24 @@ class TestIdentity:
         with pytest.raises(ProviderError, match="connection refused"):
             open_provider(machine="web-0", region="westeurope", endpoint=dead_url).identify()
 
-    def test_of_a_named_machine_without_a_region_asks_for_that_alone(self, cloud, open_provider):
-        assert open_provider(machine="i-there").identify().region == "cn-hangzhou"
-        assert ("GET", "/latest/meta-data/instance-id") not in cloud.paths()
+    def test_of_a_named_machine_without_a_region_asks_for_that_and_who_it_really_is(self, cloud, open_provider):
+        machine = open_provider(machine="i-there").identify()
+        assert (machine.id, machine.region, machine.reported_name) == ("i-there", "cn-hangzhou", "i-here")
+        assert machine.disputed
+        assert not open_provider(machine="i-here").identify().disputed
+
+    def test_of_an_instance_that_does_not_exist_is_none(self):
+        from stormcone_simulators.alibaba import AlibabaSimulator
+
+        with AlibabaSimulator(["i-here"], clock=ManualClock()) as simulator:
+            for name, there in (("i-here", True), ("i-nobody", False)):
+                options = replace(simulator.provider_options(), machine=name)
+                with closing(AlibabaProvider.from_options(options)) as provider:
+                    if there:
+                        assert provider.identify().id == name
+                        continue
+                    with pytest.raises(ProviderUnavailable, match="there is no instance i-nobody in cn-hangzhou"):
+                        provider.identify()
 
     def test_on_another_cloud_is_none(self, open_provider, dead_url):
         with pytest.raises(ProviderUnavailable, match="no Alibaba Cloud instance"):

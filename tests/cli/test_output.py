@@ -141,10 +141,19 @@ class TestEvents:
 
     def test_that_name_others_only_are_told_with_the_names_seen(self, stormcone: Run, simulator: Any) -> None:
         simulator.schedule(Impact.REBOOT, resources=["web-0", "web-1"])
-        for command in ("events", "doctor"):
+        for command, status in (("events", 0), ("doctor", 1)):
             said = stormcone(command, "--provider", "azure", "--endpoint", simulator.url, "--machine", "web-9")
-            assert said.status == 0
+            assert said.status == status
             assert "no event names this machine (web-9); they name web-0, web-1" in said.out + said.err
+
+    def test_under_a_wrong_name_are_not_approved(self, stormcone: Run, simulator: Any) -> None:
+        event = simulator.schedule(Impact.REBOOT, resources=["web-1"])
+        reach = ("--provider", "azure", "--endpoint", simulator.url, "--machine", "web-1")
+        said = stormcone("approve", event, *reach)
+        assert (said.status, simulator.events()[0]["approved_by"]) == (70, [])
+        assert "the cloud calls this machine web-0, not web-1: nothing is approved in that name" in said.err
+        said = stormcone("doctor", *reach)
+        assert "✗ azure machine: the cloud calls this machine web-0, not web-1" in said.out
 
     def test_are_none_where_nothing_is_announced(self, stormcone: Run, simulator: Any) -> None:
         said = stormcone("events", "--provider", "azure", "--endpoint", simulator.url)

@@ -53,9 +53,7 @@ def history(world, live):
 
 
 def app(approve):
-    loaded = load_app(str(EXAMPLE))
-    loaded.approve = approve
-    return loaded
+    return load_app(str(EXAMPLE)).but(approve=approve)
 
 
 BEFORE = ["announced", "prepare begins", "prepare ends"]

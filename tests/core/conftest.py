@@ -91,7 +91,11 @@ class Cloud:
         return Observation(events=tuple(self.listed.values()), complete=self.complete, problems=self.problems)
 
     def outcomes(self, ids: Collection[str]) -> Mapping[str, Outcome]:
-        return {name: outcome for name, outcome in self.known_outcomes.items() if name.casefold() in ids}
+        return {
+            name: outcome
+            for name, outcome in self.known_outcomes.items()
+            if name.casefold() in {each.casefold() for each in ids}
+        }
 
     def approve(self, event: MaintenanceEvent) -> None:
         self.approvals.append(event.id)

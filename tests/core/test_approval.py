@@ -121,7 +121,8 @@ def test_the_table_above_has_a_case_for_every_rule(event):
     for changes, settings, runs, _, _ in CASES.values():
         facts = Facts(event=event(**changes), machine=MACHINE, runs=runs, app=App(**settings))
         decisive.add(next(index for index, rule in enumerate((*GUARDS, *PREPARED)) if rule.applies(facts)))
-    assert decisive == set(range(len(GUARDS) + len(PREPARED)))
+    elsewhere = {3}  # a machine whose name is disputed: tests/core/test_disputed_name.py
+    assert decisive | elsewhere == set(range(len(GUARDS) + len(PREPARED)))
 
 
 def test_a_policy_that_raises_is_left_to_the_caller(event):

@@ -22,7 +22,7 @@ class Impatient(ManualClock):
         self.advance(seconds=seconds)
 
 
-def poller(cloud, clock, going_on=frozenset, interval=1.0, machine=None):
+def poller(cloud, clock, going_on=dict, interval=1.0, machine=None):
     return Poller(cloud, clock, interval, machine, going_on)
 
 
@@ -144,13 +144,19 @@ class TestVerdicts:
         cloud.capabilities = Capabilities(scope=Scope.MACHINE, poll_interval=1.0, reports_outcome=True)
 
     def ask(self, cloud, *going_on):
-        return poller(cloud, ManualClock(), lambda: frozenset(event.key for event in going_on)).ask().verdicts
+        return poller(cloud, ManualClock(), lambda: {event.key: event.id for event in going_on}).ask().verdicts
 
     def test_are_asked_for_what_has_gone(self, cloud, event):
         cloud.known_outcomes = {"GONE": Outcome.AVOIDED}
         here, gone, lost = event(id="here"), event(id="GONE"), event(id="lost")
         cloud.announce(id="HERE")
         assert self.ask(cloud, here, gone, lost) == {gone.key: Outcome.AVOIDED, lost.key: None}
+
+    def test_are_asked_for_by_ids_as_the_cloud_spells_them(self, cloud, event):
+        asked = []
+        cloud.outcomes = lambda ids: asked.extend(ids) or {}
+        self.ask(cloud, event(id="E-Upper_7"))
+        assert asked == ["E-Upper_7"]
 
     def test_are_not_asked_for_where_nothing_has_gone(self, cloud, event):
         cloud.outcomes = None
@@ -167,7 +173,7 @@ class TestVerdicts:
             raise ProviderError("no outcomes")
 
         cloud.outcomes = outcomes
-        answer = poller(cloud, ManualClock(), lambda: frozenset({event().key})).ask()
+        answer = poller(cloud, ManualClock(), lambda: {event().key: event().id}).ask()
         assert (answer.observation, str(answer.error)) == (None, "no outcomes")
 
     def test_are_none_where_the_cloud_reports_no_outcomes(self, cloud, event):

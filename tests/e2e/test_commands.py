@@ -77,10 +77,20 @@ class TestACommand:
         agent.says("not approved: commands did not prepare")
         assert home.approvals(simulator) == []
 
-    def test_that_does_not_exist_has_failed(self, home: Any, simulator: Any) -> None:
-        agent = watch(home, simulator, "--on-prepare", "/no/such/program")
-        reboot(simulator)
-        agent.says("the command '/no/such/program' cannot be started")
+    @pytest.mark.parametrize(
+        ("line", "status", "sentence"),
+        [
+            ("/no/such/program", 64, "there is no program /no/such/program"),
+            ("/etc/passwd", 64, "/etc/passwd is not executable"),
+            ("echo drain | socat stdio /run/haproxy.sock", 2, "no shell runs the command, so '|' would only be text"),
+        ],
+    )
+    def test_that_cannot_do_what_is_meant_is_refused_at_the_start(
+        self, home: Any, simulator: Any, line: str, status: int, sentence: str
+    ) -> None:
+        done = home.run("run", "--endpoint", simulator.url, "--on-prepare", line)
+        assert (done.returncode, done.stdout) == (status, "")
+        assert sentence in done.stderr.splitlines()[-1]
 
     def test_is_ended_at_its_deadline_with_all_that_it_started(self, home: Any, simulator: Any) -> None:
         agent = watch(home, simulator, "--on-prepare", SLEEPING)

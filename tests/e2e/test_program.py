@@ -29,6 +29,28 @@ def drain(event, context):
     except ValueError:
         context.log.exception("caught")
 """
+LINE = "at kind level text event handler stage logger traceback"
+
+# It prints, fails, and logs what cannot be made.
+LOUD = """
+import logging
+import sys
+
+from stormcone import App
+
+print("loaded")
+app = App()
+
+
+@app.prepare(retries=0)
+def drain(event, context):
+    print("draining")
+    print("half a line", end="")
+    print(" and its end")
+    context.log.info("%d", "three")
+    logging.getLogger("mine").warning("%s %s", 1)
+    {}["haproxy"]
+"""
 HOSTILE = "\x1b]0;owned\x07\r\nred\u202e"
 
 
@@ -99,13 +121,16 @@ class TestTheStoryOfRun:
         agent.says("drain.prepare done")
         assert agent.ends_by(signal.SIGTERM) == 0
         begins = next(place for place, line in enumerate(agent.out) if "drain.prepare begins" in line)
-        assert [line[22:] for line in agent.out[begins + 1 : begins + 4]] == [
+        ends = next(place for place, line in enumerate(agent.out) if "drain.prepare done" in line)
+        warning, error, first, *_, last, ended = agent.out[begins + 1 : ends + 1]
+        assert [line[22:] for line in (warning, error, ended)] == [
             "log              drain.prepare: warning: for  ]0;owned   red ",
             "log              drain.prepare: error: caught",
             "run ended        drain.prepare done",
         ]
-        assert agent.err[0] == "info: mine: aside:  ]0;owned   red "
-        assert agent.err[1] == "Traceback (most recent call last):"
+        assert first == "Traceback (most recent call last):"
+        assert last.startswith("ValueError: ")
+        assert agent.err == ["info: mine: aside:  ]0;owned   red "]
         assert all(line.isprintable() for line in (*agent.out, *agent.err))
 
     def test_is_one_json_document_a_line_with_json(self, home: Any, simulator: Any) -> None:
@@ -116,12 +141,53 @@ class TestTheStoryOfRun:
         agent.says("drain.prepare done")
         assert agent.ends_by(signal.SIGTERM) == 0
         told = [json.loads(line) for line in agent.out]
-        assert {tuple(line) for line in told} == {("at", "kind", "level", "text", "event", "handler", "stage")}
+        assert {tuple(line) for line in told} == {tuple(LINE.split())}
         logged = [line for line in told if line["kind"] == "log"]
         assert [line["level"] for line in logged] == ["warning", "debug", "error"]
         assert {(line["event"], line["handler"], line["stage"]) for line in logged} == {(event, "drain", "prepare")}
         assert logged[0]["text"] == f"for {HOSTILE}"
         assert told[-1]["kind"] == "stopped"
+
+    def test_is_json_to_the_last_line_whatever_a_handler_prints(self, home: Any, simulator: Any) -> None:
+        agent = home.start("run", home.write("h.py", LOUD), "--endpoint", simulator.url, "--interval", "0.1s", "--json")
+        agent.says("identified")
+        event = simulator.schedule("reboot", resources=["web-0"])
+        agent.says("drain.prepare failed")
+        assert agent.ends_by(signal.SIGTERM) == 0
+        told = [json.loads(line) for line in agent.out]
+        aside = [json.loads(line) for line in agent.err]
+        assert {tuple(line) for line in (*told, *aside)} == {tuple(LINE.split())}
+        printed = [line["text"] for line in told if line["kind"] == "print"]
+        assert printed == ["loaded", "draining", "half a line and its end"]
+        assert [line["logger"] for line in aside] == ["mine"]
+        assert "a log line cannot be made" in aside[0]["text"]
+        runs = [line for line in told if line["kind"].startswith("run_")]
+        assert {(line["event"], line["handler"], line["stage"]) for line in runs} == {(event, "drain", "prepare")}
+        first, *_, last = runs[-1]["traceback"].splitlines()
+        assert (first, last) == ("Traceback (most recent call last):", "KeyError: 'haproxy'")
+        assert 'h.py", line 18, in drain' in runs[-1]["traceback"]
+        assert "workers.py" not in runs[-1]["traceback"]
+
+    def test_has_an_error_with_its_traceback_once_for_each_run(self, home: Any, simulator: Any) -> None:
+        handlers = home.write("h.py", LOUD.replace("retries=0", "retries=2"))
+        agent = home.start("run", handlers, "--endpoint", simulator.url, "--interval", "0.1s")
+        agent.says("identified")
+        simulator.schedule("reboot", resources=["web-0"])
+        agent.says("(tried 3 times)")
+        assert agent.ends_by(signal.SIGTERM) == 0
+        failed = [place for place, line in enumerate(agent.out) if "drain.prepare failed" in line]
+        assert len(failed) == 3
+        assert agent.out[failed[0] + 1] == "Traceback (most recent call last):"
+        assert agent.out.count("KeyError: 'haproxy'") == 1
+
+    def test_says_first_what_is_run(self, home: Any, simulator: Any) -> None:
+        agent = home.start("run", home.write("h.py", LOGGING), "--endpoint", simulator.url)
+        agent.says("identified")
+        assert agent.ends_by(signal.SIGTERM) == 0
+        assert [line[22:] for line in agent.out[:2]] == [
+            "handler          drain: prepare; impacts all but none; prepares as soon as announced",
+            "handler          approval: once every prepare has succeeded",
+        ]
 
     def test_bears_nothing_raw_from_an_endpoint_that_is_hostile(self, home: Any, scripted: Any) -> None:
         event = {"EventId": f"E{HOSTILE}", "EventStatus": "Scheduled", "EventType": HOSTILE, "Resources": [HOSTILE]}
@@ -181,6 +247,53 @@ class TestAReaderThatGoesAway:
         home.until(lambda: "cloud ended" in home.history(), "the end of the event in the journal")
         assert agent.ends_by(signal.SIGTERM) == 0
         assert agent.err == []
+
+
+class TestAPlaceThatCannotBeWritten:
+    def test_is_one_sentence(self, home: Any) -> None:
+        with Path("/dev/full").open("w") as full:
+            for words in (["providers"], ["--help"], ["scenarios", "--json"]):
+                done = subprocess.run(
+                    [*home.program, *words], stdout=full, stderr=subprocess.PIPE, env=home.env, text=True, check=False
+                )
+                assert done.returncode == 1
+                (line,) = done.stderr.splitlines()
+                assert "No space left on device" in line
+
+    def test_does_not_end_an_agent(self, home: Any, simulator: Any) -> None:
+        with (
+            Path("/dev/full").open("w") as full,
+            subprocess.Popen(
+                [*home.program, "run", "--on-prepare", "true", "--endpoint", simulator.url, "--interval", "0.1s"],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                env=home.env,
+                text=True,
+            ) as agent,
+        ):
+            simulator.schedule("reboot", resources=["web-0"])
+            home.until(lambda: home.approvals(simulator), "the approval")
+            agent.terminate()
+            _, told = agent.communicate(timeout=30)
+        assert agent.returncode == 0
+        (line,) = told.splitlines()
+        assert line.startswith("warning: the output cannot be written any more (No space left on device)")
+
+    def test_may_be_a_folder_that_is_gone(self, home: Any) -> None:
+        folder = home.folder / "gone"
+        folder.mkdir()
+        script = f'cd "{folder}" && rmdir "{folder}" && exec "$@"'
+        for words in (["doctor"], ["check", "h.py"], ["run", "h.py"], ["record", "-o", "x.yaml"], ["history"]):
+            done = subprocess.run(
+                ["sh", "-c", script, "sh", *home.program, *words, *(["--endpoint", "http://127.0.0.1:1"] * 0)],
+                capture_output=True,
+                env={**home.env, "STORMCONE_ENDPOINT": "http://127.0.0.1:1"},
+                text=True,
+                check=False,
+            )
+            folder.mkdir(exist_ok=True)
+            assert done.returncode != 0, words
+            assert "Traceback" not in done.stderr, words
 
 
 class TestAnEmptyEnvironment:

@@ -13,7 +13,7 @@ GO_ON = {
 
 
 class TestWhatGoesOnUntilItIsStopped:
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     @pytest.mark.parametrize(("arguments", "sign"), GO_ON.values(), ids=list(GO_ON))
     def test_ends_with_status_0_and_no_word_of_error(
         self, home: Any, simulator: Any, arguments: tuple[str, ...], sign: str, number: signal.Signals

@@ -29,6 +29,9 @@ class TestAReboot:
         (post,) = [request for request in requests if request["method"] == "POST"]
         assert json.loads(post["body"]) == {"StartRequests": [{"EventId": event}]}
         assert [line.split("Z  ")[1].partition("  ")[0].strip() for line in agent.out] == [
+            "handler",
+            "handler",
+            "handler",
             "identified",
             "announced",
             "run begun",

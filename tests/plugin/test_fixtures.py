@@ -164,6 +164,86 @@ class TestTheAgent:
         """).assert_outcomes(passed=1)
 
 
+class TestAnAppThatATestParametrizes:
+    def test_is_the_agents(self, suite):
+        suite("""
+            @pytest.fixture
+            def app():
+                pytest.fail("the parameter is the app")
+
+            @pytest.mark.parametrize("app", [App([Failover(Database())], approve=how) for how in ("never", "prepared")])
+            def test_with_each(azure, agent, app):
+                event = azure.schedule(Impact.REBOOT, resources=list(azure.urls())[:1], notice=timedelta(minutes=15))
+                agent.step()
+                agent.assert_approved(event, approved=app.approval.approve == "prepared")
+        """).assert_outcomes(passed=2)
+
+    def test_need_not_be_an_argument_of_the_test(self, suite):
+        suite(
+            """
+            from stormcone import App, Handler, Impact
+
+            class Quiet(Handler):
+                def prepare(self, event, context): ...
+
+            import pytest
+            @pytest.mark.parametrize("app", [App([Quiet()]), App([Quiet()], approve="never")])
+            def test_with_each(azure, agent):
+                agent.step()
+                assert agent.app.handlers[0].label == "Quiet"
+            """,
+            service="",
+        ).assert_outcomes(passed=2)
+
+
+class TestTheClock:
+    def test_does_not_move_while_a_real_poll_is_slow(self, suite):
+        suite("""
+            import time
+
+            @pytest.mark.parametrize("thread", [False, True])
+            def test_slow(azure, agent_on, thread, monkeypatch):
+                from stormcone_azure.provider import AzureProvider
+
+                usual = AzureProvider.poll
+
+                def slow(self):
+                    time.sleep(0.4)
+                    return usual(self)
+
+                monkeypatch.setattr(AzureProvider, "poll", slow)
+                agent = agent_on(thread=thread)
+                before = azure.clock.now()
+                agent.step()
+                assert azure.clock.now() == before
+
+            def test_but_comes_to_the_end_of_a_delay(azure, agent):
+                agent.step()
+                azure.faults.add(delay_seconds=5, times=1)
+                before = azure.clock.now()
+                agent.step()
+                assert azure.clock.now() - before == timedelta(seconds=5)
+        """).assert_outcomes(passed=3)
+
+
+class TestACloudWithoutItsSdk:
+    def test_is_skipped_and_says_so(self, suite):
+        result = suite(
+            """
+            def test_each(simulator, agent, monkeypatch):
+                agent.step()
+
+            @pytest.fixture(autouse=True)
+            def no_sdk(monkeypatch):
+                import sys
+                monkeypatch.setitem(sys.modules, "aliyunsdkcore.client", None)
+        """,
+            "-rs",
+        )
+        result.assert_outcomes(passed=1, skipped=1)
+        result.stdout.fnmatch_lines(["SKIPPED*no agent on alibaba: *pip install stormcone*alibaba*"])
+
+
 class TestMisuse:
     @pytest.mark.parametrize(
         ("lines", "service", "says"),
@@ -332,7 +412,7 @@ class TestTheProcess:
         result = suite(PROMISED + threaded, "-s", in_process=False)
         result.stdout.fnmatch_lines(["*left behind: {}*"])
         # pytester's own, and stevedore's cache of entry points.
-        others = {"__pycache__", ".cache", "runpytest-0", "runpytest-current", "stdout", "stderr", "tox.ini"}
+        others = {"__pycache__", ".cache", "runpytest-0", "runpytest-current", "stdout", "stderr"}
         assert {path.name for path in pytester.path.iterdir()} - others == {
             "conftest.py",
             "tox.ini",

@@ -66,6 +66,13 @@ class TestAPseudonym:
     def test_is_not_given_to_what_names_nobody(self, anonymiser, value):
         assert anonymiser.name(value) == value
 
+    def test_of_a_number_is_another_for_each(self, anonymiser):
+        """Alike ones would make several events or machines the same."""
+        numbers = [str(100_000_000 + number) for number in range(1000)]
+        pseudonyms = {anonymiser.name(number) for number in numbers}
+        assert len(pseudonyms) > 995
+        assert all(len(pseudonym) == 9 and pseudonym.isdigit() for pseudonym in pseudonyms)
+
     @given(st.text())
     def test_stands_for_any_text_in_place_of_that_text(self, text):
         pseudonym = Anonymiser(TraceRules(), b"salt").name(text)

@@ -85,6 +85,17 @@ class TestAnExport:
         ]
         assert [post.status for post in posts] == [400]
 
+    def test_is_told_also_where_the_clock_went_back_between_announcement_and_approval(self, lived, tmp_path):
+        agent = lived(a_reboot)
+        with agent.journal.transaction():
+            early = "2020-01-01T00:00:00.000000+00:00"
+            agent.journal._connection.execute("UPDATE approvals SET asked = ?, answered = ?", (early, early))
+        export(agent.journal, tmp_path / "trace.yaml")
+        posts = [
+            entry.exchange for entry in read_trace(tmp_path / "trace.yaml").entries if entry.exchange.method == "POST"
+        ]
+        assert [post.status for post in posts] == [200]
+
     def test_of_several_lives_of_the_agent_is_one_trace(self, lived, tmp_path):
         agent = lived(a_reboot)
         agent.start()

@@ -362,7 +362,7 @@ class TestSettings:
         [
             ({"quota": "many"}, "quota is a whole number"),
             ({"throttle": "-1"}, "throttle is a whole number"),
-            ({"executing": "-1"}, "executing cannot be negative"),
+            ({"executing": "-1"}, "the setting executing cannot be used: '-1' is not a length"),
             ({"token-required": "yes"}, "token-required is a switch"),
             ({"access-key": "id"}, "ID:SECRET"),
             ({"region": "No Region"}, "region"),

@@ -325,9 +325,12 @@ class TestOptions:
         [
             ({"colour": "red"}, "the azure simulator has no setting 'colour'; there are: etag, first-call-delay"),
             ({"etag": "yes"}, "the setting etag is a switch: true or false, not 'yes'"),
-            ({"first-call-delay": "soon"}, "the setting first-call-delay is a number of seconds, not 'soon'"),
-            ({"first-call-delay": "nan"}, "is a number of seconds"),
-            ({"first-call-delay": "-1"}, "cannot be negative"),
+            (
+                {"first-call-delay": "soon"},
+                "first-call-delay cannot be used: 'soon' is not a length of time",
+            ),
+            ({"first-call-delay": "nan"}, "'nan' is not a length of time"),
+            ({"first-call-delay": "-1"}, "'-1' is not a length of time"),
             ({"isolated-group": "gpu"}, "no machine is in the group 'gpu'; there are: default"),
         ],
     )

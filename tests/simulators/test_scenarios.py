@@ -240,11 +240,11 @@ class TestFormat:
                 ", line 6: step 1: colour: a step that does 'schedule' has no such key; it has at, ",
             ),
             (STEP.replace("reboot", "boom"), ", line 5: step 1: impact: input should be 'none'"),
-            (STEP.replace("0s", "soon"), ', line 3: step 1: at: a span of time is written like "90s", "15m"'),
-            (STEP.replace('"0s"', "0"), ", line 3: step 1: at: a span of time is written like"),
+            (STEP.replace("0s", "soon"), ", line 3: step 1: at: 'soon' is not a length of time"),
+            (STEP.replace('"0s"', "0"), ", line 3: step 1: at: 0 is not a length of time"),
             (
                 STEP.replace("0s", "999999999d"),
-                ", line 3: step 1: at: a span of time is whole seconds, from none to ten",
+                ", line 3: step 1: at: 999999999d is too long; ten years is the most",
             ),
             (
                 STEP.replace("schedule", "explode"),

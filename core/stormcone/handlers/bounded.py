@@ -17,6 +17,8 @@ Value = TypeVar("Value")
 PATIENCE = 5.0
 """Real seconds that user code has to answer."""
 
+_LATE = "no answer within {:g} s"
+
 _IDLE = 0.05
 """Real seconds for which a thread waits for the next question before it ends."""
 
@@ -82,7 +84,7 @@ def answer_of(function: Callable[..., Value], *arguments: Any) -> Value:
     with _lock:
         earlier = _open.get(key)
         if earlier is not None and not earlier.answered.is_set():
-            raise NoAnswer("it has still not come back from an earlier call")
+            raise NoAnswer(_LATE.format(PATIENCE))
         _open.pop(key, None)
         asker = _idle.pop() if _idle else None
     if asker is None:
@@ -93,12 +95,14 @@ def answer_of(function: Callable[..., Value], *arguments: Any) -> Value:
     if not question.answered.wait(PATIENCE):
         with _lock:
             _open[key] = question
-        raise NoAnswer(f"no answer within {PATIENCE:g} s")
+        raise NoAnswer(_LATE.format(PATIENCE))
     if isinstance(question.error, Exception):
         raise question.error
     if question.error is not None:
         raise NoAnswer(one_line(question.error)) from question.error
     if inspect.isawaitable(question.value):
+        if inspect.iscoroutine(question.value):
+            question.value.close()
         raise TypeError("it is async, and an answer is needed at once")
     value: Value = question.value
     return value

@@ -97,7 +97,9 @@ def _strange_names(handler: Handler) -> Iterator[tuple[str, str, Iterable[str]]]
         if kind.__module__.startswith(_OURS) or kind is object:
             continue
         for name, value in vars(kind).items():
-            if _is_strange(name) and (not callable(value) or _takes_an_event(value)):
+            if isinstance(value, property) or not _is_strange(name):
+                continue
+            if not callable(value) or _takes_an_event(value):
                 yield name, place_of(kind, name), _CALLED if callable(value) else SETTINGS
     for name, value in vars(handler).items():
         if _is_strange(name) and not callable(value):

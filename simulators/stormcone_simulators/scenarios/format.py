@@ -48,7 +48,9 @@ class UnknownScenario(SimulationError):
 
 
 def _span(value: object) -> timedelta:
-    span = value if isinstance(value, timedelta) else span_of(value if isinstance(value, str) else repr(value))
+    if not isinstance(value, str | timedelta):
+        raise ValueError(f"{value!r:.40} is not a length of time; write 90s, 15m, 1h30m or 7d")  # noqa: TRY004
+    span = value if isinstance(value, timedelta) else span_of(value)
     if not timedelta(0) <= span <= LONGEST_SPAN or span.microseconds:
         raise ValueError("a span of time is whole seconds, from none to ten years")
     return span

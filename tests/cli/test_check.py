@@ -1,0 +1,77 @@
+"""`stormcone check`: what a handler file does, without a cloud."""
+
+import textwrap
+from typing import Any
+
+FILE = """
+    from datetime import timedelta
+    from stormcone import App, Handler, Impact, Cause
+
+    class Queue(Handler):
+        impacts = {Impact.REBOOT, Impact.REDEPLOY}
+        causes = {Cause.MAINTENANCE}
+        lead = timedelta(minutes=10)
+        timeout = timedelta(minutes=5)
+        retries = 2
+        def prepare(self, event, context): ...
+        def recover(self, event, context): ...
+
+    app = App([Queue()], leader="first", standby="web-1", approve_consent=True)
+
+    @app.started
+    def watch(event, context): ...
+"""
+
+
+QUEUE = (
+    "Queue: prepare, recover; impacts reboot, redeploy; causes maintenance; prepares 10 min ahead; timeout 5 min; "
+    "retries 2"
+)
+APPROVAL = (
+    "approval: once every prepare has succeeded; for neighbours too where first leads; "
+    "web-1 stands by, 5 min later; consent is given"
+)
+
+
+def test_says_what_each_handler_takes_and_what_approves(stormcone: Any, tmp_path: Any) -> None:
+    (tmp_path / "h.py").write_text(textwrap.dedent(FILE))
+    said = stormcone("check", "h.py")
+    assert (said.status, said.err) == (0, "")
+    assert said.out.splitlines() == [
+        QUEUE,
+        "watch: started; impacts all but none",
+        APPROVAL,
+    ]
+
+
+def test_says_so_where_nothing_will_ever_be_approved(stormcone: Any, tmp_path: Any) -> None:
+    (tmp_path / "h.py").write_text(
+        "from stormcone import App\napp = App()\n@app.recover\ndef report(event, context): ...\n"
+    )
+    assert stormcone("check", "h.py").out.splitlines()[-1] == "approval: never, since no handler prepares"
+
+
+def test_says_it_to_programs(stormcone: Any, tmp_path: Any) -> None:
+    (tmp_path / "h.py").write_text(textwrap.dedent(FILE))
+    document = stormcone("check", "h.py", "--json").json
+    assert document["handlers"][0] == {
+        "name": "Queue",
+        "stages": ["prepare", "recover"],
+        "impacts": ["reboot", "redeploy"],
+        "causes": ["maintenance"],
+        "lead_seconds": 600.0,
+        "timeout_seconds": 300.0,
+        "retries": 2,
+    }
+
+
+def test_a_mistake_is_one_sentence_also_to_programs(stormcone: Any, tmp_path: Any) -> None:
+    import json
+
+    (tmp_path / "h.py").write_text("from stormcone import App\napp = App()\n")
+    said = stormcone("check", "h.py", "--json")
+    assert (said.status, said.out) == (66, "")
+    assert json.loads(said.err) == {
+        "error": "the app in h.py has no handlers, so nothing would be done; write App([...])",
+        "exit_status": 66,
+    }
