@@ -214,7 +214,8 @@ class EventBook(Generic[Event]):
         """
         event = self.find(event_id)
         if event is None:
-            raise UnknownEvent(f"there is no event {event_id!r}; GET /_simulator/events lists them")
+            known = [event.id for event in self][-5:]
+            raise UnknownEvent(f"there is no event {event_id!r}; the last ones are: {', '.join(known) or 'none'}")
         return event
 
     def add(self, event: Event) -> None:

@@ -171,7 +171,9 @@ class TestStopping:
         assert not agent.thread.is_alive()
         assert told == [(False, True, False)]
         assert world.states() == {"lb.prepare": "pending", "db.prepare": "pending"}
-        assert world.told(NoticeKind.RUN_CUT_OFF) == ["lb.prepare was cut off: the agent stops"]
+        assert world.told(NoticeKind.RUN_CUT_OFF) == [
+            "lb.prepare was cut off: the agent stops, and its next life runs it again"
+        ]
         assert world.cloud.approvals == []
 
     def test_does_not_release_a_machine_whose_prepare_it_cut_off(self, world, running):

@@ -41,7 +41,7 @@ class RunControl:
             return "the event was called off"
         if self._stopped:
             return "its time was up"
-        return "the agent stops" if self.stopping else ""
+        return "the agent stops, and its next life runs it again" if self.stopping else ""
 
     def cancel(self) -> None:
         """The event is called off: the attempt is asked to end."""

@@ -6,6 +6,7 @@ it, send half a body, or nothing at all. `ClientConnection` is the connection as
 
 import asyncio
 import logging
+import os
 import socket
 import struct
 import threading
@@ -209,7 +210,7 @@ class Server:
             self._socket = socket.create_server((bind, port), family=family, backlog=_BACKLOG)
         except OSError as error:
             raise PortInUse(
-                f"cannot listen on port {port} of {bind}: {error.strerror}; choose another, or port 0 for a free one"
+                f"cannot listen on port {port} of {bind}: {os.strerror(error.errno or 0)}; choose another, or port 0 for a free one"
             ) from error
         self.port: int = self._socket.getsockname()[1]
         self._ready = threading.Event()
