@@ -63,7 +63,7 @@ COMMAND_LINES = [
     ("history --journal text", 74, "the journal text cannot be used: file is not a database"),
     ("history nothing --journal locked.db", 1, "the journal locked.db has no event nothing"),
     # simulators
-    ("simulator nimbus", 2, "No such command 'nimbus'"),
+    ("simulator nimbus", 78, "no such simulator: nimbus; there are: "),
     ("simulator azure --port 99999", 2, "99999 is not in the range 0<=x<=65535"),
     ("simulator azure --port {port}", 71, "cannot listen on port {port} of 127.0.0.1: Address already in use"),
     ("simulator azure --speed 0", 64, "--speed 0 cannot be used"),

@@ -209,8 +209,9 @@ class Server:
         try:
             self._socket = socket.create_server((bind, port), family=family, backlog=_BACKLOG)
         except OSError as error:
+            why = os.strerror(error.errno or 0)
             raise PortInUse(
-                f"cannot listen on port {port} of {bind}: {os.strerror(error.errno or 0)}; choose another, or port 0 for a free one"
+                f"cannot listen on port {port} of {bind}: {why}; choose another, or port 0 for a free one"
             ) from error
         self.port: int = self._socket.getsockname()[1]
         self._ready = threading.Event()
