@@ -2,6 +2,7 @@
 
 import pytest
 
+from stormcone import Agent, InlineExecutor, Journal, JournalStore
 from stormcone.agent.notices import NoticeKind
 from stormcone.handlers import Stage
 
@@ -134,3 +135,43 @@ class TestAnAgentThatCannotWrite:
         for _ in range(3):
             world.step(seconds=1)
         assert world.cloud.polls == before + 3
+
+
+class OnlyTheContract:
+    """A journal of somebody's own: it has what the contract has, and nothing else."""
+
+    def __init__(self, journal):
+        self._journal = journal
+
+    def __getattr__(self, name):
+        if name not in CONTRACT:
+            raise AttributeError(f"the contract of a journal has no {name}")
+        return getattr(self._journal, name)
+
+
+CONTRACT = {*JournalStore.__annotations__, *(name for name in vars(JournalStore) if not name.startswith("_"))}
+
+
+def test_a_journal_needs_no_more_than_the_contract(world):
+    world.calls.clear()
+    with Journal.open(":memory:") as journal:
+        agent = Agent(
+            world.cloud,
+            world.app,
+            OnlyTheContract(journal),
+            clock=world.clock,
+            boot_id="boot-1",
+            executor=InlineExecutor(),
+        )
+        world.cloud.announce()
+        agent.step()
+        world.cloud.start()
+        world.clock.advance(hours=25)
+        agent.step()
+        world.cloud.forget()
+        world.clock.advance(hours=25)
+        agent.step()
+        agent.stop()
+        agent.run()
+        assert world.calls == ["lb.prepare", "lb.recover"]
+        assert [life.ended is not None for life in journal.lives()] == [True]

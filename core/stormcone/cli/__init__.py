@@ -116,10 +116,9 @@ def _status(arguments: list[str], *, as_json: bool) -> int:
     try:
         status = cli.main(arguments, prog_name="stormcone", standalone_mode=False)
     except click.ClickException as error:
-        if not as_json:
-            error.show()
-        else:
-            _complain(error.format_message(), error.exit_code, as_json=True)
+        shown = io.StringIO()
+        error.show(file=shown)
+        _complain(error.format_message() if as_json else shown.getvalue().rstrip(), error.exit_code, as_json=as_json)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         _complain("stormcone: interrupted", 130, as_json=as_json)
