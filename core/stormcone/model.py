@@ -12,6 +12,8 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import from_json, to_json
 
+from stormcone.text import folded
+
 
 class Impact(StrEnum):
     """What happens to the machine; see `CONSEQUENCES` for what each one costs."""
@@ -191,7 +193,7 @@ class MaintenanceEvent(BaseModel):
     @property
     def key(self) -> EventKey:
         """What makes two sightings the same event; ids are compared without regard to case."""
-        return EventKey(self.provider, self.id.casefold())
+        return EventKey(self.provider, folded(self.id))
 
     def but(self, **changes: Any) -> "MaintenanceEvent":
         """The same event with some fields changed, validated."""
@@ -233,11 +235,11 @@ class Machine:
         return bool(self.reported_name) and not self.owns(self.reported_name)
 
     def owns(self, resource: str) -> bool:
-        """Whether `resource` is one of this machine's names: whole, without regard to case."""
+        """Whether `resource` is one of this machine's names: whole, without regard to the case of ASCII letters."""
         if self.scope is Scope.REGION:
             return True
-        wanted = resource.casefold()
-        return any(wanted == name.casefold() for name in (self.name, self.id, *self.aliases) if name)
+        wanted = folded(resource)
+        return any(wanted == folded(name) for name in (self.name, self.id, *self.aliases) if name)
 
     def affected_by(self, event: MaintenanceEvent) -> bool:
         """Whether the event names this machine."""
@@ -299,6 +301,8 @@ class Capabilities:
         can_approve: whether `approve` does something.
         can_simulate: whether the real cloud can make simulated events (`Simulates`).
         reports_outcome: whether `outcomes` can say how an event ended.
+        shortest_notice: seconds of notice that the cloud gives at least; no pause between polls is longer than half of
+            it, whatever the cloud asks for.
         permissions: what the caller must be allowed to do, in the cloud's own words.
     """
 
@@ -307,6 +311,7 @@ class Capabilities:
     can_approve: bool = False
     can_simulate: bool = False
     reports_outcome: bool = False
+    shortest_notice: float = 30.0
     permissions: tuple[str, ...] = field(default=())
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from string import ascii_lowercase, ascii_uppercase
 from types import MappingProxyType
 
 LONGEST_SPAN = timedelta(days=3660)
@@ -11,6 +12,17 @@ LONGEST_SPAN = timedelta(days=3660)
 def printable(text: str) -> str:
     """The text with every control character, line break and terminal escape turned into a space."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+_ASCII_CASE = str.maketrans(ascii_uppercase, ascii_lowercase)
+
+
+def folded(name: str) -> str:
+    """A name or an id as it is compared: without regard to the case of ASCII letters, and of no others.
+
+    Clouds name machines in ASCII; a wider folding would take two machines for one (`straße` and `STRASSE`).
+    """
+    return name.translate(_ASCII_CASE)
 
 
 def said(error: BaseException) -> str:

@@ -90,6 +90,7 @@ class AlibabaProvider:
         can_approve=True,
         can_simulate=True,
         reports_outcome=True,
+        shortest_notice=300.0,  # of a spot instance's release
         permissions=tuple(PERMISSION.format(action=action) for action in OPERATIONS),
     )
 

@@ -252,6 +252,10 @@ class _Reading:
         event = self._translate(native, entry)
         for path, why in unreadable.items():
             self._problem(event, f"{path} cannot be read: {why}")
+        if any(path.partition(".")[0] == "Resources" for path in unreadable):
+            # An approval speaks for every machine that is named, so all of them must be known.
+            event = event.but(approval=Approval.NONE)
+            self._problem(event, "is not approved, since it may name machines that could not be read")
         for oddity in _oddities(event):
             self._problem(event, oddity)
         if event.id_origin is Origin.INFERRED:
@@ -286,9 +290,12 @@ class _Reading:
         if known is None:
             self.events[event.key.id] = event
             return
-        self._problem(event, "is listed twice, and the entry that is further on counts")
-        if known.phase is Phase.SCHEDULED and event.phase is Phase.STARTED:
-            self.events[event.key.id] = event
+        self._problem(event, "is listed twice: the entry that is further on counts, and the machines of both")
+        further_on = known.phase is Phase.SCHEDULED and event.phase is Phase.STARTED
+        kept = event if further_on else known
+        approval = Approval.NONE if Approval.NONE in {known.approval, event.approval} else kept.approval
+        names = dict.fromkeys((*known.resources, *event.resources))
+        self.events[event.key.id] = kept.but(resources=tuple(names), approval=approval)
 
     def _problem(self, event: MaintenanceEvent, words: str) -> None:
         self.problems.append(f"event {event.id[:60]} {words}")

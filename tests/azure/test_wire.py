@@ -191,7 +191,22 @@ class TestResources:
     def test_lose_only_the_name_that_cannot_be_read(self, read):
         event, observation = read(Resources=["a", 5, None, "b", ["c"]])
         assert event.resources == ("a", "b")
-        assert len(observation.problems) == 3
+        assert len(observation.problems) == 4
+
+    @pytest.mark.parametrize(
+        "value", [["web-0", 7], ["web-0", None], ["web-0", {}], ["web-0", ["web-1"]], 5, {"a": "b"}]
+    )
+    def test_that_could_not_be_read_whole_are_never_approved(self, read, value):
+        """An approval speaks for every machine that is named, so for one that nobody could read as well."""
+        event, observation = read(Resources=value)
+        assert event.approval is Approval.NONE
+        assert any("is not approved, since it may name machines" in problem for problem in observation.problems)
+
+    def test_of_an_event_that_is_listed_twice_are_those_of_both(self, entry, document):
+        alone, both = entry(Resources=["web-0"]), entry(Resources=["web-0", "db-0"])
+        for entries in ([alone, both], [both, alone]):
+            (event,) = read_document(document(*entries)).events
+            assert set(event.resources) == {"web-0", "db-0"}
 
     def test_may_be_one_name_without_a_list(self, read):
         assert read(Resources="web-0")[0].resources == ("web-0",)

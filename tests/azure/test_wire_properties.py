@@ -75,7 +75,7 @@ def test_one_odd_field_spoils_no_other_field(entry, document, field, value):
         "EventId": {"id", "id_origin", "approval"},
         "EventStatus": {"native_status", "phase", "approval"},
         "EventType": {"native_type", "impact", "cause"},
-        "Resources": {"resources"},
+        "Resources": {"resources", "approval"},
         "NotBefore": {"not_before", "not_before_origin"},
         "Description": {"description"},
         "EventSource": {"cause"},

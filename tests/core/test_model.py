@@ -216,3 +216,13 @@ class TestTheMachineOfAnEvent:
         machine = region.in_event(event(resources=("i-1",)))
         assert (machine.id, machine.name, machine.region, machine.scope) == ("i-1", "i-1", "cn", Scope.MACHINE)
         assert machine.boot_id == ""
+
+
+@pytest.mark.parametrize(
+    ("ours", "named"), [("straße", "STRASSE"), ("\u212aelvin", "kelvin"), ("\u017ftorm", "storm"), ("\ufb01", "fi")]
+)
+def test_names_that_a_cloud_tells_apart_are_two_machines(ours, named):
+    """Only the case of ASCII letters does not count: a wider folding would speak for a neighbour."""
+    assert not Machine(provider="test", id="", name=ours).owns(named)
+    assert not Machine(provider="test", id="", name=named).owns(ours)
+    assert Machine(provider="test", id="", name="Web-0").owns("wEB-0")

@@ -76,8 +76,13 @@ class TestThePause:
         assert pauses(cloud, interval=300) == [300, 300]
 
     def test_is_as_long_as_the_cloud_asks(self, cloud):
-        cloud.poll_faults.extend([ProviderError("busy", retry_after=70), ProviderError("busy", retry_after=0.5)])
-        assert pauses(cloud) == [70, 2, 1]
+        cloud.poll_faults.extend([ProviderError("busy", retry_after=12), ProviderError("busy", retry_after=0.5)])
+        assert pauses(cloud) == [12, 2, 1]
+
+    def test_is_never_so_long_that_the_shortest_notice_is_missed(self, cloud):
+        """A 503 with `Retry-After: 3600` does not blind the agent for an hour."""
+        cloud.poll_faults.append(ProviderError("busy", retry_after=3600))
+        assert pauses(cloud) == [15, 1]
 
     def test_does_not_come_after_the_end(self, cloud):
         clock = Impatient()

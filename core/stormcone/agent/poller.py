@@ -10,12 +10,12 @@ from stormcone.clouds.contract import Provider
 from stormcone.errors import ProviderError
 from stormcone.model import Ending, EventKey, Machine, Observation, Outcome
 from stormcone.rules.lifecycle import Verdicts
-from stormcone.text import one_line
+from stormcone.text import folded, one_line
 
 _log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60.0
-"""Seconds that a failing endpoint is left alone at the most, unless it asks for more."""
+"""Seconds that a failing endpoint is left alone at the most; it may ask for half of the cloud's shortest notice."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,15 @@ class Poller:
         self._failures += 1
         longest = max(self._interval, min(LONGEST_PAUSE, 10 * self._interval))
         pause = min(self._interval * 2.0 ** min(self._failures - 1, 16), longest)
-        return max(pause, error.retry_after or 0.0)
+        # Whatever it asks for: a notice that is shorter than the pause would be missed.
+        shortest = self._provider.capabilities.shortest_notice
+        return max(pause, min(error.retry_after or 0.0, max(self._interval, shortest / 2)))
 
     def _verdicts(self, observation: Observation) -> dict[EventKey, Outcome | Ending | None]:
         seen = {event.key for event in observation.events}
         going_on = self._going_on() if observation.complete else {}
         gone = [key for key in going_on if key not in seen]
         outcomes = self._provider.outcomes([going_on[key] for key in gone]) if gone else {}
-        said = {identifier.casefold(): outcome for identifier, outcome in outcomes.items()}
+        said = {folded(identifier): outcome for identifier, outcome in outcomes.items()}
         # What has not ended after all is left out, as if it had not been asked about.
         return {key: said.get(key.id) for key in gone if key.id not in said or said[key.id] is not None}

@@ -37,6 +37,8 @@ def command(
         if dispute := disputed(ours):
             raise RequestRefused(dispute)
         found = _find(event_id, provider.poll())
+        if not found.resources:
+            raise RequestRefused(f"the event {found.id} names no machine that can be read, so nobody may approve it")
         neighbours = ours.neighbours_in(found)
         if neighbours and not yes:
             _ask(found, neighbours)

@@ -22,7 +22,7 @@ from stormcone.journal.sqlite.rows import maybe_text, to_text
 from stormcone.model import EventKey, Machine, Phase
 from stormcone.rules.lifecycle import Change
 from stormcone.rules.runs import RUN_MOVES, Attempt, NewRun, Run, RunState, Settled
-from stormcone.text import one_line
+from stormcone.text import folded, one_line
 
 Value = TypeVar("Value")
 
@@ -445,7 +445,7 @@ class Journal(JournalStore):
         for key, name, is_id in known:
             if not is_id and name in names and key not in others:
                 return key
-        return (machine.id or machine.name).casefold()
+        return folded(machine.id or machine.name)
 
     def _get_to_know(self, machine: Machine) -> str:
         """The machine's key, with all that it is known for now noted under it; within a transaction."""
@@ -462,5 +462,5 @@ class Journal(JournalStore):
 
 def _known_for(machine: Machine) -> tuple[list[str], list[str]]:
     """The machine's ids and its names, as they are compared."""
-    names = dict.fromkeys(name.casefold() for name in (machine.name, *machine.aliases) if name)
-    return [machine.id.casefold()] if machine.id else [], list(names)
+    names = dict.fromkeys(folded(name) for name in (machine.name, *machine.aliases) if name)
+    return [folded(machine.id)] if machine.id else [], list(names)
