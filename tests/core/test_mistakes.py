@@ -106,6 +106,18 @@ FILES = {
         "app = App()\n@app.prepare\ndef drain(event, context): ...\napp.aprove = 'never'\n",
         "aprove cannot be set on an app that is made; did you mean approve? ({file}, line 7)",
     ),
+    "one handler in place of a list": (
+        "class Queue(Handler):\n    def prepare(self, event, context): ...\n\napp = App(Queue())\n",
+        "handlers is a list, not one handler; write App([Queue()]) ({file}, line 7)",
+    ),
+    "a class that is no handler": (
+        "class Queue:\n    def prepare(self, event, context): ...\n\napp = App([Queue()])\n",
+        "<stormcone_handlers_handlers.Queue object at ",
+    ),
+    "a class for a function": (
+        "app = App()\n@app.prepare\nclass Queue(Handler):\n    def prepare(self, event, context): ...\n",
+        "Queue is a class and no stage; write App([Queue()]) ({file}, line 5)",
+    ),
     "a setting afterwards": (
         "app = App()\n@app.prepare\ndef drain(event, context): ...\napp.approve = 'never'\n",
         "approve cannot be set on an app that is made; say App(..., approve=...) ({file}, line 7)",

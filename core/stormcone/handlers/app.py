@@ -34,6 +34,8 @@ class FunctionHandler(Handler):
     """A handler of one stage, made of a function by `App.prepare` and its like."""
 
     def __init__(self, stage: Stage, function: StageFunction, selection: Selection) -> None:
+        if isinstance(function, type):
+            raise HandlerMistake(f"{function.__name__} is a class and no stage; write App([{function.__name__}()])")
         known = (*SETTINGS, "when")
         for name in selection:
             if name not in known:
@@ -167,6 +169,8 @@ class App:
         vars(self).update(
             {stage.value: StageDecorator(self, stage) for stage in Stage}, approval=settings, _handlers={}
         )
+        if isinstance(handlers, Handler):
+            raise HandlerMistake(f"handlers is a list, not one handler; write App([{handlers.label}()])")
         for handler in handlers:
             self.add(handler)
 
@@ -191,7 +195,10 @@ class App:
             HandlerMistake: it is not a handler, but a class of one, say; it would not work; or its name is taken.
         """
         if not isinstance(handler, Handler):
+            kind = type(handler).__name__
             hint = f"; write {handler.__name__}()" if isinstance(handler, type) else ""
+            if not hint and type(handler).__module__ != "builtins":
+                hint = f"; write class {kind}(Handler)"
             raise HandlerMistake(f"{handler!r} is not a Handler{hint}")
         check_handler(handler)
         if handler.label in self._handlers:
