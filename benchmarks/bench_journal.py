@@ -18,6 +18,7 @@ from pathlib import Path
 
 from stormcone import App, Context, Handler, MaintenanceEvent
 from stormcone.agent.engine import Engine
+from stormcone.clock import Instant
 from stormcone.journal import Journal
 from stormcone.journal.boundaries import watched
 from stormcone.journal.sqlite.connection import AUTO_VACUUM, PRAGMAS
@@ -58,12 +59,12 @@ def an_event(number: int, now: datetime) -> MaintenanceEvent:
     )
 
 
-def work(engine: Engine, now: datetime) -> None:
+def work(engine: Engine, now: Instant) -> None:
     for due in engine.begin_due(now, confirmed=True):
         engine.end_attempt(due, DONE, now)
 
 
-def live_through(engine: Engine, event: MaintenanceEvent, now: datetime) -> None:
+def live_through(engine: Engine, event: MaintenanceEvent, now: Instant) -> None:
     engine.observe(Observation(events=(event,)), now)
     work(engine, now)
     for decided in engine.approvals(now, ()):
@@ -92,7 +93,7 @@ def through_a_journal(folder: Path, events: int) -> int:
         spent = 0.0
         for number in range(1, events + 1):
             now += EVERY
-            live_through(engine, an_event(number, now), now)
+            live_through(engine, an_event(number, now), Instant.of(now))
             if now - forgotten_at >= timedelta(days=1):
                 forgetting = time.perf_counter()
                 journal.forget(now - KEEP)

@@ -11,7 +11,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
+
+
+class Instant(NamedTuple):
+    """One instant, on two clocks.
+
+    Attributes:
+        date: on the wall clock, aware UTC: for what is a date, such as an event's time, and for people.
+        steady: on a clock that no step of the wall clock moves, as an aware time: for what lasts, such as time-outs,
+            pauses and silences. It may differ from the date by any amount; only differences of it mean something.
+    """
+
+    date: datetime
+    steady: datetime
+
+    @classmethod
+    def of(cls, date: datetime) -> Self:
+        """An instant of a wall clock that has never been moved."""
+        return cls(date, date)
 
 
 class Clock(Protocol):
@@ -21,7 +39,7 @@ class Clock(Protocol):
         """The wall-clock time, aware UTC."""
 
     def monotonic(self) -> float:
-        """Seconds that only ever grow."""
+        """Seconds that only ever grow; of the machine's clock, since it booted."""
 
     def sleep(self, seconds: float) -> None:
         """Return once `seconds` of this clock have passed."""
@@ -69,7 +87,9 @@ class SystemClock(_Listeners):
         self._follows = start is None and speed == 1.0
         self._start = start or datetime.now(UTC)
         # One tuple (seconds passed, at this real second, speed since), swapped whole: reading it takes no lock.
-        self._pace = (0.0, time.monotonic(), 1.0)
+        booted = time.monotonic()
+        self._pace = (booted, booted, 1.0)
+        self._began = booted
         self.speed = speed
 
     @property
@@ -94,10 +114,10 @@ class SystemClock(_Listeners):
         """The wall-clock time, aware UTC."""
         if self._follows:
             return datetime.now(UTC)
-        return self._start + timedelta(seconds=self.monotonic())
+        return self._start + timedelta(seconds=self.monotonic() - self._began)
 
     def monotonic(self) -> float:
-        """Seconds of this clock since its construction; they only ever grow."""
+        """Seconds that only ever grow: since the machine booted, and from construction on at this clock's pace."""
         passed, anchor, speed = self._pace
         return passed + (time.monotonic() - anchor) * speed
 
@@ -123,6 +143,9 @@ class SystemClock(_Listeners):
         self._tell()
 
 
+_MANUAL = datetime(2026, 1, 1, tzinfo=UTC)
+
+
 class ManualClock(_Listeners):
     """A clock that stands still until it is advanced; safe to share between threads.
 
@@ -132,11 +155,11 @@ class ManualClock(_Listeners):
 
     def __init__(self, start: datetime | None = None) -> None:
         super().__init__()
-        start = start or datetime(2026, 1, 1, tzinfo=UTC)
+        start = start or _MANUAL
         if start.tzinfo is None:
             raise ValueError("a clock starts at an aware time; give it a tzinfo")
         self._now = start.astimezone(UTC)
-        self._monotonic = 0.0
+        self._monotonic = (start - _MANUAL).total_seconds()
         self._lock = threading.Lock()
         self._waiters: list[tuple[float, int, threading.Event]] = []
         self._order = itertools.count()
@@ -147,7 +170,7 @@ class ManualClock(_Listeners):
         return self._now
 
     def monotonic(self) -> float:
-        """Seconds since construction, as far as `advance` has moved them."""
+        """Seconds since 2026-01-01, as far as `advance` has moved them, so that clocks of two lives go together."""
         return self._monotonic
 
     def sleep(self, seconds: float) -> None:

@@ -187,6 +187,7 @@ class MaintenanceEvent(BaseModel):
     not_after: UtcDatetime | None = Field(None, description="The latest start, UTC; null if not known.")
     duration: timedelta | None = Field(None, description="How long the impact lasts; null if not known.")
     approval: Approval = Field(Approval.NONE, description="What approving would do.")
+    withheld: str = Field("", description="Why nobody may approve it, though the cloud might take it; or empty.")
     description: str = Field("", description="The cloud's text for people; wording varies.")
     native: Payload = Field(default_factory=dict, description="The cloud's payload, verbatim.")
 

@@ -25,6 +25,11 @@ def folded(name: str) -> str:
     return name.translate(_ASCII_CASE)
 
 
+def shortened(text: str, longest: int) -> str:
+    """The text, or its beginning with a mark that says how much is missing."""
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text) - longest} characters more)"
+
+
 def said(error: BaseException) -> str:
     """An error's own text, printable; of one whose `__str__` fails, why there is none."""
     try:

@@ -13,18 +13,17 @@ from typing import ClassVar, Self
 from stormcone.clock import Clock, SystemClock
 from stormcone.clouds.contract import ProviderOptions
 from stormcone.clouds.exchange import Tap
+from stormcone.clouds.sightings import Sightings
 from stormcone.clouds.trace import CloudTrace
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SimulationError
 from stormcone.model import (
     Approval,
     Capabilities,
     Ending,
-    EventKey,
     Impact,
     Machine,
     MaintenanceEvent,
     Observation,
-    Origin,
     Outcome,
     Phase,
     Scope,
@@ -44,6 +43,7 @@ from stormcone_alibaba.wire import (
     INFERRED_ID,
     PROVIDER,
     STATUSES,
+    Page,
     Reading,
     found_instances,
     read_created,
@@ -345,35 +345,36 @@ class AlibabaProvider:
             return self._ecs
 
     def _active(self, machine: Machine) -> Observation:
-        events: dict[EventKey, MaintenanceEvent] = {}
-        problems: list[str] = []
-        complete = True
+        sightings = Sightings()
         for query in self._queries(machine):
-            for reading in self._read(query):
-                problems += reading.problems
-                if reading.event is None or reading.event.id_origin is Origin.INFERRED:
-                    complete = False  # it may be one that is known by its id, which is then not gone
-                if reading.event is not None:
-                    # Pages shift while they are read, so that an event may stand on two of them.
-                    events[reading.event.key] = reading.event
-        found: Sequence[MaintenanceEvent] = tuple(events.values())
-        if not self._settings.accept_inquired:
-            found = [event.but(approval=Approval.NONE) for event in found]
-        return Observation(events=tuple(found), complete=complete, problems=tuple(problems))
+            for page in self._pages(query):
+                if page.doubt:
+                    sightings.doubtful(page.doubt)
+                for reading in map(read_entry, page.entries):
+                    self._list(reading, sightings)
+        return sightings.observation()
+
+    def _list(self, reading: Reading, sightings: Sightings) -> None:
+        event = reading.event
+        for problem in reading.problems:
+            (sightings.problem if event else sightings.unreadable)(problem)
+        if event is not None:
+            sightings.add(event if self._settings.accept_inquired else event.but(approval=Approval.NONE))
 
     def _find(self, ids: Sequence[str]) -> Iterator[MaintenanceEvent]:
         """The events with these ids, whatever has become of them."""
         for batch in _batches(ids):
-            for reading in self._read(HistoryQuery(statuses=tuple(STATUSES), event_ids=batch)):
-                if reading.event is not None:
-                    yield reading.event
+            for page in self._pages(HistoryQuery(statuses=tuple(STATUSES), event_ids=batch)):
+                for reading in map(read_entry, page.entries):
+                    if reading.event is not None:
+                        yield reading.event
 
-    def _read(self, query: HistoryQuery) -> Iterator[Reading]:
+    def _pages(self, query: HistoryQuery) -> Iterator[Page]:
         token = ""
         tokens: set[str] = set()
         while True:
             page = read_page(self._api().describe_history_events(query, token))
-            yield from map(read_entry, page.entries)
+            yield page
             token = page.next_token
             if not token:
                 return

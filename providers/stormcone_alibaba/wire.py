@@ -15,7 +15,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
-from stormcone.clouds.payload import read_fields, read_json
+from stormcone.clouds.payload import read_fields, read_json, repeats
+from stormcone.clouds.sightings import unnamed, withheld
 from stormcone.errors import ProviderError
 from stormcone.model import Approval, Cause, Impact, MaintenanceEvent, Origin, Outcome, Phase
 from stormcone_alibaba.ecs import Document
@@ -186,10 +187,12 @@ class Page(NamedTuple):
     Attributes:
         entries: as they came.
         next_token: for the next page; "" on the last.
+        doubt: why it can be read in more than one way, as a clause; "" where it cannot.
     """
 
     entries: tuple[JsonValue, ...]
     next_token: str
+    doubt: str = ""
 
 
 class Reading(NamedTuple):
@@ -232,7 +235,8 @@ def read_page(document: Document) -> Page:
     if not isinstance(entries, list):
         raise ProviderError("Alibaba Cloud's DescribeInstanceHistoryEvents failed: its answer has no list of events")
     token = document.get("NextToken")
-    return Page(tuple(entries), token if isinstance(token, str) else "")
+    doubt = "a key stands twice in Alibaba Cloud's answer" if repeats(dict(document)) else ""
+    return Page(tuple(entries), token if isinstance(token, str) else "", doubt)
 
 
 def read_created(document: Document) -> tuple[str, ...]:
@@ -273,6 +277,7 @@ def read_entry(entry: JsonValue) -> Reading:
         status = UNKNOWN_END if fields.finished else UNKNOWN_STATUS
     type_meaning = EVENT_TYPES.get(fields.type.name, UNKNOWN_TYPE)
     not_before, origin = _start(fields, type_meaning, status)
+    unread = [name for name in ("InstanceId", "ResourceId") if name in bad]
     event = MaintenanceEvent(
         id=identifier,
         id_origin=Origin.REPORTED if fields.event_id else Origin.INFERRED,
@@ -291,7 +296,8 @@ def read_entry(entry: JsonValue) -> Reading:
         description=fields.reason,
         native=entry,
     )
-    return Reading(event, tuple(problems))
+    why = unnamed(event, unread)
+    return Reading(withheld(event, why) if why else event, tuple(problems))
 
 
 def spot_event(text: str, instance_id: str) -> Reading:

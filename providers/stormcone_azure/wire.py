@@ -18,9 +18,11 @@ from typing import Annotated, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
-from stormcone.clouds.payload import read_fields, read_json
+from stormcone.clouds.payload import read_fields, read_json, repeats
+from stormcone.clouds.sightings import Sightings, unnamed, withheld
 from stormcone.errors import ProviderError
 from stormcone.model import Approval, Cause, Impact, MaintenanceEvent, Observation, Origin, Phase
+from stormcone.text import folded
 
 PROVIDER = "azure"
 
@@ -111,8 +113,19 @@ UNKNOWN_STATUS = AzureStatus(Phase.SCHEDULED, Approval.NONE)
 approval is not approved."""
 
 
-def _names(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+def _listed(value: object) -> list[object]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _names(value: object) -> list[object]:
+    """The names that can be read; what cannot is for `_withheld` to see."""
+    return [name for name in _listed(value) if _is_name(name)]
 
 
 def _time(value: object) -> datetime | None:
@@ -209,100 +222,69 @@ def read_document(body: bytes, api_version: str = CURRENT_VERSION) -> Observatio
     entries = document.get("Events")
     if not isinstance(entries, list):
         raise _unreadable("its Events are no list" if "Events" in document else "it has no Events")
-    reading = _Reading(underscored=API_VERSIONS.get(api_version, ApiVersion()).underscored_names)
-    for entry in entries:
-        reading.add(entry)
-    return Observation(
-        events=tuple(reading.events.values()),
-        version=reading.version(document.get("DocumentIncarnation")),
-        complete=reading.complete,
-        problems=tuple(reading.problems),
-    )
+    sightings = Sightings()
+    if repeats(document):
+        sightings.doubtful("a key stands twice in Azure's answer")
+    underscored = API_VERSIONS.get(api_version, ApiVersion()).underscored_names
+    for number, entry in enumerate(entries, start=1):
+        if isinstance(entry, dict):
+            _read_event(entry, sightings, underscored=underscored)
+        else:
+            sightings.unreadable(f"entry {number} of Events cannot be read: it is no object")
+    incarnation = document.get("DocumentIncarnation")
+    if incarnation is not None and (isinstance(incarnation, bool) or not isinstance(incarnation, str | int)):
+        sightings.problem("DocumentIncarnation cannot be read: it is no number")
+        incarnation = None
+    return sightings.observation("" if incarnation is None else str(incarnation))
 
 
 def _unreadable(why: str) -> ProviderError:
     return ProviderError(f"Azure's answer about scheduled events cannot be read: {why}")
 
 
-class _Reading:
-    """One document being read: what it has given so far."""
+def _read_event(entry: dict[str, JsonValue], sightings: Sightings, *, underscored: bool) -> None:
+    native, unreadable = read_fields(ScheduledEvent, entry)
+    event = _translated(native, entry, underscored=underscored)
+    unread = [name for name in _listed(entry.get("Resources")) if not _is_name(name)]
+    if why := unnamed(event, unread):
+        event = withheld(event, why)
+    named = f"event {event.id[:60]}"
+    for field, trouble in unreadable.items():
+        sightings.problem(f"{named} {field} cannot be read: {trouble}")
+    if unread:
+        sightings.problem(f"{named} is never approved, since {why}: it may name other machines")
+    for oddity in _oddities(event):
+        sightings.problem(f"{named} {oddity}")
+    sightings.add(event)
 
-    def __init__(self, *, underscored: bool) -> None:
-        self.events: dict[str, MaintenanceEvent] = {}
-        self.problems: list[str] = []
-        self.complete = True
-        self._underscored = underscored
-        self._entries = 0
 
-    def version(self, incarnation: JsonValue) -> str:
-        if incarnation is None or isinstance(incarnation, str):
-            return incarnation or ""
-        if isinstance(incarnation, int) and not isinstance(incarnation, bool):
-            return str(incarnation)
-        self.problems.append("DocumentIncarnation cannot be read: it is no number")
-        return ""
-
-    def add(self, entry: JsonValue) -> None:
-        self._entries += 1
-        if not isinstance(entry, dict):
-            self.complete = False
-            self.problems.append(f"entry {self._entries} of Events cannot be read: it is no object")
-            return
-        native, unreadable = read_fields(ScheduledEvent, entry)
-        event = self._translate(native, entry)
-        for path, why in unreadable.items():
-            self._problem(event, f"{path} cannot be read: {why}")
-        if any(path.partition(".")[0] == "Resources" for path in unreadable):
-            # An approval speaks for every machine that is named, so all of them must be known.
-            event = event.but(approval=Approval.NONE)
-            self._problem(event, "is not approved, since it may name machines that could not be read")
-        for oddity in _oddities(event):
-            self._problem(event, oddity)
-        if event.id_origin is Origin.INFERRED:
-            self.complete = False  # it may be one that is known by its id, which is then not gone
-        self._keep(event)
-
-    def _translate(self, native: ScheduledEvent, entry: dict[str, JsonValue]) -> MaintenanceEvent:
-        names = [name.removeprefix("_") if self._underscored else name for name in native.resources]
-        kind = _meaning(EVENT_TYPES, native.event_type, UNKNOWN_TYPE)
-        status = _meaning(EVENT_STATUSES, native.event_status, UNKNOWN_STATUS)
-        has_id = bool(native.event_id.strip())
-        return MaintenanceEvent(
-            id=native.event_id if has_id else _inferred_id(native, names),
-            id_origin=Origin.REPORTED if has_id else Origin.INFERRED,
-            provider=PROVIDER,
-            native_type=native.event_type,
-            native_status=native.event_status,
-            impact=kind.impact,
-            cause=kind.cause or _meaning(EVENT_SOURCES, native.event_source, Cause.UNKNOWN),
-            phase=status.phase,
-            resources=tuple(names),
-            not_before=native.not_before,
-            not_before_origin=Origin.REPORTED if native.not_before else None,
-            duration=native.duration,
-            approval=status.approval if has_id else Approval.NONE,
-            description=native.description,
-            native=entry,
-        )
-
-    def _keep(self, event: MaintenanceEvent) -> None:
-        known = self.events.get(event.key.id)
-        if known is None:
-            self.events[event.key.id] = event
-            return
-        self._problem(event, "is listed twice: the entry that is further on counts, and the machines of both")
-        further_on = known.phase is Phase.SCHEDULED and event.phase is Phase.STARTED
-        kept = event if further_on else known
-        approval = Approval.NONE if Approval.NONE in {known.approval, event.approval} else kept.approval
-        names = dict.fromkeys((*known.resources, *event.resources))
-        self.events[event.key.id] = kept.but(resources=tuple(names), approval=approval)
-
-    def _problem(self, event: MaintenanceEvent, words: str) -> None:
-        self.problems.append(f"event {event.id[:60]} {words}")
+def _translated(native: ScheduledEvent, entry: dict[str, JsonValue], *, underscored: bool) -> MaintenanceEvent:
+    names = [name.removeprefix("_") if underscored else name for name in native.resources]
+    kind = _meaning(EVENT_TYPES, native.event_type, UNKNOWN_TYPE)
+    status = _meaning(EVENT_STATUSES, native.event_status, UNKNOWN_STATUS)
+    has_id = bool(native.event_id.strip())
+    return MaintenanceEvent(
+        id=native.event_id if has_id else _inferred_id(native, names),
+        id_origin=Origin.REPORTED if has_id else Origin.INFERRED,
+        provider=PROVIDER,
+        native_type=native.event_type,
+        native_status=native.event_status,
+        impact=kind.impact,
+        cause=kind.cause or _meaning(EVENT_SOURCES, native.event_source, Cause.UNKNOWN),
+        phase=status.phase,
+        resources=tuple(names),
+        not_before=native.not_before,
+        not_before_origin=Origin.REPORTED if native.not_before else None,
+        duration=native.duration,
+        approval=status.approval if has_id else Approval.NONE,
+        withheld="" if has_id else "it has no id of Azure's",
+        description=native.description,
+        native=entry,
+    )
 
 
 def _meaning(table: Mapping[str, Meaning], word: str, unknown: Meaning) -> Meaning:
-    return next((meaning for name, meaning in table.items() if name.casefold() == word.casefold()), unknown)
+    return next((meaning for name, meaning in table.items() if folded(name) == folded(word)), unknown)
 
 
 def _oddities(event: MaintenanceEvent) -> Iterator[str]:

@@ -200,6 +200,20 @@ class TestOneBadField:
         assert (event.impact, event.phase) == (Impact.STOP, Phase.STARTED)
 
 
+class TestAnInstanceThatCannotBeRead:
+    @pytest.mark.parametrize("changes", [{"InstanceId": 7}, {"InstanceId": ["i-1"], "ResourceId": "i-1"}])
+    def test_leaves_an_event_that_nobody_approves(self, entry, changes):
+        event = read_entry(entry(EventCycleStatus={"Name": "Inquiring"}, **changes)).event
+        assert event is not None
+        assert event.approval is Approval.NONE
+        assert event.withheld == "1 of its resources cannot be read"
+
+    def test_or_is_not_there_leaves_one_too(self, entry):
+        event = read_entry(entry(EventCycleStatus={"Name": "Inquiring"}, InstanceId="", ResourceId="")).event
+        assert event is not None
+        assert (event.approval, event.withheld) == (Approval.NONE, "it names no machine")
+
+
 class TestAnEntryWithoutAnId:
     def test_gets_one_that_stays_when_its_time_moves(self, entry):
         first = read(entry(EventId=...))
@@ -242,6 +256,13 @@ class TestAnswers:
     def test_of_making_events_have_ids(self, made):
         with pytest.raises(ProviderError, match="without ids"):
             read_created(made)
+
+    def test_in_which_a_key_stands_twice_are_doubtful(self):
+        text = (
+            b'{"RequestId": "r", "InstanceSystemEventSet": {"InstanceSystemEventType": [{"EventId": 1, "EventId": 2}]}}'
+        )
+        assert read_page(read_answer(text, "Describe")).doubt == "a key stands twice in Alibaba Cloud's answer"
+        assert read_page(read_answer(text.replace(b', "EventId": 2', b""), "Describe")).doubt == ""
 
 
 class TestTheReleaseOfASpotInstance:

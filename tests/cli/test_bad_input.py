@@ -53,7 +53,11 @@ COMMAND_LINES = [
     (f"events {MADE} --set api-version=2030-01-01", 70, "Azure finds the Metadata header, the api-version or"),
     # approving
     (f"approve nothing {MADE}", 70, "there is no event nothing; announced: {event}"),
-    (f"approve {{event}} {MADE}", 1, "nothing was approved: it would speak for web-1 as well; say --yes if it may"),
+    (
+        f"approve {{event}} {MADE}",
+        1,
+        "nothing was approved: it would speak for web-0 (this machine), web-1; say --yes if it may",
+    ),
     # the journal
     (f"{RUN} --journal text", 74, "the journal text cannot be used: file is not a database"),
     (f"{RUN} --journal other.db", 74, "other.db is a database, but not a stormcone journal; name another file"),

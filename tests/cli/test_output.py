@@ -9,6 +9,7 @@ import pytest
 
 from stormcone.agent.engine import Engine
 from stormcone.cli.render import event_text
+from stormcone.clock import Instant
 from stormcone.handlers import App
 from stormcone.journal import Journal
 from stormcone.model import Approval, Cause, Impact, Machine, MaintenanceEvent, Observation, Outcome, Phase
@@ -71,7 +72,7 @@ class TestJson:
 
     def test_of_history(self, stormcone: Run, tmp_path: Path) -> None:
         with Journal.open(tmp_path / "journal.db") as book:
-            Engine(book, App(), MACHINE).observe(Observation(events=(event(),)), NOW)
+            Engine(book, App(), MACHINE).observe(Observation(events=(event(),)), Instant.of(NOW))
         document = stormcone("history", "--json").json
         assert keys(document) == {
             "events": [
@@ -170,7 +171,7 @@ class TestHistory:
     ) -> None:
         events = tuple(event(id=f"E-{number}") for number in range(3))
         with Journal.open(tmp_path / "journal.db") as book:
-            Engine(book, App(), MACHINE).observe(Observation(events=events), NOW)
+            Engine(book, App(), MACHINE).observe(Observation(events=events), Instant.of(NOW))
         assert [entry["event"]["id"] for entry in stormcone("history", "e-1", "--json").json["events"]] == ["E-1"]
         last = stormcone("history", "--last", "2", "--json").json["events"]
         assert [entry["event"]["id"] for entry in last] == ["E-1", "E-2"]
@@ -181,9 +182,9 @@ class TestHistory:
         monkeypatch.setenv("COLUMNS", "40")
         with Journal.open(tmp_path / "journal.db") as book:
             engine = Engine(book, App(), MACHINE)
-            engine.observe(Observation(events=(event(),)), NOW)
-            (decided,) = engine.approvals(NOW, (), ask=False)
-            engine.observe(Observation(), NOW + timedelta(minutes=20))
+            engine.observe(Observation(events=(event(),)), Instant.of(NOW))
+            (decided,) = engine.approvals(Instant.of(NOW), (), ask=False)
+            engine.observe(Observation(), Instant.of(NOW + timedelta(minutes=20)))
         assert decided.decision.answer is ApprovalAnswer.NO
         lines = stormcone("history").out.splitlines()
         assert lines[0] == f"reboot of web-0, web-1 — {Outcome.COMPLETED}  {event().id}"
@@ -260,8 +261,8 @@ class TestTextFromOutside:
         seen = event(id=HOSTILE, resources=(HOSTILE, machine.name), description=HOSTILE)
         with Journal.open(tmp_path / "journal.db") as book:
             engine = Engine(book, App(), machine)
-            engine.observe(Observation(events=(seen,)), NOW)
-            list(engine.approvals(NOW, (), ask=False))
+            engine.observe(Observation(events=(seen,)), Instant.of(NOW))
+            list(engine.approvals(Instant.of(NOW), (), ask=False))
         said = stormcone("history")
         assert "not approved: it also names" in said.out
         assert_harmless(said)

@@ -55,6 +55,7 @@ CASES = {
     "started": ({"phase": "started"}, {}, READY, NO, "it has started"),
     "ended": ({"phase": "ended"}, {}, READY, NO, "it has ended"),
     "cannot be approved": ({"approval": "none"}, {}, READY, NO, "it cannot be approved"),
+    "withheld": ({"withheld": "it names no machine"}, {}, READY, NO, "it is never approved: it names no machine"),
     "not about us": ({"resources": ("db-0",)}, {}, READY, NO, "it does not name web-0"),
     "names nobody": ({"resources": ()}, {"leader": "first"}, READY, NO, "it does not name web-0"),
     "ours in another case": ({"resources": ("WEB-0",)}, {}, READY, YES, "prepared by lb"),
@@ -121,7 +122,7 @@ def test_the_table_above_has_a_case_for_every_rule(event):
     for changes, settings, runs, _, _ in CASES.values():
         facts = Facts(event=event(**changes), machine=MACHINE, runs=runs, app=App(**settings))
         decisive.add(next(index for index, rule in enumerate((*GUARDS, *PREPARED)) if rule.applies(facts)))
-    elsewhere = {3}  # a machine whose name is disputed: tests/core/test_disputed_name.py
+    elsewhere = {4}  # a machine whose name is disputed: tests/core/test_disputed_name.py
     assert decisive | elsewhere == set(range(len(GUARDS) + len(PREPARED)))
 
 

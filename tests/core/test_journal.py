@@ -12,6 +12,7 @@ from itertools import product
 
 import pytest
 
+from stormcone.clock import Instant
 from stormcone.errors import JournalDamaged, JournalError, JournalLocked, JournalTooNew, NotAJournal
 from stormcone.handlers import Stage
 from stormcone.journal import Journal
@@ -43,7 +44,7 @@ def announce(event):
     def write(journal, machine=MACHINE, **changes):
         with journal.transaction():
             change = Change(kind=ChangeKind.ANNOUNCED, event=event(**changes), before=None, episode=1)
-            episode = journal.save_change(change, NOW, machine)
+            episode = journal.save_change(change, Instant.of(NOW), machine)
             journal.add_run(episode.id, NewRun("lb", Stage.PREPARE, 0, LATER))
         return journal.episode(episode.id)
 

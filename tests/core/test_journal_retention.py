@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stormcone.clock import Instant
 from stormcone.handlers import Stage
 from stormcone.journal import Journal
 from stormcone.journal.boundaries import watched
@@ -30,7 +31,7 @@ def story(event: MakeEvent) -> Callable[..., int]:
         seen = event(id=name)
         with journal.transaction():
             change = Change(kind=ChangeKind.ANNOUNCED, event=seen, before=None, episode=1)
-            episode = journal.save_change(change, at, MACHINE).id
+            episode = journal.save_change(change, Instant.of(at), MACHINE).id
             journal.add_run(episode, NewRun("lb", Stage.PREPARE, 0, None))
         work(journal, episode, at)
         journal.answer_approval(
@@ -39,7 +40,7 @@ def story(event: MakeEvent) -> Callable[..., int]:
         if ends:
             with journal.transaction():
                 over = Change(kind=ChangeKind.ENDED, event=event(id=name, phase=Phase.ENDED), before=seen, episode=1)
-                journal.save_change(over, at, MACHINE)
+                journal.save_change(over, Instant.of(at), MACHINE)
                 journal.add_run(episode, NewRun("lb", Stage.RECOVER, 0, None))
             if recovers:
                 work(journal, episode, at)

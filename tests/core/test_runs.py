@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from stormcone.clock import Instant
 from stormcone.handlers import App, Handler, Stage
 from stormcone.model import Impact, Phase
 from stormcone.rules.lifecycle import Change, ChangeKind
 from stormcone.rules.runs import (
-    END_GRACE,
     LONGEST_PAUSE,
     RUN_MOVES,
     SHORTEST_PAUSE,
@@ -23,10 +23,10 @@ from stormcone.rules.runs import (
     outdated,
     plan,
     settle,
-    stop_at,
 )
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MOMENT = Instant.of(NOW)
 SOON = NOW + timedelta(minutes=15)
 
 
@@ -206,39 +206,37 @@ class TestAnAttemptMakesNoSenseAnyMore:
 
 class TestTheDeadline:
     @pytest.mark.parametrize(
-        ("stage", "timeout", "not_before", "started", "expected"),
+        ("stage", "timeout", "not_before", "expected"),
         [
-            (Stage.PREPARE, None, 15, None, 15),
-            (Stage.PREPARE, 5, 15, None, 5),
-            (Stage.PREPARE, 30, 15, None, 15),
-            (Stage.PREPARE, None, 15, 3, 3),
-            (Stage.PREPARE, None, None, None, None),
-            (Stage.PREPARE, None, -1, None, None),
-            (Stage.PREPARE, 5, -1, None, 5),
-            (Stage.STARTED, None, 15, 3, None),
-            (Stage.STARTED, 5, 15, 3, 5),
-            (Stage.RECOVER, None, 15, 3, None),
-            (Stage.RECOVER, 5, 1, 1, 5),
+            (Stage.PREPARE, None, 15, 15),
+            (Stage.PREPARE, 5, 15, 5),
+            (Stage.PREPARE, 30, 15, 15),
+            (Stage.PREPARE, None, None, None),
+            (Stage.PREPARE, None, -1, None),
+            (Stage.PREPARE, 5, -1, 5),
+            (Stage.STARTED, None, 15, None),
+            (Stage.STARTED, 5, 15, 5),
+            (Stage.RECOVER, None, 15, None),
+            (Stage.RECOVER, 5, 1, 5),
         ],
     )
-    def test_of_an_attempt_that_begins_now(self, event, stage, timeout, not_before, started, expected):
-        to_time = lambda minutes: None if minutes is None else a_minute(minutes)  # noqa: E731 - three times in one line
+    def test_of_an_attempt_that_begins_now(self, event, stage, timeout, not_before, expected):
         of = handler(timeout=None if timeout is None else timedelta(minutes=timeout))
-        found = deadline(
-            run(stage=stage, begun=NOW), of, event(not_before=to_time(not_before)), started=to_time(started)
-        )
-        assert found == to_time(expected)
+        seen = event(not_before=None if not_before is None else a_minute(not_before))
+        assert deadline(stage, of, seen, MOMENT, MOMENT) == (None if expected is None else a_minute(expected))
 
-    def test_of_a_prepare_that_waits_is_the_events_time(self, event):
-        assert deadline(run(), handler(timeout=timedelta(minutes=1)), event(), started=None) == SOON
+    def test_of_prepare_is_the_events_start(self, event):
+        later = Instant.of(a_minute(3))
+        assert deadline(Stage.PREPARE, handler(), event(phase="started"), MOMENT, later) == a_minute(3)
 
-    @pytest.mark.parametrize("stage", [Stage.PREPARE, Stage.STARTED])
-    def test_is_not_long_after_the_events_end(self, event, stage):
-        limit = stop_at(run(stage=stage, begun=NOW), handler(), event(not_before=None), started=None, ended=a_minute(3))
-        assert limit == a_minute(3) + END_GRACE
+    def test_by_a_timeout_lasts_whatever_the_wall_clock_does(self, event):
+        of = handler(timeout=timedelta(minutes=5))
+        for hours in (-1, 1):
+            now = Instant(NOW + timedelta(hours=hours), a_minute(2))
+            assert deadline(Stage.RECOVER, of, event(), MOMENT, now) == now.date + timedelta(minutes=3)
 
-    def test_of_recover_is_not_moved_by_the_end(self, event):
-        assert stop_at(run(stage=Stage.RECOVER, begun=NOW), handler(), event(), started=NOW, ended=NOW) is None
+    def test_that_no_calendar_holds_is_far_away(self, event):
+        assert deadline(Stage.RECOVER, handler(timeout=timedelta.max), event(), MOMENT, MOMENT).year == 9999
 
 
 class TestAfterAnAttempt:
@@ -254,9 +252,9 @@ class TestAfterAnAttempt:
         ],
     )
     def test_the_run_is(self, event, verdict, state):
-        settled = settle(run(attempt=1), handler(), event(), Attempt(verdict, "why"), NOW)
+        settled = settle(run(attempt=1), handler(), event(), Attempt(verdict, "why"), MOMENT)
         assert (settled.state, settled.note) == (state, "why")
-        assert (settled.due is not None) == (state is RunState.PENDING)
+        assert (settled.again is not None) == (state is RunState.PENDING)
 
     @pytest.mark.parametrize(
         ("after", "pause"),
@@ -270,34 +268,34 @@ class TestAfterAnAttempt:
     )
     def test_it_is_due_again_after_a_pause(self, event, after, pause):
         of = event(not_before=None)
-        settled = settle(run(attempt=3), handler(), of, Attempt(Verdict.RETRY, "", after), NOW)
-        assert settled.due == NOW + pause
+        settled = settle(run(attempt=3), handler(), of, Attempt(Verdict.RETRY, "", after), MOMENT)
+        assert settled.again == NOW + pause
 
     @pytest.mark.parametrize(("attempt", "again"), [(1, True), (2, True), (3, False)])
     def test_it_is_tried_again_as_often_as_the_handler_says(self, event, attempt, again):
-        settled = settle(run(attempt=attempt), handler(retries=2), event(), Attempt(Verdict.ERROR, "why"), NOW)
+        settled = settle(run(attempt=attempt), handler(retries=2), event(), Attempt(Verdict.ERROR, "why"), MOMENT)
         assert (settled.state is RunState.PENDING) is again
         assert settled.note == ("why" if again else "why (tried 3 times)")
 
     def test_it_is_not_tried_after_the_events_time(self, event):
         late = Attempt(Verdict.RETRY, "why", timedelta(minutes=15))
-        settled = settle(run(attempt=1), handler(), event(), late, NOW)
-        assert (settled.state, settled.due) == (RunState.FAILED, None)
+        settled = settle(run(attempt=1), handler(), event(), late, MOMENT)
+        assert (settled.state, settled.again) == (RunState.FAILED, None)
         assert settled.note == "why (the next try would come after the event's time)"
 
     def test_it_is_tried_on_where_the_time_had_passed_already(self, event):
-        settled = settle(run(attempt=1), handler(), event(), Attempt(Verdict.ERROR), a_minute(20))
+        settled = settle(run(attempt=1), handler(), event(), Attempt(Verdict.ERROR), Instant.of(a_minute(20)))
         assert settled.state is RunState.PENDING
 
     @pytest.mark.parametrize("stage", [Stage.STARTED, Stage.RECOVER])
     def test_the_events_time_limits_prepare_alone(self, event, stage):
         late = Attempt(Verdict.RETRY, "why", timedelta(hours=1))
         phase = "started" if stage is Stage.STARTED else "ended"
-        settled = settle(run(stage=stage, attempt=1), handler(), event(phase=phase), late, NOW)
-        assert settled.due == NOW + timedelta(hours=1)
+        settled = settle(run(stage=stage, attempt=1), handler(), event(phase=phase), late, MOMENT)
+        assert settled.again == NOW + timedelta(hours=1)
 
     def test_it_is_not_tried_again_once_its_event_has_gone_on(self, event):
-        settled = settle(run(attempt=1), handler(), event(phase="started"), Attempt(Verdict.ERROR, "why"), NOW)
+        settled = settle(run(attempt=1), handler(), event(phase="started"), Attempt(Verdict.ERROR, "why"), MOMENT)
         assert settled == (RunState.FAILED, None, "why (not tried again: the event has begun)")
 
     def test_the_backoff_doubles_up_to_a_minute(self):

@@ -3,14 +3,17 @@
 import asyncio
 import sys
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from stormcone.agent.notices import NoticeKind
+from stormcone.agent.steady import SteadyClock
+from stormcone.clock import Instant, ManualClock
 from stormcone.errors import ProviderError, Retry
-from stormcone.handlers import Stage
+from stormcone.handlers import App, Stage
 from stormcone.handlers.commands import CommandHandler
 
 PREPARES = (Stage.PREPARE,)
@@ -229,6 +232,87 @@ class TestAWallClockThatJumps:
         world.step(seconds=1)
         assert world.calls == ["lb.prepare", "lb.recover", "lb.recover#2"]
 
+    @JUMPS
+    def test_neither_cuts_short_nor_draws_out_a_timeout(self, world, held, jump):
+        """An hour back, and a prepare that hangs was never ended; two minutes on, and a short one had no time."""
+        world.executor = held
+        world.handler("lb", PREPARES, timeout=MINUTE)
+        world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
+        world.step()
+        (live,) = world.agent._live.values()
+        world.clock.jump(jump)
+        world.step(seconds=59)
+        assert not live.control.stopped
+        assert live.control.deadline == world.clock.now() + timedelta(seconds=1)
+        world.step(seconds=1)
+        assert live.control.stopped
+
+    @JUMPS
+    def test_makes_no_retry_come_early_or_late(self, world, jump):
+        world.handler("lb", PREPARES).script.append(Retry("later", after=30))
+        world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
+        world.step()
+        world.clock.jump(jump)
+        world.step(seconds=29)
+        assert world.calls == ["lb.prepare"]
+        world.step(seconds=1)
+        assert world.calls == ["lb.prepare", "lb.prepare#2"]
+
+    @JUMPS
+    def test_makes_no_retry_come_early_or_late_after_a_restart_either(self, world, jump):
+        world.handler("lb", PREPARES).script.append(Retry("later", after=30))
+        world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
+        world.step()
+        world.clock.jump(jump)
+        world.die()
+        world.step(seconds=29)
+        assert world.calls == ["lb.prepare"]
+        world.step(seconds=1)
+        assert world.calls == ["lb.prepare", "lb.prepare#2"]
+
+    @JUMPS
+    def test_makes_no_standby_speak_early_or_never(self, world, jump):
+        """Six minutes forward, and it spoke for its neighbour at once; an hour back, and it never did."""
+        world.app = App(leader="db-0", standby="web-0", standby_after=5 * MINUTE)
+        world.handler("lb", PREPARES)
+        world.cloud.announce(resources=("web-0", "db-0"), not_before=world.clock.now() + 3 * HOUR)
+        world.step()
+        world.clock.jump(jump)
+        world.step(minutes=4)
+        world.die()
+        world.step(seconds=59)
+        assert world.cloud.approvals == []
+        world.step(seconds=1)
+        assert world.cloud.approvals == ["E-1"]
+
+    @JUMPS
+    def test_moves_no_end_of_work_after_its_events_end(self, world, held, jump):
+        world.executor = held
+        world.handler("lb", (Stage.STARTED,))
+        world.cloud.announce(not_before=None)
+        world.cloud.start()
+        world.step()
+        world.cloud.forget()
+        world.step(seconds=1)
+        (live,) = world.agent._live.values()
+        world.clock.jump(jump)
+        world.step(seconds=29)
+        assert not live.control.stopped
+        world.step(seconds=1)
+        assert live.control.stopped
+
+    @JUMPS
+    def test_does_not_hide_that_the_event_has_begun(self, world, held, jump):
+        world.executor = held
+        world.handler("lb", PREPARES)
+        world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
+        world.step()
+        (live,) = world.agent._live.values()
+        world.clock.jump(jump)
+        world.cloud.start()
+        world.step()
+        assert live.control.stopped
+
     def test_forward_past_the_events_time_ends_the_work_on_it(self, world, held):
         world.executor = held
         world.handler("lb", PREPARES)
@@ -294,3 +378,44 @@ def test_a_machine_that_was_suspended_learns_of_what_happened_at_its_next_poll(w
     world.step(seconds=1)
     assert world.calls == ["lb.prepare", "lb.recover"]
     assert world.episode().event.outcome == "completed"
+
+
+class TestTheSteadyTimeOfTheNextLife:
+    """What lasts goes on over a restart, by whichever of the clocks can be believed."""
+
+    @pytest.fixture
+    def clock(self):
+        return ManualClock()
+
+    def passed(self, clock, boot_id="boot-1", **between):
+        """What the steady time says of one minute, with all that happens between the two lives."""
+        last = SteadyClock(clock, "boot-1", None).record()
+        clock.advance(minutes=1)
+        clock.jump(between.get("jump", timedelta(0)))
+        return SteadyClock(clock, boot_id, last).now().steady - last.instant.steady
+
+    @JUMPS
+    def test_is_the_monotonic_clocks_on_the_same_boot(self, clock, jump):
+        assert self.passed(clock, jump=jump) == MINUTE
+
+    @pytest.mark.parametrize("boot_id", ["boot-2", ""])
+    def test_is_the_wall_clocks_where_the_machine_has_booted(self, clock, boot_id):
+        assert self.passed(clock, boot_id, jump=HOUR) == HOUR + MINUTE
+
+    def test_never_goes_back(self, clock):
+        assert self.passed(clock, "boot-2", jump=-HOUR) == timedelta(0)
+
+    def test_is_the_wall_clocks_where_the_monotonic_one_has_begun_anew(self, clock):
+        last = SteadyClock(clock, "boot-1", None).record()
+        later = replace(last, seconds=last.seconds + 1e6)
+        clock.advance(minutes=1)
+        assert SteadyClock(clock, "boot-1", later).now() == Instant.of(clock.now())
+
+    def test_is_written_down_when_the_wall_clock_has_been_moved(self, clock):
+        steady = SteadyClock(clock, "boot-1", None)
+        clock.advance(minutes=1)
+        assert not steady.stepped
+        clock.jump(-HOUR)
+        assert steady.stepped
+        assert steady.record().instant == Instant(clock.now(), clock.now() + HOUR)
+        assert not steady.stepped

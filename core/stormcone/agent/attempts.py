@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stormcone.agent.engine import DueRun
+from stormcone.clock import Instant
 from stormcone.handlers import Stage
 from stormcone.handlers.control import RunControl
 from stormcone.journal import Episode
-from stormcone.rules.runs import STOP_GRACE, Attempt, Verdict, deadline, stop_at
+from stormcone.rules.runs import END_GRACE, STOP_GRACE, Attempt, Verdict, deadline
 
 GIVEN_UP = Attempt(Verdict.OVERRAN, "it did not end when its time was up")
 
@@ -23,28 +24,32 @@ class LiveAttempt:
 
     due: DueRun
     control: RunControl
-    _stop_asked: float | None = None
+    _over: datetime | None = None
+    _stop_asked: datetime | None = None
     _overran: bool = False
 
-    def supervise(self, episode: Episode, now: datetime, seconds: float) -> bool:
+    def supervise(self, episode: Episode, now: Instant) -> bool:
         """Tell it what has changed, and ask it to end where its time is up; True where it is to be given up.
+
+        Its time is up at its deadline, and a while after its event's end.
 
         Args:
             episode: its event as it is now.
-            now: the wall-clock time, which deadlines are on.
-            seconds: the monotonic time, which its grace is on.
+            now: on both clocks.
         """
-        run, handler, event = self.due.run, self.due.handler, episode.event
-        self.control.deadline = deadline(run, handler, event, started=episode.started)
-        if run.stage is not Stage.RECOVER and event.outcome is not None and event.outcome.called_off:
+        stage, event = self.due.run.stage, episode.event
+        self.control.deadline = deadline(stage, self.due.handler, event, self.due.begun, now)
+        if stage is not Stage.RECOVER and event.outcome is not None and event.outcome.called_off:
             self.control.cancel()
-        limit = stop_at(run, handler, event, started=episode.started, ended=episode.ended)
-        if limit is not None and now >= limit:
+        if stage is not Stage.RECOVER and episode.ended is not None and self._over is None:
+            self._over = now.steady
+        late = self.control.deadline is not None and now.date >= self.control.deadline
+        if late or (self._over is not None and now.steady - self._over >= END_GRACE):
             self._overran = True
             self.control.stop()
         if self.control.stopped and self._stop_asked is None:
-            self._stop_asked = seconds
-        return self._stop_asked is not None and seconds - self._stop_asked >= STOP_GRACE.total_seconds()
+            self._stop_asked = now.steady
+        return self._stop_asked is not None and now.steady - self._stop_asked >= STOP_GRACE
 
     def judge(self, attempt: Attempt) -> Attempt:
         """What the attempt counts as: one past its deadline has overrun, unless it says that it has finished."""

@@ -5,9 +5,10 @@ Each method is one step that the journal records whole or not at all, so the pro
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from stormcone.agent.unfinished import Unfinished, Work
+from stormcone.clock import Instant
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import ApprovalRecord, Episode, JournalStore
@@ -20,11 +21,19 @@ from stormcone.text import one_line, printable
 
 @dataclass(frozen=True)
 class DueRun:
-    """A run that is to begin now."""
+    """A run that is to begin now.
+
+    Attributes:
+        run: as the journal has it: running.
+        handler: whose it is.
+        episode: its event.
+        begun: when the attempt began.
+    """
 
     run: Run
     handler: Handler
     episode: Episode
+    begun: Instant
 
 
 @dataclass(frozen=True)
@@ -33,12 +42,14 @@ class ApprovalRequest:
 
     Attributes:
         approval: the journal's number for it.
+        number: 1 for the event's first approval.
         episode: of which event.
         decision: why.
         repeated: why it is sent once more, as a clause that follows; "" for the first.
     """
 
     approval: int
+    number: int
     episode: Episode
     decision: str
     repeated: str
@@ -99,7 +110,7 @@ class Engine:
     def observe(
         self,
         observation: Observation,
-        now: datetime,
+        now: Instant,
         verdicts: Verdicts | None = None,
     ) -> tuple[Change, ...]:
         """Record what an observation means, with the runs that it makes, in one transaction."""
@@ -107,14 +118,14 @@ class Engine:
         others = [event.key for event in observation.events if event.key not in episodes]
         episodes |= {episode.event.key: episode for episode in self._journal.latest(self.machine, others)}
         known = {key: episode.known() for key, episode in episodes.items()}
-        changes = advance(known, observation, now, self.machine, verdicts)
+        changes = advance(known, observation, now.date, self.machine, verdicts)
         if changes:
             with self._journal.transaction():
                 for change in changes:
                     self._record(change, now)
         return changes
 
-    def resume(self, now: datetime) -> None:
+    def resume(self, now: Instant) -> None:
         """Let handlers that the app did not have in its last life take part in the events that go on."""
         with self._journal.transaction():
             for episode in self._unfinished.going_on().values():
@@ -122,25 +133,25 @@ class Engine:
                 change = Change(kind=kind, event=episode.event, before=episode.event, episode=episode.number)
                 self._plan(change, episode, now)
 
-    def _record(self, change: Change, now: datetime) -> None:
+    def _record(self, change: Change, now: Instant) -> None:
         self._plan(change, self._journal.save_change(change, now, self.machine), now)
 
-    def _plan(self, change: Change, episode: Episode, now: datetime) -> None:
+    def _plan(self, change: Change, episode: Episode, now: Instant) -> None:
         self._unfinished.changed(episode.id)
         affected = self.machine.affected_by(change.event)
         planned = plan(change, self.app, self._journal.runs(episode.id), affected=affected)
         for run, why in planned.dropped:
-            self._journal.drop_run(run, now, why)
+            self._journal.drop_run(run, now.date, why)
         for run, due in planned.due:
             self._journal.schedule_run(run, due)
         for new in planned.new:
             self._journal.add_run(episode.id, new)
 
-    def begin_due(self, now: datetime, *, confirmed: bool) -> Iterator[DueRun]:
+    def begin_due(self, now: Instant, *, confirmed: bool) -> Iterator[DueRun]:
         """Begin what is due, one by one as they are taken: of each event at most one run, in order.
 
         Args:
-            now: the wall-clock time.
+            now: on both clocks.
             confirmed: whether the cloud has been asked in this life; until then only recovery goes on, since
                 an event of an earlier life may be over.
         """
@@ -157,28 +168,28 @@ class Engine:
                     self._drop(run, now, why)
                 elif confirmed or run.stage is Stage.RECOVER:
                     self._unfinished.changed(run.episode)
-                    yield DueRun(self._journal.begin_run(run, now), handler, work.episode)
+                    yield DueRun(self._journal.begin_run(run, now.date), handler, work.episode, now)
                     break
 
-    def _drop(self, run: Run, now: datetime, why: str) -> None:
+    def _drop(self, run: Run, now: Instant, why: str) -> None:
         self._unfinished.changed(run.episode)
         with self._journal.transaction():
-            self._journal.drop_run(run, now, why)
+            self._journal.drop_run(run, now.date, why)
 
-    def end_attempt(self, due: DueRun, attempt: Attempt, now: datetime) -> Settled:
+    def end_attempt(self, due: DueRun, attempt: Attempt, now: Instant) -> Settled:
         """Record how an attempt ended and what becomes of its run."""
         settled = settle(due.run, due.handler, self.episode(due.episode.id).event, attempt, now)
         self._unfinished.changed(due.episode.id)
-        self._journal.end_attempt(due.run, attempt, settled, now)
+        self._journal.end_attempt(due.run, attempt, settled, now.date)
         return settled
 
-    def approvals(self, now: datetime, in_flight: Collection[int], *, ask: bool = True) -> Iterator[Decided]:
+    def approvals(self, now: Instant, in_flight: Collection[int], *, ask: bool = True) -> Iterator[Decided]:
         """Decide on each event that may be approved, once, and record what is new; answers that, and what to send.
 
         To wait is no decision. What is to be sent is recorded as it is taken, before it is sent.
 
         Args:
-            now: the wall-clock time.
+            now: on both clocks.
             in_flight: the episodes whose approval is on its way.
             ask: whether what is decided is also sent; not so in a dry run.
         """
@@ -198,28 +209,30 @@ class Engine:
             if new or request is not None:
                 yield Decided(episode, decision, new, request)
 
-    def _request(self, work: Work, decision: Decision, now: datetime) -> ApprovalRequest:
+    def _request(self, work: Work, decision: Decision, now: Instant) -> ApprovalRequest:
         repeated = _repeated(work.approvals)
         self._unfinished.changed(work.episode.id)
-        approval = self._journal.ask_approval(work.episode.id, now, f"{decision.reason}{repeated}")
-        return ApprovalRequest(approval, work.episode, decision.reason, repeated)
+        again = now.steady + backoff(len(work.approvals) + 1)
+        approval = self._journal.ask_approval(work.episode.id, now.date, f"{decision.reason}{repeated}", again)
+        return ApprovalRequest(approval, len(work.approvals) + 1, work.episode, decision.reason, repeated)
 
-    def answer_approval(self, request: ApprovalRequest, error: ProviderError | None, now: datetime) -> None:
+    def answer_approval(self, request: ApprovalRequest, error: ProviderError | None, now: Instant) -> None:
         """Record the answer to an approval; an error that says no is final, after any other it may have arrived."""
         refused = isinstance(error, RequestRefused)
         self._unfinished.changed(request.episode.id)
+        pause = max(backoff(request.number), timedelta(seconds=error.retry_after or 0.0 if error else 0.0))
         self._journal.answer_approval(
             request.approval,
-            now,
+            now.date,
             accepted=False if refused else True if error is None else None,
             final=refused,
             note=printable(f"{error}{request.repeated}") if error else "",
-            due=None if error is None or not error.retry_after else now + timedelta(seconds=error.retry_after),
+            again=now.steady + pause,
         )
 
-    def _decide(self, work: Work, now: datetime) -> Decision:
+    def _decide(self, work: Work, now: Instant) -> Decision:
         episode = work.episode
-        known_for = now - episode.first_seen
+        known_for = now.steady - episode.seen
         facts = Facts(event=episode.event, machine=self.machine, runs=work.runs, app=self.app, known_for=known_for)
         try:
             return decide(facts)
@@ -234,7 +247,7 @@ def _repeated(earlier: tuple[ApprovalRecord, ...]) -> str:
     return f"; repeated, since {'the answer was lost' if earlier[-1].answered is None else 'the last one failed'}"
 
 
-def _may_ask(work: Work, now: datetime) -> bool:
+def _may_ask(work: Work, now: Instant) -> bool:
     """Approve once; after a failure again, with backoff, until the event's time; never after a refusal.
 
     What waits for consent waits without a limit, whatever its time says.
@@ -246,9 +259,6 @@ def _may_ask(work: Work, now: datetime) -> bool:
     if any(approval.accepted for approval in earlier) or last.final:
         return False
     event = work.episode.event
-    if event.not_before is not None and now >= event.not_before and event.approval is not Approval.CONSENT:
+    if event.not_before is not None and now.date >= event.not_before and event.approval is not Approval.CONSENT:
         return False
-    said = last.answered or last.asked
-    if said > now:  # as in `may_begin`
-        return True
-    return now >= max(said + backoff(len(earlier)), last.due or said)
+    return last.again is None or now.steady >= last.again

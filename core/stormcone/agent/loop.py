@@ -19,8 +19,9 @@ from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.agent.poller import Poller, PollResult
 from stormcone.agent.reporter import Reporter, log
 from stormcone.agent.settings import AgentSettings
+from stormcone.agent.steady import SteadyClock
 from stormcone.agent.workers import Executor, ThreadExecutor, attempt_stage
-from stormcone.clock import Clock, SystemClock
+from stormcone.clock import Clock, Instant, SystemClock
 from stormcone.clouds.contract import Provider
 from stormcone.errors import JournalDamaged, JournalError, ProviderError
 from stormcone.handlers import App
@@ -100,7 +101,8 @@ class Agent:
         self._engine: Engine | None = None
         self._life: int | None = None
         self._answer: PollResult | None = None
-        self._inbox: deque[Callable[[datetime], None]] = deque()
+        self._inbox: deque[Callable[[Instant], None]] = deque()
+        self._steady = SteadyClock(self._clock, "", None)
         self._wake = threading.Event()
         self._stopping = False
         self._confirmed = False
@@ -184,6 +186,8 @@ class Agent:
             if self._engine is not None and not self._stopping:
                 busy = self._dispatch(self._engine) or busy
                 busy = self._approve(self._engine) or busy
+                if self._steady.stepped:
+                    self.journal.save_clock(self._steady.record())
                 self._going_on = self._engine.going_on()
                 self._forget()
         except JournalDamaged:
@@ -200,6 +204,7 @@ class Agent:
         """Once a day, let the journal forget what ended long ago."""
         seconds = self._clock.monotonic()
         if self._settings.keep is not None and seconds >= self._forget_due:
+            self.journal.save_clock(self._steady.record())
             self.journal.forget(self._clock.now() - self._settings.keep)
             self._forget_due = seconds + _DAY
 
@@ -208,7 +213,7 @@ class Agent:
         busy = self._take_answer()
         while self._inbox:
             try:
-                self._inbox[0](self._clock.now())
+                self._inbox[0](self._steady.now())
             except JournalError:
                 raise  # it is taken in once the journal can be written
             except Exception:
@@ -218,7 +223,7 @@ class Agent:
             busy = True
         return busy
 
-    def _post(self, message: Callable[[datetime], None]) -> None:
+    def _post(self, message: Callable[[Instant], None]) -> None:
         self._inbox.append(message)
         self._wake.set()
 
@@ -245,8 +250,10 @@ class Agent:
         if machine.scope is Scope.MACHINE:  # of a region, our own boots say nothing
             machine = replace(machine, boot_id=machine.boot_id or self._boot_id)
         self._life, cut_off = self.journal.begin_life(self._clock.now(), machine)
+        self._steady = SteadyClock(self._clock, self._boot_id, self.journal.clock())
+        self.journal.save_clock(self._steady.record())
         engine = Engine(self.journal, self.app, machine)
-        engine.resume(self._clock.now())
+        engine.resume(self._steady.now())
         self._engine = engine
         self._going_on = self._engine.going_on()
         if self._going_on and self.provider.capabilities.reports_outcome:
@@ -256,8 +263,9 @@ class Agent:
         self._reporter.complain("name", notices.disputed(machine))
 
     def _observed(self, engine: Engine, observation: Observation, verdicts: Verdicts | None) -> None:
-        now = self._clock.now()
-        changes = engine.observe(observation, now, verdicts)
+        instant = self._steady.now()
+        now = instant.date
+        changes = engine.observe(observation, instant, verdicts)
         if self.status.error is not None:
             since = self.status.last_success
             gap = f" after {span(now - since)}" if since else ""
@@ -282,22 +290,22 @@ class Agent:
 
     def _supervise(self, engine: Engine) -> None:
         """Tell the attempts that go on what has changed, and end those whose time is up."""
-        now, seconds = self._clock.now(), self._clock.monotonic()
+        now = self._steady.now()
         for live in list(self._live.values()):
-            if live.supervise(engine.episode(live.due.run.episode), now, seconds):
+            if live.supervise(engine.episode(live.due.run.episode), now):
                 live.end()
                 self._attempt_ended(live.due.run.id, GIVEN_UP, now)
 
     def _dispatch(self, engine: Engine) -> bool:
-        now = self._clock.now()
+        now = self._steady.now()
         busy = False
         for due in engine.begin_due(now, confirmed=self._confirmed):
             run, event = due.run, due.episode.event
-            control = RunControl(self._clock, deadline(run, due.handler, event, started=due.episode.started))
+            control = RunControl(self._clock, deadline(run.stage, due.handler, event, due.begun, now))
             lines = StageLog(log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
             self._live[run.id] = LiveAttempt(due, control)
             if not self._settings.dry_run:
-                self._reporter.publish(notices.run_begun_notice(run, due.episode, now))
+                self._reporter.publish(notices.run_begun_notice(run, due.episode, now.date))
             work = self._attempt(due, Context(engine.machine.in_event(event), run.attempt, lines, control))
             try:
                 self._executor.submit(work, f"stormcone-{run.handler}-{run.stage}")
@@ -320,7 +328,7 @@ class Agent:
 
         return work
 
-    def _attempt_ended(self, run: int, attempt: Attempt, now: datetime) -> None:
+    def _attempt_ended(self, run: int, attempt: Attempt, now: Instant) -> None:
         live = self._live.get(run)
         if live is None or self._engine is None:
             return  # its time was up and it has been settled without waiting for it
@@ -332,13 +340,13 @@ class Agent:
     def _approve(self, engine: Engine) -> bool:
         if not self._confirmed or not self.provider.capabilities.can_approve:
             return False
-        now = self._clock.now()
+        now = self._steady.now()
         busy = False
         for decided in engine.approvals(now, self._approving, ask=not self._settings.dry_run):
             if decided.request is not None:
                 self._send(decided.request)
             elif decided.new:  # a yes is followed by the cloud's answer, but in a dry run
-                self._reporter.publish(notices.decision_notice(decided.episode, decided.decision, now))
+                self._reporter.publish(notices.decision_notice(decided.episode, decided.decision, now.date))
             busy = True
         return busy
 
@@ -364,11 +372,11 @@ class Agent:
 
         return work
 
-    def _approval_answered(self, request: ApprovalRequest, error: ProviderError | None, now: datetime) -> None:
+    def _approval_answered(self, request: ApprovalRequest, error: ProviderError | None, now: Instant) -> None:
         if self._engine is not None:
             self._engine.answer_approval(request, error, now)
         self._approving.discard(request.episode.id)
-        self._reporter.publish(notices.approval_notice(request.episode, request.reason, error, now))
+        self._reporter.publish(notices.approval_notice(request.episode, request.reason, error, now.date))
 
     # the end
 
@@ -389,6 +397,7 @@ class Agent:
                 if self._live or self._approving:
                     self._clock.wait(self._wake, left)
             if self._life is not None:
+                self.journal.save_clock(self._steady.record())
                 self.journal.end_life(self._life, self._clock.now())
         except JournalError as error:
             self._reporter.complain("journal", str(error))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from stormcone.clock import Instant
 from stormcone.journal import Episode
 from stormcone.model import Machine, MaintenanceEvent, Origin, Outcome
 from stormcone.rules.approval import ApprovalAnswer, Decision
@@ -128,19 +129,19 @@ def run_begun_notice(run: Run, episode: Episode, at: datetime) -> Notice:
     return _of_run(run, episode, at, NoticeKind.RUN_BEGUN, f"begins{again}")
 
 
-def run_ended_notice(run: Run, attempt: Attempt, settled: Settled, episode: Episode, at: datetime) -> Notice:
+def run_ended_notice(run: Run, attempt: Attempt, settled: Settled, episode: Episode, at: Instant) -> Notice:
     """What to say of an attempt that has ended."""
     note = printable(settled.note)
     if settled.state is RunState.SUCCEEDED:
-        return _of_run(run, episode, at, NoticeKind.RUN_ENDED, "done" + (f" ({note})" if note else ""))
+        return _of_run(run, episode, at.date, NoticeKind.RUN_ENDED, "done" + (f" ({note})" if note else ""))
     if settled.state is RunState.VETOED:
-        return _of_run(run, episode, at, NoticeKind.RUN_FAILED, f"vetoes the approval: {note}", attempt.error)
+        return _of_run(run, episode, at.date, NoticeKind.RUN_FAILED, f"vetoes the approval: {note}", attempt.error)
     if attempt.verdict is Verdict.CUT_OFF:
-        return _of_run(run, episode, at, NoticeKind.RUN_CUT_OFF, f"was cut off: {note}", attempt.error)
-    if settled.state is RunState.PENDING and settled.due is not None:
-        text = f"failed and is tried again in {span(settled.due - at)}: {note}"
-        return _of_run(run, episode, at, NoticeKind.RUN_FAILED, text, attempt.error)
-    return _of_run(run, episode, at, NoticeKind.RUN_FAILED, f"failed: {note}", attempt.error)
+        return _of_run(run, episode, at.date, NoticeKind.RUN_CUT_OFF, f"was cut off: {note}", attempt.error)
+    if settled.state is RunState.PENDING and settled.again is not None:
+        text = f"failed and is tried again in {span(settled.again - at.steady)}: {note}"
+        return _of_run(run, episode, at.date, NoticeKind.RUN_FAILED, text, attempt.error)
+    return _of_run(run, episode, at.date, NoticeKind.RUN_FAILED, f"failed: {note}", attempt.error)
 
 
 def _of_run(

@@ -21,7 +21,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_json(body: bytes) -> JsonValue:
-    """The value that a body holds.
+    """The value that a body holds; an object in which a key stands twice is one of `Repeated`.
 
     Bytes that are not UTF-8 become U+FFFD where they stand.
 
@@ -32,12 +32,23 @@ def read_json(body: bytes) -> JsonValue:
     if not text.strip():
         raise ValueError("is empty")
     try:
-        value = json.loads(text, parse_int=_integer, parse_float=_real, parse_constant=str)
+        value = json.loads(text, parse_int=_integer, parse_float=_real, parse_constant=str, object_pairs_hook=_object)
     except RecursionError:
         raise ValueError("is nested too deep") from None
     except ValueError:
         raise ValueError("is not JSON") from None
     return _cleaned(value, DEPTH_LIMIT)
+
+
+class Repeated(dict[str, JsonValue]):
+    """An object in which a key stands twice: the last one counts here, and the first one for others."""
+
+
+def repeats(value: JsonValue) -> bool:
+    """Whether a key stands twice in an object, here or further down: then it says two things."""
+    if isinstance(value, dict):
+        return isinstance(value, Repeated) or any(map(repeats, value.values()))
+    return isinstance(value, list) and any(map(repeats, value))
 
 
 def read_fields(model: type[Model], fields: dict[str, JsonValue]) -> tuple[Model, dict[str, str]]:
@@ -74,6 +85,11 @@ def _plain(why: str) -> str:
     return words[:1].lower() + words[1:]
 
 
+def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    fields = dict(pairs)
+    return fields if len(fields) == len(pairs) else Repeated(fields)
+
+
 def _integer(text: str) -> int | str:
     return int(text) if len(text) <= _LONGEST_INTEGER else text
 
@@ -96,4 +112,5 @@ def _cleaned(value: JsonValue, levels: int) -> JsonValue:
         return TOO_DEEP
     if isinstance(value, list):
         return [_cleaned(item, levels - 1) for item in value]
-    return {_text(name): _cleaned(item, levels - 1) for name, item in value.items()}
+    cleaned = {_text(name): _cleaned(item, levels - 1) for name, item in value.items()}
+    return Repeated(cleaned) if isinstance(value, Repeated) else cleaned

@@ -4,6 +4,7 @@ from stormcone.journal.contract import JournalStore as JournalStore
 from stormcone.journal.records import ApprovalRecord as ApprovalRecord
 from stormcone.journal.records import AttemptRecord as AttemptRecord
 from stormcone.journal.records import ChangeRecord as ChangeRecord
+from stormcone.journal.records import ClockRecord as ClockRecord
 from stormcone.journal.records import Episode as Episode
 from stormcone.journal.records import Life as Life
 from stormcone.journal.sqlite.store import Journal as Journal

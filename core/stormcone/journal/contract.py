@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, Episode, Life
+from stormcone.clock import Instant
+from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, ClockRecord, Episode, Life
 from stormcone.model import EventKey, Machine
 from stormcone.rules.lifecycle import Change
 from stormcone.rules.runs import Attempt, NewRun, Run, Settled
@@ -44,6 +45,12 @@ class JournalStore(Protocol):
     def end_life(self, life: int, at: datetime) -> None:
         """The agent ends in good order."""
 
+    def clock(self) -> ClockRecord | None:
+        """How the clocks stood when that was last written down; None where it never was."""
+
+    def save_clock(self, record: ClockRecord) -> None:
+        """How the clocks stand now."""
+
     def lives(self) -> list[Life]:
         """All lives of the agent, oldest first."""
 
@@ -63,7 +70,7 @@ class JournalStore(Protocol):
             KeyError: there is none.
         """
 
-    def save_change(self, change: Change, at: datetime, machine: Machine) -> Episode:
+    def save_change(self, change: Change, at: Instant, machine: Machine) -> Episode:
         """Write a step in an event's life as the machine saw it; within a transaction. Answers the episode after it."""
 
     def save_decision(self, episode: int, decision: str) -> None:
@@ -79,7 +86,7 @@ class JournalStore(Protocol):
         """A run is to be done; within a transaction."""
 
     def schedule_run(self, run: Run, due: datetime | None) -> None:
-        """A pending or dropped run is to begin at this time; within a transaction."""
+        """A pending or dropped run is to begin at this date; within a transaction."""
 
     def drop_run(self, run: Run, at: datetime, why: str) -> None:
         """A pending run will not begin (again); within a transaction."""
@@ -93,8 +100,8 @@ class JournalStore(Protocol):
     def attempts(self, run: int) -> list[AttemptRecord]:
         """The attempts at a run, in their order."""
 
-    def ask_approval(self, episode: int, at: datetime, reason: str) -> int:
-        """We are about to approve; answers the approval's number."""
+    def ask_approval(self, episode: int, at: datetime, reason: str, again: datetime | None = None) -> int:
+        """We are about to approve, and if no answer comes not again before that steady time; answers the number."""
 
     def answer_approval(
         self,
@@ -104,11 +111,11 @@ class JournalStore(Protocol):
         accepted: bool | None,
         final: bool,
         note: str,
-        due: datetime | None = None,
+        again: datetime | None = None,
     ) -> None:
         """The answer has come, or an error in place of one (None); an empty note keeps the reason.
 
-        `due` is when the cloud may be asked again, where it says so.
+        `again` is the steady time before which the cloud is not asked again.
         """
 
     def approvals(self, episode: int) -> list[ApprovalRecord]:

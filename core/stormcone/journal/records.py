@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from stormcone.clock import Instant
 from stormcone.model import MaintenanceEvent
 from stormcone.rules.lifecycle import ChangeKind, Known
 
@@ -16,7 +17,8 @@ class Episode:
         number: 1 for the first life of the event's id, one higher for each return.
         event: as last seen.
         boot_id: the machine's boot id at first sight.
-        first_seen: when.
+        first_seen: when, as a date.
+        seen: the same as a steady time, by which it is known how long ago that is.
         started: when it was seen to have begun, or None.
         ended: when its end was seen or inferred, or None.
         decision: why it is or is not approved, as last decided.
@@ -28,6 +30,7 @@ class Episode:
     event: MaintenanceEvent
     boot_id: str
     first_seen: datetime
+    seen: datetime
     started: datetime | None
     ended: datetime | None
     decision: str
@@ -71,7 +74,7 @@ class ApprovalRecord:
         accepted: True or False by the answer; None where it is not known: the approval may have arrived.
         final: whether a refusal is final.
         note: the reason to approve, or the error.
-        due: when the cloud may be asked again, where it said so.
+        again: the steady time before which it is not asked again; None: it may be at once.
     """
 
     id: int
@@ -80,7 +83,22 @@ class ApprovalRecord:
     accepted: bool | None
     final: bool
     note: str
-    due: datetime | None = None
+    again: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockRecord:
+    """How the clocks stood to one another at some moment, so that the next life can go on with the steady one.
+
+    Attributes:
+        instant: the date and the steady time.
+        seconds: what the monotonic clock said.
+        boot_id: of the boot that the monotonic clock counts from.
+    """
+
+    instant: Instant
+    seconds: float
+    boot_id: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from stormcone.model import Ending, EventKey, Impact, Machine, MaintenanceEvent, Observation, Origin, Outcome, Phase
+from stormcone.rules.identity import recognized
 
 Verdicts = Mapping[EventKey, Outcome | Ending | None]
 """What a cloud says of events that it no longer lists; None where it does not know."""
@@ -129,11 +130,16 @@ def infer_outcome(known: Known, now: datetime, machine: Machine) -> Outcome:
     return next(rule.outcome for rule in INFERENCES if rule.applies(known, now, machine))
 
 
+def _recognized(known: Mapping[EventKey, Known], observation: Observation) -> dict[EventKey, MaintenanceEvent]:
+    going_on = {key: entry.event for key, entry in known.items() if entry.event.phase is not Phase.ENDED}
+    return recognized(going_on, known, observation.events)
+
+
 def missing(known: Mapping[EventKey, Known], observation: Observation) -> tuple[MaintenanceEvent, ...]:
     """The events that were going on and are not in the observation; none if it is incomplete."""
     if not observation.complete:
         return ()
-    seen = {event.key for event in observation.events}
+    seen = _recognized(known, observation)
     return tuple(
         entry.event for key, entry in known.items() if key not in seen and entry.event.phase is not Phase.ENDED
     )
@@ -159,9 +165,7 @@ def advance(
             An event that is missing here too was not asked about and stays as it is. None, instead of a mapping,
             means that this cloud reports no outcomes: they are inferred.
     """
-    listed: dict[EventKey, MaintenanceEvent] = {}
-    for seen in observation.events:
-        listed.setdefault(seen.key, seen)
+    listed = _recognized(known, observation)
     changes = [change for key, seen in listed.items() if (change := _step(known.get(key), seen)) is not None]
     for event in missing(known, observation):
         if verdicts is not None and event.key not in verdicts:
@@ -192,6 +196,7 @@ def _step(entry: Known | None, seen: MaintenanceEvent) -> Change | None:
     fields: tuple[str, ...] = ()
     if kind is ChangeKind.REVISED and before:
         fields = tuple(name for name in REVISED_FIELDS if getattr(before, name) != getattr(event, name))
+        fields = fields if before.key == event.key else ("id", *fields)
         if not fields:
             return None
     return Change(kind=kind, event=event, before=before, episode=entry.episode if entry else 1, fields=fields)

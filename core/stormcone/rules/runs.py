@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from stormcone.clock import Instant
 from stormcone.handlers import App, Handler, Stage
 from stormcone.model import Approval, MaintenanceEvent, Phase
 from stormcone.rules.lifecycle import Change, ChangeKind
@@ -94,7 +95,8 @@ class Run:
         position: its place among the runs of its stage.
         state: where it is.
         attempt: how many attempts have begun.
-        due: not to begin before; None: at once.
+        due: not to begin before this date; None: at once.
+        again: not to be tried again before this steady time; None: at once.
         begun: when the last attempt began.
         ended: when it was over.
         note: the last attempt's note.
@@ -108,6 +110,7 @@ class Run:
     state: RunState
     attempt: int = 0
     due: datetime | None = None
+    again: datetime | None = None
     begun: datetime | None = None
     ended: datetime | None = None
     note: str = ""
@@ -189,14 +192,10 @@ def outdated(run: Run, event: MaintenanceEvent) -> str | None:
     return None
 
 
-def may_begin(run: Run, now: datetime) -> bool:
-    """Whether the run waits and its time has come.
-
-    Where its last attempt lies ahead, the wall clock has been put back, and the pause after it would last longer than
-    was meant by as much.
-    """
-    put_back = run.begun is not None and run.begun > now
-    return run.state is RunState.PENDING and (run.due is None or run.due <= now or put_back)
+def may_begin(run: Run, now: Instant) -> bool:
+    """Whether the run waits, its date has come and the pause after its last attempt is over."""
+    come = run.due is None or run.due <= now.date
+    return run.state is RunState.PENDING and come and (run.again is None or run.again <= now.steady)
 
 
 def begin_at(handler: Handler, event: MaintenanceEvent) -> datetime | None:
@@ -214,40 +213,47 @@ def time_of(event: MaintenanceEvent) -> datetime | None:
     return None if event.approval is Approval.CONSENT else event.not_before
 
 
-def deadline(run: Run, handler: Handler, event: MaintenanceEvent, *, started: datetime | None) -> datetime | None:
-    """When the attempt that is running, or about to, must be done; None where there is no limit.
+def deadline(stage: Stage, handler: Handler, event: MaintenanceEvent, begun: Instant, now: Instant) -> datetime | None:
+    """When an attempt that goes on must be done, as a date of the wall clock as it is now; None: there is no limit.
 
-    Prepare has until the event's time, or its start if that came first. Where that time had passed when the
+    Prepare has until the event's time, or its start if that comes first. Where that time had passed when the
     attempt began, the timeout alone counts; so it does for an event that waits for consent, until it has begun.
+
+    Args:
+        stage: of which stage.
+        handler: whose timeout counts.
+        event: as it is now.
+        begun: when the attempt began.
+        now: the timeout lasts, so what is left of it is added to the date that it is now.
     """
     limits = []
-    if handler.timeout is not None and run.begun is not None:
-        limits.append(run.begun + handler.timeout)
-    if run.stage is Stage.PREPARE:
-        ends = [time for time in (time_of(event), started) if time is not None]
-        limits.extend(time for time in ends if run.begun is None or time > run.begun)
+    if handler.timeout is not None:
+        limits.append(_later(now.date, handler.timeout - (now.steady - begun.steady)))
+    if stage is Stage.PREPARE:
+        time = time_of(event)
+        if time is not None and time > begun.date:
+            limits.append(time)
+        if event.phase is Phase.STARTED:
+            limits.append(now.date)
     return min(limits, default=None)
 
 
-def stop_at(
-    run: Run, handler: Handler, event: MaintenanceEvent, *, started: datetime | None, ended: datetime | None
-) -> datetime | None:
-    """When a running attempt is asked to end: at its deadline, or a while after its event's end; None: never."""
-    limits = [deadline(run, handler, event, started=started)]
-    if run.stage is not Stage.RECOVER and ended is not None:
-        limits.append(ended + END_GRACE)
-    return min((limit for limit in limits if limit is not None), default=None)
+def _later(date: datetime, pause: timedelta) -> datetime:
+    try:
+        return date + pause
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 class Settled(NamedTuple):
-    """What becomes of a run after an attempt: its state, when it is due again, and the note."""
+    """What becomes of a run after an attempt: its state, the steady time before which it is not tried again, a note."""
 
     state: RunState
-    due: datetime | None
+    again: datetime | None
     note: str
 
 
-def settle(run: Run, handler: Handler, event: MaintenanceEvent, attempt: Attempt, now: datetime) -> Settled:
+def settle(run: Run, handler: Handler, event: MaintenanceEvent, attempt: Attempt, now: Instant) -> Settled:
     """What becomes of a run after an attempt: done, over, or due again."""
     if attempt.verdict is Verdict.SUCCEEDED:
         return Settled(RunState.SUCCEEDED, None, attempt.note)
@@ -260,13 +266,13 @@ def settle(run: Run, handler: Handler, event: MaintenanceEvent, attempt: Attempt
     if handler.retries is not None and run.attempt > handler.retries:
         return Settled(RunState.FAILED, None, f"{attempt.note} (tried {run.attempt} times)")
     wished = backoff(run.attempt) if attempt.after is None else attempt.after
-    again = now + min(max(wished, SHORTEST_PAUSE), LONGEST_PAUSE)
+    pause = min(max(wished, SHORTEST_PAUSE), LONGEST_PAUSE)
     begins = time_of(event)
-    if run.stage is Stage.PREPARE and begins is not None and again >= begins > now:
+    if run.stage is Stage.PREPARE and begins is not None and now.date + pause >= begins > now.date:
         return Settled(RunState.FAILED, None, f"{attempt.note} (the next try would come after the event's time)")
     if why := outdated(run, event):
         return Settled(RunState.FAILED, None, f"{attempt.note} (not tried again: {why})")
-    return Settled(RunState.PENDING, again, attempt.note)
+    return Settled(RunState.PENDING, now.steady + pause, attempt.note)
 
 
 def backoff(attempt: int) -> timedelta:

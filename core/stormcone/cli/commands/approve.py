@@ -1,7 +1,6 @@
 """`stormcone approve`: the owner's word, by hand."""
 
 import sys
-from collections.abc import Sequence
 from contextlib import closing
 
 import click
@@ -13,14 +12,14 @@ from stormcone.clock import SystemClock
 from stormcone.clouds.contract import ProviderOptions, Source
 from stormcone.detect import open_provider
 from stormcone.errors import RequestRefused, StormconeError
-from stormcone.model import Approval, MaintenanceEvent, Observation, Phase
-from stormcone.text import printable
+from stormcone.model import Approval, Machine, MaintenanceEvent, Observation, Phase, Scope
+from stormcone.text import folded, printable
 
 
 @click.command("approve")
 @click.argument("event_id", metavar="ID")
 @source_options
-@click.option("-y", "--yes", is_flag=True, help="Do not ask, even where other machines are named.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @json_option
 def command(
     event_id: str,
@@ -30,18 +29,15 @@ def command(
 ) -> None:
     """Tell the cloud that the event ID may begin now.
 
-    An approval speaks for every machine that the event names; where it names others than this one, you are asked.
+    An approval speaks for every machine that the event names: they are shown, and you are asked.
     """
     with closing(open_provider(ProviderOptions.of(source, SystemClock()))) as provider:
         ours = provider.identify()
         if dispute := disputed(ours):
             raise RequestRefused(dispute)
         found = _find(event_id, provider.poll())
-        if not found.resources:
-            raise RequestRefused(f"the event {found.id} names no machine that can be read, so nobody may approve it")
-        neighbours = ours.neighbours_in(found)
-        if neighbours and not yes:
-            _ask(found, neighbours)
+        if not yes:
+            _ask(found, ours)
         provider.approve(found)
     if as_json:
         print_json({"approved": found.id, "resources": list(found.resources)})
@@ -50,19 +46,20 @@ def command(
 
 
 def _find(event_id: str, seen: Observation) -> MaintenanceEvent:
-    found = next((event for event in seen.events if event.id.casefold() == event_id.casefold()), None)
+    found = next((event for event in seen.events if folded(event.id) == folded(event_id)), None)
     if found is None:
         known = ", ".join(event.id for event in seen.events) or "nothing"
         raise RequestRefused(f"there is no event {event_id}; announced: {known}")
-    if found.approval is Approval.NONE:
+    if found.approval is Approval.NONE or not found.resources:
         why = "it cannot be" if found.phase is Phase.SCHEDULED else f"it has {found.phase}"
-        raise RequestRefused(f"the event {found.id} is not approved: {why}")
+        raise RequestRefused(f"the event {found.id} is not approved: {found.withheld or why}")
     return found
 
 
-def _ask(event: MaintenanceEvent, neighbours: Sequence[str]) -> None:
-    names = printable(", ".join(neighbours))
+def _ask(event: MaintenanceEvent, ours: Machine) -> None:
+    named = ", ".join(f"{name} (this machine)" if ours.owns(name) else name for name in event.resources)
+    machines = printable(named if ours.scope is Scope.MACHINE else ", ".join(event.resources))
     if not sys.stdin.isatty():
-        raise StormconeError(f"nothing was approved: it would speak for {names} as well; say --yes if it may")
-    if not click.confirm(f"This lets the {event.impact} begin for {names} as well. Approve it?", err=True):
+        raise StormconeError(f"nothing was approved: it would speak for {machines}; say --yes if it may")
+    if not click.confirm(f"This lets the {event.impact} begin for {machines}. Approve it?", err=True):
         raise StormconeError("nothing was approved")

@@ -8,8 +8,9 @@ import json
 import sqlite3
 from datetime import UTC, datetime
 
+from stormcone.clock import Instant
 from stormcone.handlers import Stage
-from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, Episode, Life
+from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, ClockRecord, Episode, Life
 from stormcone.model import MaintenanceEvent
 from stormcone.rules.lifecycle import ChangeKind
 from stormcone.rules.runs import Run, RunState
@@ -35,6 +36,17 @@ def _maybe_time(text: str | None) -> datetime | None:
     return None if text is None else _time(text)
 
 
+def _column(row: sqlite3.Row, name: str) -> str | None:
+    """A column that came later: a reader upgrades nothing, and may read a journal without it."""
+    return row[name] if name in row.keys() else None  # noqa: SIM118 - `in row` looks at its values
+
+
+def clock(row: sqlite3.Row) -> ClockRecord:
+    """The row of `clock`."""
+    instant = Instant(_time(row["date"]), _time(row["steady"]))
+    return ClockRecord(instant=instant, seconds=float(row["seconds"]), boot_id=str(row["boot_id"]))
+
+
 def life(row: sqlite3.Row) -> Life:
     """A row of `lives`."""
     return Life(
@@ -55,6 +67,7 @@ def episode(row: sqlite3.Row) -> Episode:
         event=MaintenanceEvent.model_validate_json(row["event"]),
         boot_id=row["boot_id"],
         first_seen=_time(row["first_seen"]),
+        seen=_time(_column(row, "seen") or row["first_seen"]),
         started=_maybe_time(row["started"]),
         ended=_maybe_time(row["ended"]),
         decision=row["decision"],
@@ -83,6 +96,7 @@ def run(row: sqlite3.Row) -> Run:
         state=RunState(row["state"]),
         attempt=row["attempt"],
         due=_maybe_time(row["due"]),
+        again=_maybe_time(_column(row, "again")),
         begun=_maybe_time(row["begun"]),
         ended=_maybe_time(row["ended"]),
         note=row["note"],
@@ -110,5 +124,5 @@ def approval(row: sqlite3.Row) -> ApprovalRecord:
         accepted=None if row["accepted"] is None else bool(row["accepted"]),
         final=bool(row["final"]),
         note=row["note"],
-        due=_maybe_time(row["due"]) if "due" in row.keys() else None,  # noqa: SIM118 - a reader upgrades nothing
+        again=_maybe_time(_column(row, "again")),
     )

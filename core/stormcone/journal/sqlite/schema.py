@@ -92,7 +92,22 @@ INSERT OR IGNORE INTO machines (provider, machine, name, is_id)
 ALTER TABLE approvals ADD COLUMN due TEXT;
 """
 
-UPGRADES = (_VERSION_1, _VERSION_2)
+# What lasts goes by a steady time, what is a date by the wall clock; until now there was the wall clock alone.
+_VERSION_3 = """
+CREATE TABLE clock (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    date TEXT NOT NULL,
+    steady TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    boot_id TEXT NOT NULL
+);
+ALTER TABLE episodes ADD COLUMN seen TEXT;
+UPDATE episodes SET seen = first_seen;
+ALTER TABLE runs ADD COLUMN again TEXT;
+ALTER TABLE approvals RENAME COLUMN due TO again;
+"""
+
+UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3)
 """Statement n brings a journal from version n to n + 1; never edit one that has been released, add one."""
 
 VERSION = len(UPGRADES)

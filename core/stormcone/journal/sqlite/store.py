@@ -9,10 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from stormcone.clock import Instant
 from stormcone.errors import JournalDamaged, JournalError
 from stormcone.journal.boundaries import Boundary, reached
 from stormcone.journal.contract import JournalStore
-from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, Episode, Life
+from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, ClockRecord, Episode, Life
 from stormcone.journal.sqlite import rows
 from stormcone.journal.sqlite.connection import connect, connect_to_read, errors
 from stormcone.journal.sqlite.damage import set_aside
@@ -196,6 +197,16 @@ class Journal(JournalStore):
         with self.transaction():
             self._connection.execute("UPDATE lives SET ended = ? WHERE id = ?", (to_text(at), life))
 
+    def clock(self) -> ClockRecord | None:
+        """How the clocks stood when that was last written down; None where it never was."""
+        return next(iter(self._read(rows.clock, "SELECT * FROM clock")), None)
+
+    def save_clock(self, record: ClockRecord) -> None:
+        """How the clocks stand now."""
+        values = (*map(to_text, record.instant), record.seconds, record.boot_id)
+        with self.transaction():
+            self._connection.execute("INSERT OR REPLACE INTO clock VALUES (1, ?, ?, ?, ?)", values)
+
     def lives(self) -> list[Life]:
         """All lives of the agent, oldest first."""
         return self._read(rows.life, "SELECT * FROM lives ORDER BY id")
@@ -226,8 +237,9 @@ class Journal(JournalStore):
             return found
         raise KeyError(number)
 
-    def save_change(self, change: Change, at: datetime, machine: Machine) -> Episode:
+    def save_change(self, change: Change, at: Instant, machine: Machine) -> Episode:
         """Write a step in an event's life as the machine saw it; within a transaction. Answers the episode after it."""
+        date = to_text(at.date)
         event = change.event.model_dump_json()
         if change.before is None:
             number = self._insert(
@@ -238,17 +250,19 @@ class Journal(JournalStore):
                 number=change.episode,
                 event=event,
                 boot_id=machine.boot_id,
-                first_seen=to_text(at),
+                first_seen=date,
+                seen=to_text(at.steady),
             )
         else:
             number = self._id_of(change, machine)
-        self._connection.execute("UPDATE episodes SET event = ? WHERE id = ?", (event, number))
+        key = change.event.key.id
+        self._connection.execute("UPDATE episodes SET key = ?, event = ? WHERE id = ?", (key, event, number))
         if change.event.phase is Phase.STARTED:
-            self._connection.execute("UPDATE episodes SET started = ? WHERE id = ?", (to_text(at), number))
+            self._connection.execute("UPDATE episodes SET started = ? WHERE id = ?", (date, number))
         if change.event.phase is Phase.ENDED:
-            self._connection.execute("UPDATE episodes SET ended = ? WHERE id = ?", (to_text(at), number))
+            self._connection.execute("UPDATE episodes SET ended = ? WHERE id = ?", (date, number))
         fields = json.dumps(change.fields)
-        self._insert("changes", episode=number, at=to_text(at), kind=change.kind, event=event, fields=fields)
+        self._insert("changes", episode=number, at=date, kind=change.kind, event=event, fields=fields)
         return self.episode(number)
 
     def save_decision(self, episode: int, decision: str) -> None:
@@ -282,7 +296,7 @@ class Journal(JournalStore):
         if run.state is not RunState.PENDING:
             self._set_run_state(run, RunState.PENDING)
         self._connection.execute(
-            "UPDATE runs SET due = ?, ended = NULL, note = '' WHERE id = ?", (maybe_text(due), run.id)
+            "UPDATE runs SET due = ?, again = NULL, ended = NULL, note = '' WHERE id = ?", (maybe_text(due), run.id)
         )
 
     def drop_run(self, run: Run, at: datetime, why: str) -> None:
@@ -295,7 +309,8 @@ class Journal(JournalStore):
         with self.transaction():
             self._set_run_state(run, RunState.RUNNING)
             self._connection.execute(
-                "UPDATE runs SET attempt = attempt + 1, begun = ?, due = NULL WHERE id = ?", (to_text(at), run.id)
+                "UPDATE runs SET attempt = attempt + 1, begun = ?, due = NULL, again = NULL WHERE id = ?",
+                (to_text(at), run.id),
             )
             self._insert("attempts", run=run.id, number=run.attempt + 1, begun=to_text(at))
             return self._run_of(run.id)
@@ -306,8 +321,8 @@ class Journal(JournalStore):
             self._set_run_state(run, settled.state)
             ended = to_text(at) if settled.state.over else None
             self._connection.execute(
-                "UPDATE runs SET due = ?, ended = ?, note = ? WHERE id = ?",
-                (maybe_text(settled.due), ended, settled.note, run.id),
+                "UPDATE runs SET again = ?, ended = ?, note = ? WHERE id = ?",
+                (maybe_text(settled.again), ended, settled.note, run.id),
             )
             self._connection.execute(
                 "UPDATE attempts SET ended = ?, verdict = ?, note = ? WHERE run = ? AND number = ?",
@@ -321,10 +336,10 @@ class Journal(JournalStore):
 
     # approvals
 
-    def ask_approval(self, episode: int, at: datetime, reason: str) -> int:
-        """We are about to approve; answers the approval's number."""
+    def ask_approval(self, episode: int, at: datetime, reason: str, again: datetime | None = None) -> int:
+        """We are about to approve, and if no answer comes not again before that steady time; answers the number."""
         with self.transaction():
-            return self._insert("approvals", episode=episode, asked=to_text(at), note=reason)
+            return self._insert("approvals", episode=episode, asked=to_text(at), note=reason, again=maybe_text(again))
 
     def answer_approval(
         self,
@@ -334,17 +349,17 @@ class Journal(JournalStore):
         accepted: bool | None,
         final: bool,
         note: str,
-        due: datetime | None = None,
+        again: datetime | None = None,
     ) -> None:
         """The answer has come, or an error in place of one (None); an empty note keeps the reason.
 
-        `due` is when the cloud may be asked again, where it says so.
+        `again` is the steady time before which the cloud is not asked again.
         """
         with self.transaction():
             self._connection.execute(
-                "UPDATE approvals SET answered = ?, accepted = ?, final = ?, due = ?,"
+                "UPDATE approvals SET answered = ?, accepted = ?, final = ?, again = ?,"
                 " note = coalesce(nullif(?, ''), note) WHERE id = ?",
-                (to_text(at), accepted, final, maybe_text(due), note, approval),
+                (to_text(at), accepted, final, maybe_text(again), note, approval),
             )
 
     def approvals(self, episode: int) -> list[ApprovalRecord]:
@@ -396,7 +411,7 @@ class Journal(JournalStore):
         return int(cursor.lastrowid or 0)
 
     def _id_of(self, change: Change, machine: Machine) -> int:
-        key = change.event.key
+        key = (change.before or change.event).key  # an event that was first seen without its id gets it later
         (number,) = self._read(
             lambda row: int(row["id"]),
             "SELECT id FROM episodes WHERE provider = ? AND machine = ? AND key = ? AND number = ?",

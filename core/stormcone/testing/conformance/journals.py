@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from stormcone.clock import Instant
 from stormcone.errors import JournalError, JournalLocked
 from stormcone.handlers import Stage
-from stormcone.journal import Episode, JournalStore
+from stormcone.journal import ClockRecord, Episode, JournalStore
 from stormcone.model import Approval, Impact, Machine, MaintenanceEvent, Phase
 from stormcone.rules.lifecycle import Change, ChangeKind
 from stormcone.rules.runs import RUN_MOVES, Attempt, NewRun, Run, RunState, Settled, Verdict
@@ -88,9 +89,23 @@ class JournalSuite:
         for kind, phase in ((ChangeKind.STARTED, Phase.STARTED), (ChangeKind.ENDED, Phase.ENDED)):
             change = Change(kind=kind, event=an_event(phase=phase), before=episode.event, episode=1)
             with journal.transaction():
-                episode = journal.save_change(change, LATER, MACHINE)
+                episode = journal.save_change(change, Instant.of(LATER), MACHINE)
         assert (episode.started, episode.ended) == (LATER, LATER)
         assert [step.kind for step in journal.changes(episode.id)] == ["announced", "started", "ended"]
+
+    def test_an_event_that_gets_its_id_is_found_by_it(self, journal: JournalStore) -> None:
+        """An event that was first seen without the cloud's id is one event when the id comes, under its new key.
+
+        Source: `stormcone.rules.identity`.
+        """
+        episode = announce(journal, id="inferred-1", id_origin="inferred")
+        event = episode.event.but(id="E-1", id_origin="reported")
+        change = Change(kind=ChangeKind.REVISED, event=event, before=episode.event, episode=1, fields=("id",))
+        with journal.transaction():
+            journal.save_change(change, Instant.of(LATER), MACHINE)
+        assert [found.event for found in journal.latest(MACHINE, [event.key])] == [event]
+        assert journal.latest(MACHINE, [episode.event.key]) == []
+        assert [found.id for found in journal.unfinished(MACHINE)] == [episode.id]
 
     def test_an_episode_is_asked_for_by_a_number_that_exists(self, journal: JournalStore) -> None:
         """An unknown number is a KeyError.
@@ -99,6 +114,25 @@ class JournalSuite:
         """
         with pytest.raises(KeyError):
             journal.episode(7)
+
+    def test_what_lasts_is_kept_as_a_steady_time_beside_the_date(self, journal: JournalStore) -> None:
+        """How the clocks stand, when an event was seen and when something may be done again outlive the agent.
+
+        Source: `stormcone.clock.Instant`.
+        """
+        assert journal.clock() is None
+        for seconds in (1.5, 2.5):
+            record = ClockRecord(instant=Instant(NOW, LATER), seconds=seconds, boot_id="boot-1")
+            journal.save_clock(record)
+        assert journal.clock() == record
+        change = Change(kind=ChangeKind.ANNOUNCED, event=an_event(), before=None, episode=1)
+        with journal.transaction():
+            episode = journal.save_change(change, Instant(NOW, LATER), MACHINE)
+        assert (episode.first_seen, episode.seen) == (NOW, LATER)
+        approval = journal.ask_approval(episode.id, NOW, "why", LATER)
+        assert journal.approvals(episode.id)[0].again == LATER
+        journal.answer_approval(approval, LATER, accepted=None, final=False, note="", again=NOW)
+        assert journal.approvals(episode.id)[0].again == NOW
 
     def test_it_says_which_lives_ended_in_good_order(self, journal: JournalStore) -> None:
         """A life that was cut off has no end.
@@ -120,7 +154,7 @@ class JournalSuite:
 
         def half() -> None:
             journal.save_change(
-                Change(kind=ChangeKind.ANNOUNCED, event=an_event(), before=None, episode=1), NOW, MACHINE
+                Change(kind=ChangeKind.ANNOUNCED, event=an_event(), before=None, episode=1), Instant.of(NOW), MACHINE
             )
             raise ZeroDivisionError
 
@@ -215,7 +249,7 @@ class JournalSuite:
             run = journal.begin_run(run, NOW)
             assert (run.attempt, run.state, run.due) == (attempt, RunState.RUNNING, None)
             run = self._ends(journal, run, RunState.PENDING, LATER)
-            assert (run.state, run.due, run.ended) == (RunState.PENDING, LATER, None)
+            assert (run.state, run.again, run.ended) == (RunState.PENDING, LATER, None)
         assert [attempt.number for attempt in journal.attempts(run.id)] == [1, 2]
 
     def test_a_run_that_was_dropped_can_be_scheduled_again(self, journal: JournalStore) -> None:
@@ -269,7 +303,7 @@ class JournalSuite:
         assert [each.id for each in journal.unfinished(MACHINE)] == [episode.id]
         ended = Change(kind=ChangeKind.ENDED, event=an_event(phase="ended"), before=episode.event, episode=1)
         with journal.transaction():
-            journal.save_change(ended, LATER, MACHINE)
+            journal.save_change(ended, Instant.of(LATER), MACHINE)
         assert [each.id for each in journal.unfinished(MACHINE)] == [episode.id]
         self._ends(journal, journal.begin_run(the_run(journal, episode), NOW))
         assert journal.unfinished(MACHINE) == []
@@ -350,7 +384,7 @@ class JournalSuite:
         announce(journal)
         again = Change(kind=ChangeKind.ANNOUNCED, event=an_event(id="e-1"), before=None, episode=2)
         with journal.transaction():
-            journal.save_change(again, LATER, MACHINE)
+            journal.save_change(again, Instant.of(LATER), MACHINE)
         (latest,) = journal.latest(MACHINE, [an_event().key, an_event(id="unknown").key])
         assert latest.number == 2
 
@@ -383,7 +417,7 @@ class JournalSuite:
         assert journal.forget(LATER + timedelta(days=1)) == 0
         ended = Change(kind=ChangeKind.ENDED, event=an_event(phase="ended"), before=episode.event, episode=1)
         with journal.transaction():
-            journal.save_change(ended, LATER, MACHINE)
+            journal.save_change(ended, Instant.of(LATER), MACHINE)
         assert journal.forget(LATER + timedelta(days=1)) == 0
         self._ends(journal, journal.begin_run(the_run(journal, episode), NOW))
         assert journal.forget(LATER) == 0
@@ -444,7 +478,7 @@ def announce(journal: JournalStore, machine: Machine = MACHINE, **changes: Any) 
     """Write down an announcement, with one run to do."""
     with journal.transaction():
         change = Change(kind=ChangeKind.ANNOUNCED, event=an_event(**changes), before=None, episode=1)
-        episode = journal.save_change(change, NOW, machine)
+        episode = journal.save_change(change, Instant.of(NOW), machine)
         journal.add_run(episode.id, NewRun("lb", Stage.PREPARE, 0, LATER))
     return journal.episode(episode.id)
 
