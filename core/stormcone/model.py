@@ -305,6 +305,7 @@ class Capabilities:
         shortest_notice: seconds of notice that the cloud gives at least; no pause between polls is longer than half of
             it, whatever the cloud asks for.
         permissions: what the caller must be allowed to do, in the cloud's own words.
+        secrets: environment variables that may hold its credentials; commands do not get them.
     """
 
     scope: Scope
@@ -314,6 +315,7 @@ class Capabilities:
     reports_outcome: bool = False
     shortest_notice: float = 30.0
     permissions: tuple[str, ...] = field(default=())
+    secrets: tuple[str, ...] = field(default=())
 
 
 def affected(machine: Machine, events: Iterable[MaintenanceEvent]) -> tuple[MaintenanceEvent, ...]:

@@ -28,7 +28,7 @@ from stormcone.model import (
     Phase,
     Scope,
 )
-from stormcone_alibaba.credentials import CredentialChain
+from stormcone_alibaba.credentials import ENVIRONMENT, CredentialChain
 from stormcone_alibaba.ecs import BATCH, EcsApi, HistoryQuery
 from stormcone_alibaba.errors import PERMISSION, ApiRefused
 from stormcone_alibaba.metadata import MetadataReader
@@ -91,6 +91,7 @@ class AlibabaProvider:
         can_simulate=True,
         reports_outcome=True,
         shortest_notice=300.0,  # of a spot instance's release
+        secrets=tuple(name for names in ENVIRONMENT for name in names if name),
         permissions=tuple(PERMISSION.format(action=action) for action in OPERATIONS),
     )
 

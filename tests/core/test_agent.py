@@ -7,6 +7,7 @@ import pytest
 from stormcone.agent.notices import NoticeKind
 from stormcone.errors import GiveUp, ProviderError, RequestRefused, Retry, Veto
 from stormcone.handlers import Stage
+from stormcone.handlers.control import Word
 from stormcone.model import Approval, Capabilities, Impact, Outcome, Phase, Scope
 
 PREPARES = (Stage.PREPARE,)
@@ -350,7 +351,7 @@ class TestAStageThatOverruns:
     def test_and_does_not_end_is_left_behind(self, world, held):
         (order,) = world.agent._live.values()
         killed = []
-        order.control.on_kill(lambda: killed.append(world.clock.now()))
+        order.control.on(Word.KILL, lambda: killed.append(world.clock.now()))
         world.step(minutes=2)
         world.step(seconds=9)
         assert killed == []

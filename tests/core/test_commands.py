@@ -16,10 +16,10 @@ import pytest
 from stormcone.agent.workers import attempt_stage
 from stormcone.clock import ManualClock
 from stormcone.errors import SettingsError
-from stormcone.handlers import Stage, commands
+from stormcone.handlers import Stage, programs
 from stormcone.handlers.commands import CommandHandler, split_command, variables
 from stormcone.handlers.context import Context, control_of
-from stormcone.handlers.control import RunControl
+from stormcone.handlers.control import RunControl, Word
 from stormcone.model import Machine
 from stormcone.rules.runs import Attempt, Verdict
 
@@ -53,7 +53,7 @@ def said():
 def context(said):
     log = logging.Logger("command", logging.DEBUG)
     log.addHandler(said)
-    control = RunControl(ManualClock())
+    control = RunControl(ManualClock(), mark="book/1/2", secrets=("CLOUD_SECRET",))
     return Context(Machine(provider="test", id="1", name="web-0"), 2, logging.LoggerAdapter(log, {}), control)
 
 
@@ -123,6 +123,8 @@ class TestACommand:
             "STORMCONE_PHASE": "scheduled",
             "STORMCONE_OUTCOME": "",
             "STORMCONE_RESOURCES": "web-0,db-0",
+            "STORMCONE_RESOURCES_LEFT_OUT": "0",
+            "STORMCONE_RUN": "book/1/2",
             "STORMCONE_NOT_BEFORE": "2026-01-01T00:15:00+00:00",
             "STORMCONE_DURATION_SECONDS": "5",
             "STORMCONE_DEADLINE": "",
@@ -142,6 +144,23 @@ class TestACommand:
         monkeypatch.setenv("OURS", "kept")
         run("sh", "-c", "echo $OURS")
         assert said.lines == ["kept"]
+
+    def test_gets_the_clouds_credentials_only_where_that_is_said(self, event, context, said, monkeypatch):
+        monkeypatch.setenv("CLOUD_SECRET", "hush")
+        for told in (False, True):
+            handler = CommandHandler({Stage.PREPARE: ["sh", "-c", "echo ${CLOUD_SECRET:-none}"]}, credentials=told)
+            attempt_stage(handler, Stage.PREPARE, event(), context)
+        assert said.lines == ["none", "hush"]
+
+    def test_of_an_event_with_thousands_of_machines_gets_as_many_names_as_fit_and_all_on_its_input(self, run, said):
+        names = tuple(f"machine-{number:05}" for number in range(40_000))
+        code = (
+            "import json, os, sys; named = os.environ['STORMCONE_RESOURCES'].split(',');"
+            "print(len(named) + int(os.environ['STORMCONE_RESOURCES_LEFT_OUT']), named[-1] in"
+            " json.load(sys.stdin)['resources'], len(named) > 500)"
+        )
+        assert run(*python(code), resources=names, id="x" * 200_000).verdict is Verdict.SUCCEEDED
+        assert said.lines == ["40000 True True"]
 
     def test_belongs_to_its_stage_alone(self):
         handler = CommandHandler({Stage.RECOVER: ["true"]})
@@ -203,8 +222,37 @@ class TestItsOutput:
         assert len(said.lines) > 10
         assert all(len(line) <= 500 for line in said.lines)
 
+    def test_of_a_hundred_megabytes_is_read_to_its_end_and_cut_in_the_log(self, run, said):
+        lines = "import sys\nfor _ in range(1000): sys.stdout.write(('x' * 199 + '\\n') * 500)\n"
+        assert run(*python(f"{lines}print('the end')\nsys.exit(1)")).note.endswith("failed with exit status 1: the end")
+        assert sum(map(len, said.lines)) < 2 * programs.LOGGED
+        assert said.lines[-1].endswith("lines were not logged; the last one: the end")
+
 
 class TestACommandThatIsAskedToEnd:
+    def test_ends_with_what_has_left_its_session(self, begin, context, said):
+        join = begin("sh", "-c", "setsid sh -c 'trap \"\" TERM; echo $$; exec sleep 60' & wait")
+        child = int(said.wait())
+        control_of(context).stop()
+        assert join().verdict is Verdict.CUT_OFF
+        wait_for_end(child)
+
+    def test_leaves_alone_what_has_another_mark(self, begin, context, said):
+        join = begin("sh", "-c", "STORMCONE_RUN=book/1/21 setsid sh -c 'echo $$; exec sleep 60' & wait")
+        child = int(said.wait())
+        control_of(context).stop()
+        join()
+        assert runs(child)
+        os.kill(child, signal.SIGKILL)
+
+    def test_gets_sigterm_at_once_when_the_agent_stops(self, begin, context, said):
+        join = begin("sh", "-c", "trap 'echo cleaned; exit 3' TERM; echo ready; while :; do sleep 0.01; done")
+        said.wait()
+        control_of(context).tell(Word.STOPPING)
+        attempt = join()
+        assert attempt.verdict is Verdict.CUT_OFF
+        assert "was told to end and did, with exit status 3: cleaned" in attempt.note
+
     def test_gets_sigterm_with_all_that_it_started(self, begin, context, said):
         join = begin("sh", "-c", "sleep 60 & echo $!; wait")
         child = int(said.wait())
@@ -224,7 +272,7 @@ class TestACommandThatIsAskedToEnd:
         child = int(said.wait())
         control_of(context).stop()
         assert runs(child)
-        control_of(context).kill()
+        control_of(context).tell(Word.KILL)
         assert join() == Attempt(Verdict.CUT_OFF, f"its time was up: sh was ended by SIGKILL: {child}")
         wait_for_end(child)
 
@@ -242,12 +290,12 @@ class TestACommandThatIsAskedToEnd:
     def test_when_it_is_over_signals_nobody(self, run, context, caplog):
         run("true")
         control_of(context).stop()
-        control_of(context).kill()
+        control_of(context).tell(Word.KILL)
         assert caplog.records == []
 
 
 def test_a_command_that_leaves_a_process_behind_is_over_all_the_same(run, said, monkeypatch):
-    monkeypatch.setattr(commands, "_LAST_WORDS_SECONDS", 0.05)
+    monkeypatch.setattr(programs, "_LAST_WORDS_SECONDS", 0.05)
     before = threading.active_count()
     assert run("sh", "-c", "sleep 60 & echo $!") == Attempt(Verdict.SUCCEEDED)
     left = int(said.wait())
@@ -255,6 +303,27 @@ def test_a_command_that_leaves_a_process_behind_is_over_all_the_same(run, said, 
     os.kill(left, signal.SIGKILL)
     while threading.active_count() > before:  # its reader ends with the pipe
         time.sleep(0.005)
+
+
+class TestAProgramThatIgnoresItsChildren:
+    """A parent that ignores SIGCHLD hands that on, and the system keeps no exit status then."""
+
+    @pytest.fixture(autouse=True)
+    def _ignores(self):
+        before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        yield
+        signal.signal(signal.SIGCHLD, before)
+
+    def test_is_told_to_listen_when_a_handler_of_commands_is_made(self, run):
+        assert run("true") == Attempt(Verdict.SUCCEEDED)
+        assert run("false").verdict is Verdict.GAVE_UP
+
+    def test_and_goes_on_doing_so_has_it_said(self, event, context):
+        handler = CommandHandler({Stage.PREPARE: ["true"]})
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        attempt = attempt_stage(handler, Stage.PREPARE, event(), context)
+        assert attempt.verdict is Verdict.GAVE_UP
+        assert "this program ignores SIGCHLD" in attempt.note
 
 
 class TestTheWordsOfACommand:
@@ -320,12 +389,20 @@ class TestTheWordsOfACommand:
             split_command(text)
 
     def test_begin_with_a_program_that_is_there(self, tmp_path):
+        def script(name, text):
+            (tmp_path / name).write_text(text)
+            (tmp_path / name).chmod(0o755)
+            return str(tmp_path / name)
+
         (tmp_path / "text").write_text("x")
         for word, why in (
             ("no-such-program-anywhere", "there is no program no-such-program-anywhere on the PATH; give its whole"),
             (str(tmp_path / "none"), "there is no program"),
             (str(tmp_path / "text"), "is not executable; chmod"),
             (str(tmp_path), "is a folder"),
+            (script("bare", "echo x\n"), "is a text without a first line such as #!/bin/sh"),
+            (script("gone", "#!/no/such/python -u\n"), "names no program that is there: /no/such/python"),
+            (script("nothing", ""), "is empty"),
         ):
             with pytest.raises(SettingsError, match=f"the command for prepare cannot be run: .*{why}"):
                 CommandHandler({Stage.PREPARE: [word]})

@@ -8,7 +8,7 @@ import pytest
 
 from stormcone.clock import ManualClock
 from stormcone.handlers.context import Context, control_of
-from stormcone.handlers.control import RunControl
+from stormcone.handlers.control import RunControl, Word
 from stormcone.model import Machine
 
 
@@ -67,6 +67,9 @@ class TestTheTimeThatIsLeft:
         assert context.remaining() == timedelta(minutes=2)
 
 
+WORDS = [RunControl.cancel, RunControl.stop, lambda control: control.tell(Word.STOPPING)]
+
+
 class TestWaiting:
     def test_ends_when_the_time_is_over(self, context):
         join = waiting(context, 30)
@@ -75,15 +78,15 @@ class TestWaiting:
             control_of(context).clock.advance(seconds=30)
         assert join() == [True]
 
-    @pytest.mark.parametrize("word", ["cancel", "stop", "tell_stopping"])
-    def test_ends_early_at_any_word(self, context, word):
+    @pytest.mark.parametrize("tell", WORDS)
+    def test_ends_early_at_any_word(self, context, tell):
         join = waiting(context, 30)
-        getattr(control_of(context), word)()
+        tell(control_of(context))
         assert join() == [False]
 
-    @pytest.mark.parametrize("word", ["cancel", "stop", "tell_stopping"])
-    def test_does_not_begin_after_one(self, context, word):
-        getattr(control_of(context), word)()
+    @pytest.mark.parametrize("tell", WORDS)
+    def test_does_not_begin_after_one(self, context, tell):
+        tell(control_of(context))
         assert context.wait(30) is False
 
     def test_of_no_time_is_over_at_once(self, context):
@@ -96,24 +99,24 @@ class TestAWord:
         assert (context.canceled, context.stopping, control.stopped) == (True, False, True)
 
     def test_that_the_agent_ends_lets_the_attempt_finish(self, control, context):
-        control.tell_stopping()
+        control.tell(Word.STOPPING)
         assert (context.canceled, context.stopping, control.stopped) == (False, True, False)
 
-    @pytest.mark.parametrize(("register", "fire"), [("on_stop", "stop"), ("on_kill", "kill")])
-    def test_is_brought_once_and_to_late_comers_at_once(self, control, register, fire):
+    @pytest.mark.parametrize("word", Word)
+    def test_is_brought_once_and_to_late_comers_at_once(self, control, word):
         brought = []
-        getattr(control, register)(lambda: brought.append("early"))
+        control.on(word, lambda: brought.append("early"))
         assert brought == []
-        getattr(control, fire)()
-        getattr(control, fire)()
+        control.tell(word)
+        control.tell(word)
         assert brought == ["early"]
-        getattr(control, register)(lambda: brought.append("late"))
+        control.on(word, lambda: brought.append("late"))
         assert brought == ["early", "late"]
 
     def test_reaches_the_others_where_one_callback_fails(self, control, caplog):
         brought = []
-        control.on_stop(lambda: 1 / 0)
-        control.on_stop(lambda: brought.append("second"))
+        control.on(Word.STOP, lambda: 1 / 0)
+        control.on(Word.STOP, lambda: brought.append("second"))
         control.stop()
         assert brought == ["second"]
         assert "a callback of a run that is to end failed" in caplog.text

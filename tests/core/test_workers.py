@@ -12,7 +12,7 @@ from stormcone.clock import ManualClock
 from stormcone.errors import GiveUp, Retry, Veto
 from stormcone.handlers import Handler, Stage
 from stormcone.handlers.context import Context, control_of
-from stormcone.handlers.control import RunControl
+from stormcone.handlers.control import RunControl, Word
 from stormcone.model import Machine
 from stormcone.rules.runs import Attempt, Verdict
 
@@ -134,7 +134,7 @@ class TestAStageThatIsAskedToEnd:
 
         attempt(work)
         control_of(context).stop()
-        control_of(context).kill()
+        control_of(context).tell(Word.KILL)
         assert caplog.records == []
 
     def test_is_told_where_it_is_a_function(self, attempt, context):
@@ -145,27 +145,27 @@ class TestAStageThatIsAskedToEnd:
 
         assert attempt(work) == Attempt(Verdict.CUT_OFF, "the event was called off")
 
-    @pytest.mark.parametrize("word", ["cancel", "stop", "tell_stopping"])
-    def test_has_finished_all_the_same_where_it_says_so(self, attempt, context, word):
+    @pytest.mark.parametrize("tell", [RunControl.cancel, RunControl.stop, lambda control: control.tell(Word.STOPPING)])
+    def test_has_finished_all_the_same_where_it_says_so(self, attempt, context, tell):
         def work(_event, context):
-            getattr(control_of(context), word)()
+            tell(control_of(context))
             context.finished()
 
         assert attempt(work) == Attempt(Verdict.SUCCEEDED)
 
     def test_is_cut_off_by_the_agents_end_also_where_it_fails_or_asks_for_another_try(self, attempt, context):
-        control_of(context).tell_stopping()
+        control_of(context).tell(Word.STOPPING)
         for error in (Retry("no time"), KeyError("x")):
             assert attempt(raising(error)[0]).verdict is Verdict.CUT_OFF
 
     @pytest.mark.parametrize(("error", "verdict"), [(GiveUp("no"), Verdict.GAVE_UP), (Veto("no"), Verdict.VETOED)])
     def test_is_believed_where_it_says_how_it_stands(self, attempt, context, error, verdict):
-        control_of(context).tell_stopping()
+        control_of(context).tell(Word.STOPPING)
         assert attempt(raising(error)[0]).verdict is verdict
 
     def test_that_ended_before_it_was_told_has_succeeded(self, attempt, context):
         done = attempt(lambda _event, _context: None)
-        control_of(context).tell_stopping()
+        control_of(context).tell(Word.STOPPING)
         assert done == Attempt(Verdict.SUCCEEDED)
 
 

@@ -2,7 +2,9 @@
 
 import json
 import signal
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,10 +110,35 @@ class TestACommand:
         reboot(simulator, notice=timedelta(hours=1))
         process = int(agent.says("asleep as").rpartition(" ")[2])
         assert agent.ends_by(number) == 0
-        assert "stopping; waiting up to 10 s for 1 run(s)" in agent.out[-2]
+        assert "stopping; waiting up to 10 s for 1 run(s)" in agent.out[-3]
+        assert "commands.prepare was cut off: the agent stops" in agent.out[-2]
         assert "stopped; " in agent.out[-1]
         home.until(lambda: not home.alive(process), "the end of the command's child")
         watch(home, simulator, "--on-prepare", "true").says("commands.prepare begins (attempt 2)")
+
+    def test_of_an_agent_that_was_killed_is_ended_before_anything_else_of_its_event_begins(
+        self, home: Any, simulators: Any, tmp_path: Path
+    ) -> None:
+        """It must not finish its drain after the next life has recovered."""
+        simulator = simulators(speed=20)
+        told = tmp_path / "told"
+        slow = (
+            "import os, signal, time\n"
+            f"def end(*_):\n with open({str(told)!r}, 'a') as told: told.write('old ')\n os._exit(1)\n"
+            "signal.signal(signal.SIGTERM, end)\n"
+            "print('asleep as', os.getpid(), flush=True)\n"
+            "time.sleep(600)\n"
+        )
+        agent = watch(home, simulator, "--on-prepare", json.dumps([sys.executable, "-c", slow]))
+        reboot(simulator, notice=timedelta(hours=1))
+        process = int(agent.says("asleep as").rpartition(" ")[2])
+        agent.ends_by(signal.SIGKILL)
+        assert home.alive(process)
+        again = watch(home, simulator, "--on-prepare", json.dumps(["sh", "-c", f"echo new >>{told}"]))
+        again.says(f"1 process(es) of an earlier life still run ({process}): they are ended first")
+        again.says("commands.prepare done")
+        assert told.read_text().split() == ["old", "new"]
+        assert not home.alive(process)
 
 
 SLEEPING = json.dumps(["sh", "-c", "sleep 600 & echo asleep as $!; wait"])

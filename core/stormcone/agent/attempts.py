@@ -6,7 +6,7 @@ from datetime import datetime
 from stormcone.agent.engine import DueRun
 from stormcone.clock import Instant
 from stormcone.handlers import Stage
-from stormcone.handlers.control import RunControl
+from stormcone.handlers.control import RunControl, Word
 from stormcone.journal import Episode
 from stormcone.rules.runs import END_GRACE, STOP_GRACE, Attempt, Verdict, deadline
 
@@ -60,4 +60,4 @@ class LiveAttempt:
     def end(self) -> None:
         """End it by all means, with the agent."""
         self.control.stop()
-        self.control.kill()
+        self.control.tell(Word.KILL)

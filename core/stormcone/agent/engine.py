@@ -147,16 +147,21 @@ class Engine:
         for new in planned.new:
             self._journal.add_run(episode.id, new)
 
-    def begin_due(self, now: Instant, *, confirmed: bool) -> Iterator[DueRun]:
+    def runs(self) -> Iterator[Run]:
+        """The runs of the events with something left to do."""
+        return (run for work in self._unfinished for run in work.runs)
+
+    def begin_due(self, now: Instant, *, confirmed: bool, held: Collection[int] = frozenset()) -> Iterator[DueRun]:
         """Begin what is due, one by one as they are taken: of each event at most one run, in order.
 
         Args:
             now: on both clocks.
             confirmed: whether the cloud has been asked in this life; until then only recovery goes on, since
                 an event of an earlier life may be over.
+            held: the episodes for which nothing begins yet.
         """
         for work in self._unfinished:
-            if any(run.state is RunState.RUNNING for run in work.runs):
+            if work.episode.id in held or any(run.state is RunState.RUNNING for run in work.runs):
                 continue
             for run in work.runs:
                 if not may_begin(run, now):

@@ -15,6 +15,7 @@ from stormcone.agent import notices
 from stormcone.agent.attempts import GIVEN_UP, LiveAttempt
 from stormcone.agent.boot_id import read_boot_id
 from stormcone.agent.engine import ApprovalRequest, DueRun, Engine
+from stormcone.agent.leftovers import Leftovers, book_of, mark_of
 from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.agent.poller import Poller, PollResult
 from stormcone.agent.reporter import Reporter, log
@@ -26,7 +27,7 @@ from stormcone.clouds.contract import Provider
 from stormcone.errors import JournalDamaged, JournalError, ProviderError
 from stormcone.handlers import App
 from stormcone.handlers.context import Context, StageLog
-from stormcone.handlers.control import RunControl
+from stormcone.handlers.control import RunControl, Word
 from stormcone.journal import JournalStore
 from stormcone.journal.boundaries import Boundary, reached
 from stormcone.model import EventKey, Machine, Observation, Scope
@@ -106,6 +107,8 @@ class Agent:
         self._wake = threading.Event()
         self._stopping = False
         self._confirmed = False
+        self._book = book_of(journal.path)
+        self._leftovers: Leftovers | None = None
         self._going_on: Mapping[EventKey, str] = {}
         self._live: dict[int, LiveAttempt] = {}
         self._approving: set[int] = set()
@@ -254,6 +257,7 @@ class Agent:
         self.journal.save_clock(self._steady.record())
         engine = Engine(self.journal, self.app, machine)
         engine.resume(self._steady.now())
+        self._leftovers = Leftovers(self._book, self.journal, engine.runs())
         self._engine = engine
         self._going_on = self._engine.going_on()
         if self._going_on and self.provider.capabilities.reports_outcome:
@@ -299,9 +303,15 @@ class Agent:
     def _dispatch(self, engine: Engine) -> bool:
         now = self._steady.now()
         busy = False
-        for due in engine.begin_due(now, confirmed=self._confirmed):
+        held = self._end_leftovers(now)
+        for due in engine.begin_due(now, confirmed=self._confirmed, held=held):
             run, event = due.run, due.episode.event
-            control = RunControl(self._clock, deadline(run.stage, due.handler, event, due.begun, now))
+            control = RunControl(
+                self._clock,
+                deadline(run.stage, due.handler, event, due.begun, now),
+                mark=mark_of(self._book, run),
+                secrets=self.provider.capabilities.secrets,
+            )
             lines = StageLog(log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
             self._live[run.id] = LiveAttempt(due, control)
             if not self._settings.dry_run:
@@ -314,6 +324,21 @@ class Agent:
                 self._post(partial(self._attempt_ended, run.id, attempt))
             busy = True
         return busy
+
+    def _end_leftovers(self, now: Instant) -> frozenset[int]:
+        """End what an earlier life has left running; answers the episodes that wait for that."""
+        if self._leftovers is None:
+            return frozenset()
+        left = self._leftovers.end(now.steady)
+        if left.new:
+            numbers = ", ".join(map(str, left.new[:10]))
+            self._reporter.tell(
+                NoticeKind.PROBLEM,
+                f"{len(left.new)} process(es) of an earlier life still run ({numbers}): they are ended first",
+            )
+        if not left.episodes:
+            self._leftovers = None
+        return left.episodes
 
     def _attempt(self, due: DueRun, context: Context) -> Callable[[], None]:
         def work() -> None:
@@ -384,7 +409,7 @@ class Agent:
         """Tell handlers, wait a bounded time for them, keep the journal."""
         self._poller.stop()
         for live in self._live.values():
-            live.control.tell_stopping()
+            live.control.tell(Word.STOPPING)
         if self._live:
             self._reporter.tell(
                 NoticeKind.STOPPING, f"stopping; waiting up to {self._grace:g} s for {len(self._live)} run(s)"

@@ -15,6 +15,7 @@ from typing import Protocol
 from stormcone.errors import GiveUp, Retry, Veto
 from stormcone.handlers import Handler, Stage
 from stormcone.handlers.context import Context, control_of
+from stormcone.handlers.control import Word
 from stormcone.model import MaintenanceEvent
 from stormcone.rules.runs import Attempt, Verdict
 from stormcone.text import one_line, said
@@ -105,5 +106,5 @@ async def _until_stopped(work: Awaitable[None], context: Context) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has just been closed: the work is over
             loop.call_soon_threadsafe(task.cancel)
 
-    control_of(context).on_stop(cancel)
+    control_of(context).on(Word.STOP, cancel)
     await task

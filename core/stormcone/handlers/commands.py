@@ -4,31 +4,26 @@ A command is a list of words, never a shell line: nothing of an event reaches a 
 on its standard input and as `STORMCONE_*` variables.
 """
 
-import logging
 import os
 import re
 import shlex
-import shutil
 import signal
-import subprocess
 import tempfile
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import IO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from stormcone.errors import GiveUp, Retry, SettingsError
 from stormcone.handlers import Handler, Stage
 from stormcone.handlers.context import Context, control_of
+from stormcone.handlers.control import Word
+from stormcone.handlers.programs import RunningCommand, keep_exit_statuses, why_not_run
 from stormcone.model import MaintenanceEvent
-from stormcone.text import iso, printable
+from stormcone.text import iso
 
 EXIT_RETRY = 75
 """EX_TEMPFAIL of sysexits.h: try again."""
 
-_LONGEST_LINE = 500
-_LONGEST_READ = 8192
-_LAST_WORDS_SECONDS = 1.0
+_LONGEST_VALUE = 8192
+"""Characters of a variable: Linux takes 128 KiB for each, and 2 MiB for all of them with the command line."""
 
 
 class CommandHandler(Handler):
@@ -36,10 +31,12 @@ class CommandHandler(Handler):
 
     Exit status 0 is done, 75 is "try again", anything else has failed; one that was ended by a signal is tried again. A
     command that passes its deadline, or whose event is called off, gets SIGTERM (with everything it started), then
-    SIGKILL; whatever its exit status is then, it was cut off.
+    SIGKILL; so does one that runs when the agent stops, which the agent's next life runs again. Whatever its exit
+    status is then, it was cut off.
 
     Args:
         commands: the words of the command for each stage; a stage that is missing does nothing.
+        credentials: whether commands get the environment variables that hold the cloud's credentials.
 
     Raises:
         SettingsError: a command has no words, or there is no such program.
@@ -47,13 +44,15 @@ class CommandHandler(Handler):
 
     name = "commands"
 
-    def __init__(self, commands: Mapping[Stage, Sequence[str]]) -> None:
+    def __init__(self, commands: Mapping[Stage, Sequence[str]], *, credentials: bool = False) -> None:
         for stage, words in commands.items():
             if not words:
                 raise SettingsError(f"the command for {stage} is empty; give a program and its arguments")
-            if shutil.which(words[0]) is None:
-                raise SettingsError(f"the command for {stage} cannot be run: {_missing(words[0])}")
+            if why := why_not_run(words[0]):
+                raise SettingsError(f"the command for {stage} cannot be run: {why}")
         self._commands = {stage: list(words) for stage, words in commands.items()}
+        self._credentials = credentials
+        keep_exit_statuses()
 
     def has(self, stage: Stage) -> bool:
         """Whether there is a command for the stage."""
@@ -73,83 +72,34 @@ class CommandHandler(Handler):
 
     def _run(self, stage: Stage, event: MaintenanceEvent, context: Context) -> None:
         words = self._commands[stage]
+        control = control_of(context)
+        hidden = () if self._credentials else control.secrets
+        environment = {name: value for name, value in os.environ.items() if name not in hidden}
         with tempfile.TemporaryFile() as document:
             document.write(event.model_dump_json().encode())
             document.seek(0)
             try:
-                command = _Command(words, document, {**os.environ, **variables(stage, event, context)}, context.log)
+                command = RunningCommand(
+                    words, document, {**environment, **variables(stage, event, context)}, control.mark, context.log
+                )
             except BlockingIOError as error:  # no more processes or memory, now
                 raise Retry(f"the command {words[0]!r} cannot be started: {error.strerror}") from error
             except (OSError, ValueError) as error:
                 raise GiveUp(f"the command {words[0]!r} cannot be started: {error}") from error
-        control = control_of(context)
-        control.on_stop(lambda: command.signal(signal.SIGTERM))
-        control.on_kill(lambda: command.signal(signal.SIGKILL))
-        status = command.wait(lambda: control.stopped)
+        control.on(Word.STOPPING, lambda: command.signal(signal.SIGTERM))
+        control.on(Word.STOP, lambda: command.signal(signal.SIGTERM))
+        control.on(Word.KILL, lambda: command.signal(signal.SIGKILL))
+        status = command.wait()
         said = f": {command.last_line}" if command.last_line else ""
-        if status < 0:  # it was ended, by us or by somebody else: that is no word of its own
+        if status == 0:
+            if not command.signalled:
+                context.finished()  # whatever it was told meanwhile, it had come to its end
+            return
+        if status < 0 or command.signalled:  # it was ended, by us or by somebody else: that is no word of its own
             raise Retry(f"{words[0]} {_ending(status)}{said}")
         if status == EXIT_RETRY:
             raise Retry(f"{words[0]} asked to be tried again (exit status {EXIT_RETRY}){said}")
-        if status != 0:
-            raise GiveUp(f"{words[0]} failed with exit status {status}{said}")
-
-
-class _Command:
-    """A running command with the processes that it starts, which end with it when it is stopped."""
-
-    def __init__(
-        self, words: list[str], stdin: IO[bytes], env: dict[str, str], log: logging.LoggerAdapter[logging.Logger]
-    ) -> None:
-        self.last_line = ""
-        self._log = log
-        self._lock = threading.Lock()
-        self._reaped = False
-        self._process = subprocess.Popen(  # noqa: S603 - words of the operator's, no shell, nothing of the event's
-            words,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=env,
-            start_new_session=True,
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def signal(self, number: signal.Signals) -> None:
-        """Signal the whole process group, unless the command has been reaped: its number may be another's by then."""
-        with self._lock:
-            if not self._reaped:
-                os.killpg(self._process.pid, number)
-
-    def wait(self, stopped: Callable[[], bool]) -> int:
-        """Wait for the command's end; of one that was stopped, nothing is left running. Answers its exit status."""
-        os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
-        if stopped():
-            self.signal(signal.SIGKILL)
-        with self._lock:
-            self._reaped = True
-            status = self._process.wait()
-        # A process that the command left running may hold the pipe: what it says later is not waited for.
-        self._reader.join(_LAST_WORDS_SECONDS)
-        return status
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
-        with self._process.stdout as output:
-            for raw in iter(lambda: output.readline(_LONGEST_READ), b""):
-                line = printable(raw.decode(errors="replace")).strip()[:_LONGEST_LINE]
-                if line:
-                    self.last_line = line
-                    self._log.info("%s", line)
-
-
-def _missing(program: str) -> str:
-    if Path(program).is_dir():
-        return f"{program} is a folder"
-    if Path(program).exists():
-        return f"{program} is not executable; chmod +x it, or name its interpreter as well"
-    return f"there is no program {program}" + ("" if "/" in program else " on the PATH; give its whole path")
+        raise GiveUp(f"{words[0]} failed with exit status {status}{said}")
 
 
 _OF_SHELLS = re.compile(
@@ -184,8 +134,12 @@ def split_command(text: str) -> list[str]:
 
 
 def variables(stage: Stage, event: MaintenanceEvent, context: Context) -> dict[str, str]:
-    """What a command finds in its environment; times are ISO 8601 UTC, what is not known is empty."""
+    """What a command finds in its environment; times are ISO 8601 UTC, what is not known is empty.
+
+    The system bounds an environment, so no more names are in it than fit; all are on the standard input.
+    """
     deadline = context.deadline
+    names = tuple(_fitting(event.resources))
     values = {
         "STAGE": stage.value,
         "EVENT_ID": event.id,
@@ -194,7 +148,8 @@ def variables(stage: Stage, event: MaintenanceEvent, context: Context) -> dict[s
         "CAUSE": event.cause.value,
         "PHASE": event.phase.value,
         "OUTCOME": event.outcome.value if event.outcome else "",
-        "RESOURCES": ",".join(event.resources),
+        "RESOURCES": ",".join(names),
+        "RESOURCES_LEFT_OUT": str(len(event.resources) - len(names)),
         "NOT_BEFORE": iso(event.not_before) if event.not_before else "",
         "DURATION_SECONDS": f"{event.duration.total_seconds():g}" if event.duration is not None else "",
         "DEADLINE": iso(deadline) if deadline else "",
@@ -202,10 +157,21 @@ def variables(stage: Stage, event: MaintenanceEvent, context: Context) -> dict[s
         "MACHINE": context.machine.name,
     }
     # A NUL cannot stand in an environment, and an event's text is the cloud's.
-    return {f"STORMCONE_{name}": value.replace("\0", "") for name, value in values.items()}
+    return {f"STORMCONE_{name}": value.replace("\0", "")[:_LONGEST_VALUE] for name, value in values.items()}
+
+
+def _fitting(names: Iterable[str]) -> Iterator[str]:
+    room = _LONGEST_VALUE
+    for name in names:
+        room -= len(name) + 1
+        if room < 0:
+            return
+        yield name
 
 
 def _ending(status: int) -> str:
+    if status >= 0:
+        return f"was told to end and did, with exit status {status}"
     try:
         return f"was ended by {signal.Signals(-status).name}"
     except ValueError:

@@ -47,12 +47,22 @@ class CommandLine(click.ParamType[list[str]]):
         return list(words)
 
 
-Commands = Mapping[Stage, list[str]]
+@dataclass(frozen=True, kw_only=True)
+class Commands:
+    """The commands that stand in a handler's place, by stage, and whether they get the cloud's credentials."""
+
+    words: Mapping[Stage, list[str]]
+    with_credentials: bool
 
 
-def _commands(on_prepare: list[str] | None, on_started: list[str] | None, on_recover: list[str] | None) -> Commands:
+def _commands(
+    on_prepare: list[str] | None, on_started: list[str] | None, on_recover: list[str] | None, *, with_credentials: bool
+) -> Commands:
     given = {Stage.PREPARE: on_prepare, Stage.STARTED: on_started, Stage.RECOVER: on_recover}
-    return {stage: words for stage, words in given.items() if words}
+    words = {stage: words for stage, words in given.items() if words}
+    if with_credentials and not words:
+        raise click.UsageError("--with-credentials is for commands, and none is given (--on-prepare)")
+    return Commands(words=words, with_credentials=with_credentials)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +100,9 @@ def _settings(interval: timedelta | None, keep: timedelta, dry_run: bool) -> Age
     click.option("--on-prepare", type=CommandLine(), help="Run this when an event is announced."),
     click.option("--on-started", type=CommandLine(), help="Run this when it has begun."),
     click.option("--on-recover", type=CommandLine(), help="Run this when it has ended."),
+    click.option(
+        "--with-credentials", is_flag=True, help="Let commands have the cloud's credentials from this environment."
+    ),
 )
 @gathered(
     "overrides",
@@ -176,11 +189,11 @@ def _watch(agent: Agent, journal: Journal, clock: Clock) -> str:
 
 
 def _app(file: str | None, commands: Commands) -> App:
-    if file is None and not commands:
+    if file is None and not commands.words:
         raise click.UsageError("there is nothing to run: give a handler file, or a command with --on-prepare")
     app = App() if file is None else load_app(file)
-    if commands:
-        app.add(CommandHandler(commands))
+    if commands.words:
+        app.add(CommandHandler(commands.words, credentials=commands.with_credentials))
     return app
 
 
