@@ -1,5 +1,5 @@
 """`python -m stormcone`: the same as the program `stormcone`."""
 
-from stormcone.cli import main
+from stormcone.cli import program
 
-main()
+program()

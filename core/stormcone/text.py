@@ -30,10 +30,23 @@ def shortened(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}... ({len(text) - longest} characters more)"
 
 
+LONGEST_SAID = 2000
+"""Characters of an error's text that are kept."""
+
+LONGEST_TRACE = 32 * 1024
+"""Characters of a traceback that are kept."""
+
+
+def cut_trace(trace: str) -> str:
+    """A traceback, or the beginning and the end of one that is very long."""
+    half = LONGEST_TRACE // 2
+    return trace if len(trace) <= LONGEST_TRACE else f"{trace[:half]}\n... (cut) ...\n{trace[-half:]}"
+
+
 def said(error: BaseException) -> str:
-    """An error's own text, printable; of one whose `__str__` fails, why there is none."""
+    """An error's own text, printable and not too long; of one whose `__str__` fails, why there is none."""
     try:
-        return printable(str(error))
+        return printable(shortened(str(error), LONGEST_SAID))
     except BaseException as failure:  # noqa: BLE001 - it is user code, and must not cost the caller anything
         return f"(its text cannot be had: {type(failure).__name__})"
 

@@ -85,7 +85,7 @@ class TestAnApprovalThatSpeaksForOthers:
         self, home: Any, simulator: Any, word: str, status: int, said: str, approvals: list[str]
     ) -> None:
         terminal = Terminal(home, "approve", announce(simulator), "--endpoint", simulator.url)
-        terminal.shows("This lets the reboot begin for web-1 as well. Approve it? [y/N]:")
+        terminal.shows("This lets the reboot begin for web-0 (this machine), web-1. Approve it? [y/N]:")
         terminal.type(word)
         assert terminal.ends() == status
         assert said in terminal.shown
@@ -95,5 +95,6 @@ class TestAnApprovalThatSpeaksForOthers:
     def test_is_not_sent_where_there_is_no_terminal_to_ask_at(self, home: Any, simulator: Any, word: str) -> None:
         done = home.run("approve", announce(simulator), "--endpoint", simulator.url, stdin=word)
         assert done.returncode == 1
-        assert done.stderr == "stormcone: nothing was approved: it would speak for web-1 as well; say --yes if it may\n"
+        machines = "web-0 (this machine), web-1"
+        assert done.stderr == f"stormcone: nothing was approved: it would speak for {machines}; say --yes if it may\n"
         assert home.approvals(simulator) == []

@@ -80,7 +80,8 @@ class TestRecord:
         said = json.loads(out)
         assert (status, said["file"], said["bytes"]) == (0, str(path), path.stat().st_size), err
         trace = read_trace(path)
-        assert said["entries"] == len(trace.entries) >= 3
+        # The machine and its first poll at least: how many more fit into the time is a matter of speed.
+        assert said["entries"] == len(trace.entries) >= 2
         assert said["exchanges"] == sum(entry.count for entry in trace.entries)
         assert (trace.header.provider, trace.header.machine) == ("azure", "web_18")
 

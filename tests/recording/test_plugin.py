@@ -8,6 +8,8 @@ from stormcone import App, Handler, Impact, Outcome
 from stormcone.errors import TraceError
 from stormcone.testing import fixtures
 
+pytest_plugins = ["stormcone.testing.fixtures"]
+
 # The folder's own conftest has a `replay` for its own needs: this is the users'.
 replay = fixtures.replay
 

@@ -229,7 +229,10 @@ class TestFormat:
             ("title = ", ", line 1: this is not TOML: Invalid value"),
             ('title = "x"\ntitle = "y"\n[[step]]', ", line 2: this is not TOML: Cannot overwrite a value"),
             ('title = "x"\nnumber = ' + "1" * 5000, ", line 2: this is not TOML: Exceeds the limit"),
-            ("title = " + "[" * 5000, ": it is nested too deep for a scenario"),
+            (
+                "title = " + "[" * 5000,
+                ", line 1: it is nested more than 32 deep; take levels out",
+            ),
             ('title = "x"\n' + "#" * MAX_TEXT, ": a scenario has at most 262144 bytes; split it"),
             ('{"title": "x",\n "step": [}', ", line 2: this is not JSON: "),
             ('{"title": "x",\n "step": [7]}', ": step 1: input should be a valid dictionary"),

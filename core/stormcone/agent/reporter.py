@@ -1,12 +1,14 @@
 """Telling what happens: to the log, and to whoever listens; what is wrong, once. Nobody who is told holds us up."""
 
 import logging
+import traceback
 from collections.abc import Callable
 
 from stormcone.agent import notices
 from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.clock import Clock
 from stormcone.handlers.bounded import NoAnswer, answer_of
+from stormcone.text import cut_trace
 
 log = logging.getLogger("stormcone")
 """The log of the agent and of the handlers' contexts."""
@@ -51,7 +53,7 @@ class Reporter:
     def _deliver(self, notice: Notice) -> None:
         level = logging.WARNING if notice.kind in notices.WARNINGS else logging.INFO
         try:
-            log.log(level, "%s", notice.text, extra={"notice": notice}, exc_info=notice.error)
+            self._log(level, notice)
         except Exception:  # noqa: BLE001 - a log that fails must not keep the listener from hearing
             self._lost += 1
         if self._listener is not None:
@@ -59,3 +61,15 @@ class Reporter:
                 self._listener(notice)
             except Exception:
                 log.exception("the listener failed at a notice")
+
+    def _log(self, level: int, notice: Notice) -> None:
+        error = notice.error
+        if not log.isEnabledFor(level):
+            return
+        info = (type(error), error, error.__traceback__) if error else None
+        record = log.makeRecord(log.name, level, "", 0, "%s", (notice.text,), info, extra={"notice": notice})
+        if info:  # what a handler raises may say a megabyte
+            trace = "".join(traceback.format_exception(*info)).rstrip()
+            record.exc_text = cut_trace(trace)
+            record.exc_info = info if record.exc_text == trace else None
+        log.handle(record)

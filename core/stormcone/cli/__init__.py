@@ -2,8 +2,11 @@
 
 import io
 import json
+import os
 import signal
 import sys
+import threading
+import time
 from contextlib import suppress
 from importlib import import_module
 
@@ -82,6 +85,13 @@ def cli() -> None:
     """
 
 
+LAST_WORDS = 2.0
+"""Real seconds that the end waits for somebody to read the output."""
+
+LEFT_BEHIND = 5.0
+"""Real seconds that the end waits for what handlers have left behind."""
+
+
 def _terminate(*_: object) -> None:
     """Leave by SIGTERM as by Ctrl-C, so that what is open is closed on the way."""
     sys.exit(128 + signal.SIGTERM)
@@ -97,7 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         status = _status(given, as_json=as_json)
-        sys.stdout.flush()
+        _flush(status)
     except BrokenPipeError:
         mute()  # or the interpreter fails once more when it empties its buffers
         status = 1
@@ -109,6 +119,43 @@ def main(arguments: list[str] | None = None) -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     sys.exit(status)
+
+
+def program() -> None:
+    """The program as a process: it is over a while after its work is, whatever handlers have left behind.
+
+    Python waits for threads, pools and forked children of theirs, for ever if need be.
+    """
+    try:
+        main()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+        threading.Thread(target=_end_after, args=(LEFT_BEHIND, status), name="stormcone-end", daemon=True).start()
+        raise
+
+
+def _end_after(seconds: float, status: int) -> None:
+    time.sleep(seconds)
+    os._exit(status)
+
+
+def _flush(status: int) -> None:
+    """Bring out what is left; where nobody reads it, end without, since Python would wait for ever."""
+    failed: list[OSError] = []
+
+    def flush() -> None:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            failed.append(error)
+
+    writer = threading.Thread(target=flush, daemon=True)
+    writer.start()
+    writer.join(LAST_WORDS)
+    if writer.is_alive():
+        os._exit(status)
+    if failed:
+        raise failed[0]
 
 
 def _status(arguments: list[str], *, as_json: bool) -> int:

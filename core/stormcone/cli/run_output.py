@@ -8,17 +8,19 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import click
 
 from stormcone.agent.notices import WARNINGS, Notice, NoticeKind
 from stormcone.cli.console import mute, say
+from stormcone.cli.spool import Spool
 from stormcone.clock import Clock
-from stormcone.text import iso, one_line, printable, stamp
+from stormcone.text import cut_trace, iso, one_line, printable, shortened, stamp
 
 LOG = "log"
 """The kind of a line that a handler has logged."""
@@ -41,6 +43,9 @@ COLOURS: dict[str, str] = {
     NoticeKind.NOT_OURS: "blue",
     LOG: "bright_blue",
 }
+
+LONGEST_TEXT = 16 * 1024
+"""Characters of a line that are shown."""
 
 _WIDTH = max(len(kind) for kind in NoticeKind)
 
@@ -110,7 +115,7 @@ def trace_of(error: BaseException) -> str:
     """Where an error comes from, from the handler's own line on."""
     try:
         frames = error.__traceback__.tb_next if error.__traceback__ else None
-        return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+        return cut_trace("".join(traceback.format_exception(type(error), error, frames)).rstrip())
     except Exception as failure:  # noqa: BLE001 - the error is user code, and must not cost the line
         return one_line(failure)
 
@@ -129,6 +134,7 @@ class RunOutput(logging.Handler):
         self._as_json = as_json
         self._shown: set[tuple[str | None, ...]] = set()
         self._out = sys.stdout
+        self._spool = Spool(self._lost_line)
 
     def tell(self, notice: Notice) -> None:
         """Add a notice; the traceback of an error is told once for each run that meets it."""
@@ -150,7 +156,7 @@ class RunOutput(logging.Handler):
         except Exception as error:  # noqa: BLE001 - that a line cannot be made is no fault of what goes on
             text = f"a log line cannot be made: {one_line(error)}: {record.msg!r}"
         level = record.levelname.lower()
-        trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else None
+        trace = cut_trace(logging.Formatter().formatException(record.exc_info)) if record.exc_info else None
         line = OutputLine(self._clock.now(), LOG, level, text, getattr(record, "event", None), traceback=trace)
         if hasattr(record, "handler") and hasattr(record, "stage"):
             self._print(replace(line, handler=record.handler, stage=record.stage))
@@ -158,8 +164,11 @@ class RunOutput(logging.Handler):
             self._print(replace(line, logger=record.name), aside=True)
 
     def printed(self, text: str) -> None:
-        """Add what a handler, or what it calls, has printed."""
-        self._print(OutputLine(self._clock.now(), PRINT, "info", text))
+        """Add a line that a handler, or what it calls, has printed: for people it is shown as it is."""
+        if self._as_json:
+            self._print(OutputLine(self._clock.now(), PRINT, "info", text))
+        else:
+            self._put(text, aside=False)
 
     @contextmanager
     def listening(self, verbosity: int) -> Iterator[None]:
@@ -174,38 +183,47 @@ class RunOutput(logging.Handler):
         for logger, level in levels.items():
             logger.setLevel(level)
         self._out = sys.stdout
+        self._spool = Spool(self._lost_line)
         try:
-            with redirect_stdout(_Printed(self)) if self._as_json else nullcontext():
+            with redirect_stdout(_Printed(self)):
                 yield
         finally:
+            self._spool.close()
             logging.getLogger().removeHandler(self)
             for logger, level in before.items():
                 logger.setLevel(level)
 
     def _print(self, line: OutputLine, *, aside: bool = False) -> None:
-        self.acquire()
-        try:
-            if self._as_json:
-                say(line.as_json(), file=sys.stderr if aside else self._out)
-            else:
-                say(line.as_aside() if aside else line.as_text(), file=sys.stderr if aside else self._out)
-        except OSError as error:
-            self._go_on_silently(error)
-        finally:
-            self.release()
+        line = replace(line, text=shortened(line.text, LONGEST_TEXT))
+        self._put(line.as_json() if self._as_json else line.as_aside() if aside else line.as_text(), aside=aside)
 
-    def _go_on_silently(self, error: OSError) -> None:
+    def _put(self, text: str, *, aside: bool) -> None:
+        self._spool.put(partial(self._write, text, aside=aside))
+
+    def _write(self, text: str, *, aside: bool) -> None:
+        try:
+            say(text, file=sys.stderr if aside else self._out)
+        except (OSError, ValueError) as error:  # nobody reads it any more, or it has been closed
+            self._go_on_silently(error)
+
+    def _lost_line(self, number: int) -> Callable[[], None]:
+        text = f"{number} line(s) are lost: nobody has read the output for a while"
+        line = OutputLine(self._clock.now(), NoticeKind.PROBLEM.value, "warning", text)
+        return partial(self._write, line.as_json() if self._as_json else line.as_text(), aside=False)
+
+    def _go_on_silently(self, error: OSError | ValueError) -> None:
         """The machine still needs its agent, though nobody listens any more."""
         with suppress(OSError):
             mute()
         if not isinstance(error, BrokenPipeError):
-            with suppress(OSError):
-                why = f"the output cannot be written any more ({error.strerror}); the agent goes on without it"
+            with suppress(OSError, ValueError):
+                reason = error.strerror if isinstance(error, OSError) else str(error)
+                why = f"the output cannot be written any more ({reason}); the agent goes on without it"
                 say(json.dumps({"error": why}) if self._as_json else f"warning: {why}", err=True)
 
 
 class _Printed(io.TextIOBase):
-    """Standard output as handlers see it where every line has to be JSON."""
+    """Standard output as handlers see it: what they print takes its turn, and holds up nobody."""
 
     def __init__(self, output: RunOutput) -> None:
         super().__init__()

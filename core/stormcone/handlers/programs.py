@@ -82,6 +82,7 @@ class RunningCommand:
         except ChildProcessError:
             with self._lock:
                 self._reaped = True
+                self._process.wait()
             raise GiveUp(
                 "how it ended is not known, since this program ignores SIGCHLD; "
                 "call signal.signal(signal.SIGCHLD, signal.SIG_DFL) in it"

@@ -3,7 +3,6 @@
 Source, unless a line says otherwise: ECS's documentation of the operations.
 """
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any
 
 from stormcone_simulators.alibaba.errors import ApiError
 from stormcone_simulators.alibaba.gate import TIME_FORMAT
+from stormcone_simulators.http.bounds import read_json
 
 
 class Form(StrEnum):
@@ -190,8 +190,8 @@ def _json_list(parameter: Parameter, given: Mapping[str, str]) -> tuple[str, ...
     if not text:
         return ()
     try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        values = read_json(text)
+    except ValueError as error:
         raise _bad(parameter) from error
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise _bad(parameter)

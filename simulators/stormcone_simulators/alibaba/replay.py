@@ -3,7 +3,6 @@
 Signatures are not looked at: they are not in a trace, and whoever replays one has no need of a key.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from stormcone_simulators.alibaba.metadata import ROOT, failure
 from stormcone_simulators.alibaba.rpc import answered, refused
 from stormcone_simulators.alibaba.types import EVENT_TYPES, STATUS_OF, EventStatus
 from stormcone_simulators.events import SimulatedEvent
+from stormcone_simulators.http.bounds import read_json
 from stormcone_simulators.http.messages import Request, Response
 from stormcone_simulators.replay import CloudReplay, ReplaySimulator
 from stormcone_simulators.replay.track import Listing, recorded_request
@@ -121,8 +121,8 @@ def _region(trace: Trace) -> str:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = read_json(body)
+    except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
 

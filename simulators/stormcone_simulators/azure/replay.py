@@ -1,6 +1,5 @@
 """Replaying what Azure's metadata service said; see `stormcone_simulators.replay`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -13,6 +12,7 @@ from stormcone_simulators.azure.errors import error
 from stormcone_simulators.azure.model import EVENT_TYPES
 from stormcone_simulators.azure.wire import CURRENT_VERSION, EVENTS_PATH, INSTANCE_PATH, approved_ids, has_header
 from stormcone_simulators.events import SimulatedEvent
+from stormcone_simulators.http.bounds import read_json
 from stormcone_simulators.http.messages import Request, Response
 from stormcone_simulators.replay import CloudReplay, ReplaySimulator
 from stormcone_simulators.replay.track import Listing
@@ -79,8 +79,8 @@ class _Protocol:
 
 def _document(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = read_json(body)
+    except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
 

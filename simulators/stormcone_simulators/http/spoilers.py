@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from stormcone_simulators.http.bounds import read_json
+
 Spoiler = Callable[[bytes], bytes]
 
 _DEEP = 100_000
@@ -32,7 +34,7 @@ def _entries(value: Any) -> Iterator[dict[str, Any]]:
 def _edited(edit: Callable[[dict[str, Any]], None]) -> Spoiler:
     def spoil(body: bytes) -> bytes:
         try:
-            document = json.loads(body)
+            document = read_json(body)
         except ValueError:
             return body
         for entry in _entries(document):
@@ -86,7 +88,7 @@ def _twice(body: bytes) -> bytes:
         return [*value, *value] if isinstance(value, list) else value
 
     try:
-        return json.dumps(doubled(json.loads(body))).encode()
+        return json.dumps(doubled(read_json(body))).encode()
     except ValueError:
         return body
 
@@ -100,7 +102,7 @@ def _no_entries(body: bytes) -> bytes:
         return value
 
     try:
-        return json.dumps(without(json.loads(body))).encode()
+        return json.dumps(without(read_json(body))).encode()
     except ValueError:
         return body
 

@@ -32,6 +32,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome
 from stormcone.text import LONGEST_SPAN, SPAN_PATTERN, UNITS, span_of
+from stormcone_simulators.http.bounds import TooDeep, check_toml, read_json
 from stormcone_simulators.http.faults import FaultRule
 from stormcone_simulators.scenarios.toml_lines import Place, lines_of
 
@@ -261,13 +262,18 @@ _TOML_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of docume
 
 def _content(text: str, name: str, *, is_json: bool) -> Any:
     try:
-        return json.loads(text) if is_json else tomllib.loads(text)
+        if is_json:
+            return read_json(text)
+        check_toml(text)
+        return tomllib.loads(text)
+    except TooDeep as error:
+        raise SimulationError(f"{name}, {error}") from error
     except json.JSONDecodeError as error:
         raise SimulationError(f"{name}, line {error.lineno}: this is not JSON: {error.msg}") from error
-    except RecursionError as error:
-        raise SimulationError(f"{name}: it is nested too deep for a scenario") from error
     except ValueError as error:
         why = str(error)
+        if is_json:
+            raise SimulationError(f"{name}: this is not JSON: {why}") from error
         place = _TOML_PLACE.search(why)
         line = (place and place["line"]) or len(text.splitlines()) or 1
         raise SimulationError(f"{name}, line {line}: this is not TOML: {_TOML_PLACE.sub('', why)}") from error

@@ -1,0 +1,81 @@
+"""The end of the agent: within its promise, whatever handlers and readers do."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stormcone.cli import LAST_WORDS, LEFT_BEHIND
+from stormcone.model import Impact
+
+PROGRAM = (sys.executable, "-m", "stormcone")
+MARGIN = 20.0
+"""Seconds for a machine that is busy; what would hang would do so for ever."""
+
+LEAVES = {
+    "a thread": "threading.Thread(target=time.sleep, args=(600,)).start()",
+    "a pool": "concurrent.futures.ThreadPoolExecutor().submit(time.sleep, 600)",
+    "a process": "multiprocessing.get_context('fork').Process(target=sleep).start()",
+    "a fork": "os.fork() or sleep()",
+}
+
+HANDLERS = """
+import concurrent.futures, multiprocessing, os, threading, time
+from stormcone import App, Handler
+
+def sleep():
+    os.closerange(0, 3)  # or the test would wait for it as well
+    time.sleep(60)
+
+class Leaves(Handler):
+    def prepare(self, event, context):
+        {leaves}
+        print("left", flush=True)
+
+app = App([Leaves()])
+"""
+
+
+@pytest.mark.parametrize("leaves", LEAVES.values(), ids=LEAVES)
+def test_is_not_held_up_by_what_a_handler_has_left_behind(
+    home: Any, simulator: Any, tmp_path: Path, leaves: str
+) -> None:
+    file = tmp_path / "handlers.py"
+    file.write_text(HANDLERS.format(leaves=leaves))
+    agent = home.start("run", str(file), STORMCONE_ENDPOINT=simulator.url, STORMCONE_PROVIDER="azure")
+    simulator.schedule(Impact.REBOOT, resources=["web-0"], notice=timedelta(hours=1))
+    agent.says("left")
+    agent.says("prepare done")
+    begun = time.monotonic()
+    agent._process.send_signal(signal.SIGTERM)
+    assert agent._process.wait(LEFT_BEHIND + MARGIN) == 0
+    assert time.monotonic() - begun < LEFT_BEHIND + MARGIN
+
+
+def test_is_not_held_up_by_an_output_that_nobody_reads(home: Any, simulator: Any) -> None:
+    reader, writer = os.pipe()
+    chatter = json.dumps([sys.executable, "-c", "for number in range(5000): print('x' * 400)"])
+    agent = subprocess.Popen(
+        [*PROGRAM, "run", "--on-prepare", chatter],
+        stdout=writer,
+        stderr=subprocess.DEVNULL,
+        env={**home.env, "STORMCONE_ENDPOINT": simulator.url, "STORMCONE_PROVIDER": "azure"},
+        cwd=home.folder,
+    )
+    os.close(writer)
+    simulator.schedule(Impact.REBOOT, resources=["web-0"], notice=timedelta(hours=1))
+    try:
+        home.until(lambda: home.approvals(simulator), "the approval, although nobody reads")
+        agent.send_signal(signal.SIGTERM)
+        assert agent.wait(10 + 2 * LAST_WORDS + LEFT_BEHIND + MARGIN) == 0
+    finally:
+        agent.kill()
+        agent.wait()
+        os.close(reader)
