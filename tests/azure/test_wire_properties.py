@@ -72,10 +72,10 @@ def test_one_odd_field_spoils_no_other_field(entry, document, field, value):
     (sound,) = read_document(document(entry())).events
     (odd,) = read_document(document(entry(**{field: value}))).events
     follows_from = {
-        "EventId": {"id", "id_origin", "approval"},
+        "EventId": {"id", "id_origin", "approval", "withheld"},
         "EventStatus": {"native_status", "phase", "approval"},
         "EventType": {"native_type", "impact", "cause"},
-        "Resources": {"resources", "approval"},
+        "Resources": {"resources", "approval", "withheld"},
         "NotBefore": {"not_before", "not_before_origin"},
         "Description": {"description"},
         "EventSource": {"cause"},

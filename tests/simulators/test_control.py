@@ -313,10 +313,11 @@ class TestWebPages:
 
 def test_a_stepped_system_clock_keeps_its_pace():
     clock = SystemClock(start=ManualClock().now())
+    begun = clock.monotonic()
     clock.advance(3600)
     clock.speed = 2
     assert clock.speed == 2
-    assert 3600 <= clock.monotonic() < 3700
+    assert 3600 <= clock.monotonic() - begun < 3700
     with pytest.raises(ValueError, match="cannot go back"):
         clock.advance(-1)
     with pytest.raises(ValueError, match="above 0"):
