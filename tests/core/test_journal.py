@@ -13,7 +13,7 @@ from itertools import product
 import pytest
 
 from stormcone.clock import Instant
-from stormcone.errors import JournalDamaged, JournalError, JournalLocked, JournalTooNew, NotAJournal
+from stormcone.errors import JournalDamaged, JournalError, JournalTooNew, NotAJournal
 from stormcone.handlers import Stage
 from stormcone.journal import Journal
 from stormcone.journal.sqlite.schema import APPLICATION_ID, VERSION
@@ -96,47 +96,6 @@ class TestTheFile:
         with Journal.open(":memory:") as journal:
             announce(journal)
             assert len(journal.episodes()) == 1
-
-
-class TestTheLock:
-    def test_refuses_a_second_agent_and_names_the_first(self, path, journal):
-        with pytest.raises(JournalLocked) as caught:
-            Journal.open(path)
-        assert str(caught.value) == (
-            f"the journal {path} is in use by process {os.getpid()}; "
-            "stop that agent, or give this one a journal of its own"
-        )
-
-    def test_is_let_go_when_opening_fails(self, path):
-        path.write_bytes(b"no database " * 100)
-        for _ in range(2):
-            with pytest.raises(NotAJournal):
-                Journal.open(path)
-
-    def test_is_let_go_by_a_process_that_was_killed(self, path):
-        code = f"""
-            import time
-            from stormcone.journal import Journal
-            journal = Journal.open({str(path)!r})
-            print("held", flush=True)
-            time.sleep(60)
-        """
-        with subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
-        ) as holder:
-            assert holder.stdout.readline() == "held\n"
-            with pytest.raises(JournalLocked, match=f"in use by process {holder.pid};"):
-                Journal.open(path)
-            holder.kill()
-            holder.wait()
-        Journal.open(path).close()
-
-    def test_is_not_kept_by_a_process_that_a_command_left_running(self, path):
-        journal = Journal.open(path)
-        with subprocess.Popen(["sleep", "60"]) as left:
-            journal.close()
-            Journal.open(path).close()
-            left.kill()
 
 
 class TestAReader:

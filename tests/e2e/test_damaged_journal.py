@@ -1,7 +1,14 @@
 """The real program and a journal that is damaged: it says so, keeps it, and goes on with another."""
 
+import os
 import signal
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from stormcone.model import Impact
 
@@ -46,18 +53,41 @@ def test_at_its_start_it_sets_the_journal_aside_and_doctor_and_history_say_so(ho
     assert (looked.returncode, f"{kept} was set aside" in looked.stdout) == (1, True)
 
 
-def test_while_it_runs_it_goes_on_with_a_new_one(home: Any, simulator: Any) -> None:
+def between_two_transactions(home: Any, change: Callable[[Path], None]) -> None:
+    """In the middle of one the agent writes back what it has in memory, and the damage shows at its next start."""
+    with closing(sqlite3.connect(home.journal, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        change(home.journal)
+
+
+def overwritten(journal: Path) -> None:
+    with journal.open("r+b") as file:
+        file.seek(24)  # SQLite's mark of a change and all that follows
+        file.write(b"\xff" * (journal.stat().st_size - 24))
+
+
+def emptied(journal: Path) -> None:
+    os.truncate(journal, 0)
+
+
+@pytest.mark.parametrize("damage", [overwritten, emptied])
+def test_while_it_runs_it_goes_on_with_a_new_one(home: Any, simulator: Any, damage: Callable[[Path], None]) -> None:
     agent = start(home, simulator)
     agent.says("watching web-0")
-    with home.journal.open("r+b") as file:
-        file.seek(24)  # SQLite's mark of a change and all that follows
-        file.write(b"\xff" * (home.journal.stat().st_size - 24))
+    between_two_transactions(home, damage)
     simulator.schedule(Impact.REBOOT, resources=["web-0"])
     agent.says("it is kept as")
     agent.says("watching web-0", times=2)
     agent.says("drained")
     assert agent.ends_by(signal.SIGTERM) == 0
     assert len(the_damaged(home)) == 1
+
+
+def test_one_that_others_may_read_is_told(home: Any, simulator: Any) -> None:
+    start(home, simulator).says("watching web-0")
+    home.close()
+    home.journal.chmod(0o644)
+    start(home, simulator).says("can be read by others (mode 0644)")
 
 
 def test_a_journal_that_is_not_damaged_but_somebody_elses_ends_it(home: Any, simulator: Any) -> None:

@@ -165,6 +165,8 @@ def command(
                     machine = _first_identity(provider, book)
                     if loss is None:
                         _say_what_is_run(app, clock, output)
+                        if book.exposure:
+                            output.tell(Notice(clock.now(), NoticeKind.PROBLEM, book.exposure))
                     book.loss = loss or book.loss
                     agent = Agent(
                         provider, app, book, settings=settings, clock=clock, machine=machine, listener=output.tell

@@ -1,5 +1,6 @@
 """SQLite as the journal uses it: how the file is made and opened, the pragmas that keep it, its errors as ours."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ AUTO_VACUUM = "INCREMENTAL"
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
+# What SQLite says of a file that was a journal a moment ago and has been emptied, or replaced by another database.
+_GONE = re.compile("no such (table|column)")
+
 _ADVICE = MappingProxyType(
     {
         sqlite3.SQLITE_FULL: "make room on its disk",
@@ -44,14 +48,12 @@ _ADVICE = MappingProxyType(
 
 
 def connect(name: str) -> sqlite3.Connection:
-    """Open for writing, made if it is not there; what a transaction wrote is on the disk when it returns.
+    """Open for writing; what a transaction wrote is on the disk when it returns.
 
     Raises:
         JournalDamaged: SQLite cannot read it.
         JournalError: it cannot be made or opened.
     """
-    if name != ":memory:" and not Path(name).exists():
-        _create(Path(name))
     with errors(name):
         connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=5)
         try:
@@ -83,13 +85,18 @@ def errors(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None) or 0
-        kind = JournalDamaged if code & 0xFF in _DAMAGED else JournalError
+        damaged = code & 0xFF in _DAMAGED or _GONE.search(str(error))
+        kind = JournalDamaged if damaged else JournalError
         advice = _ADVICE.get(code) or _ADVICE.get(code & 0xFF)
         raise kind(f"the journal {path} cannot be used: {error}" + (f"; {advice}" if advice else "")) from error
 
 
-def _create(path: Path) -> None:
-    """Make the file beside its place and move it there whole, so that one that is empty was never made by us."""
+def create(path: Path) -> None:
+    """Make the file beside its place and move it there whole, so that one that is empty was never made by us.
+
+    Raises:
+        JournalError: it cannot be made.
+    """
     new = beside(path, ".new")
     try:
         for leftover in (new, beside(new, ROLLBACK), beside(path, ROLLBACK)):  # of a file that was cut off, or removed

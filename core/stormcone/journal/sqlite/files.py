@@ -1,6 +1,7 @@
 """The journal's file before SQLite has it: what it is, how it is made, and that its name is on the disk."""
 
 import os
+import stat
 import struct
 from pathlib import Path
 
@@ -21,6 +22,30 @@ _APPLICATION_AT = 68
 def beside(path: Path, suffix: str) -> Path:
     """The file whose name is the path's with something more."""
     return path.with_name(path.name + suffix)
+
+
+def the_file(path: Path) -> Path:
+    """The path, or what a symbolic link there names: one journal has one lock, by whatever name it is opened.
+
+    Raises:
+        JournalError: the links go in a circle.
+    """
+    try:
+        return path.resolve() if path.is_symlink() else path
+    except (OSError, RuntimeError) as error:  # a RuntimeError before Python 3.13
+        raise JournalError(f"the journal {path} cannot be found: its symbolic links go in a circle") from error
+
+
+def exposure(path: Path) -> str:
+    """Who else may use the file, as a sentence to tell; "" where it is its owner's alone.
+
+    It holds what handlers and commands have said.
+    """
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if not mode & 0o077:
+        return ""
+    others = "be written" if mode & 0o022 else "be read"
+    return f"the journal {path} can {others} by others (mode {mode:04o}); if that is not meant: chmod 600 {path}"
 
 
 def locked(path: Path) -> FileLock:

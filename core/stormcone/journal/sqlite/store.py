@@ -15,9 +15,9 @@ from stormcone.journal.boundaries import Boundary, reached
 from stormcone.journal.contract import JournalStore
 from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, ClockRecord, Episode, Life
 from stormcone.journal.sqlite import rows
-from stormcone.journal.sqlite.connection import connect, connect_to_read, errors
+from stormcone.journal.sqlite.connection import connect, connect_to_read, create, errors
 from stormcone.journal.sqlite.damage import set_aside
-from stormcone.journal.sqlite.files import locked, look_at
+from stormcone.journal.sqlite.files import exposure, locked, look_at, the_file
 from stormcone.journal.sqlite.lock import FileLock, was_used
 from stormcone.journal.sqlite.rows import maybe_text, to_text
 from stormcone.model import EventKey, Machine, Phase
@@ -58,6 +58,7 @@ class Journal(JournalStore):
     Attributes:
         path: its file.
         loss: what was lost with a damaged journal that this one replaces, as a sentence; "" where it replaces none.
+        exposure: who else may use its file, as a sentence; "" where it is its owner's alone.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: str, lock: FileLock | None = None) -> None:
@@ -66,6 +67,7 @@ class Journal(JournalStore):
         self._keys: dict[Machine, str] = {}
         self.path = path
         self.loss = ""
+        self.exposure = exposure(Path(path)) if lock else ""
 
     @classmethod
     def open(cls, path: str | Path, *, replace_at: datetime | None = None) -> Self:
@@ -86,14 +88,16 @@ class Journal(JournalStore):
         name = str(path)
         if name == ":memory:":
             return cls(connect(name), name)
-        lock = locked(Path(name))
+        file = the_file(Path(name))
+        name = str(file)
+        lock = locked(file)
         try:
             try:
                 return cls._open(name, lock)
             except JournalDamaged as error:
                 if replace_at is None:
                     raise
-                loss = set_aside(Path(name), replace_at, str(error))
+                loss = set_aside(file, replace_at, str(error))
                 journal = cls._open(name, lock)
                 journal.loss = loss
                 return journal
@@ -103,8 +107,13 @@ class Journal(JournalStore):
 
     @classmethod
     def _open(cls, name: str, lock: FileLock) -> Self:
-        if Path(name).exists():
-            look_at(Path(name), used=lock.used)
+        file = Path(name)
+        if file.exists():
+            lock.cover()
+            look_at(file, used=lock.used)
+        else:
+            create(file)
+            lock.cover()
         journal = cls(connect(name), name, lock)
         try:
             journal._read_all()
@@ -124,7 +133,7 @@ class Journal(JournalStore):
             NotAJournal: the file is something else.
             JournalError: there is no such file, or it cannot be opened.
         """
-        name = str(path)
+        name = str(the_file(Path(path)))
         if not Path(name).exists():
             raise JournalError(f"there is no journal at {name}; name another one, or start an agent first")
         look_at(Path(name), used=was_used(Path(name)))
@@ -391,16 +400,22 @@ class Journal(JournalStore):
 
     def _read_all(self) -> None:
         """Find what cannot be read at the start, rather than in the middle of an event."""
-        self.episodes()
-        self._read(rows.run, "SELECT * FROM runs")
+        for make, query in ((rows.episode, _EPISODE), (rows.run, "SELECT * FROM runs")):
+            for _ in self._each(make, query):
+                pass  # one at a time: there may be hundreds of megabytes
 
     def _read(self, make: Callable[[sqlite3.Row], Value], query: str, *values: Any) -> list[Value]:
+        return list(self._each(make, query, *values))
+
+    def _each(self, make: Callable[[sqlite3.Row], Value], query: str, *values: Any) -> Iterator[Value]:
         with errors(self.path):
-            found = self._connection.execute(query, values).fetchall()
-        try:
-            return [make(row) for row in found]
-        except (ValueError, TypeError) as error:
-            raise JournalDamaged(f"the journal {self.path} holds what cannot be read: {one_line(error)}") from error
+            for row in self._connection.execute(query, values):
+                try:
+                    yield make(row)
+                except (ValueError, TypeError) as error:
+                    raise JournalDamaged(
+                        f"the journal {self.path} holds what cannot be read: {one_line(error)}"
+                    ) from error
 
     def _insert(self, table: str, **values: Any) -> int:
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
