@@ -5,13 +5,12 @@ order of its time. So nothing runs in the background, and a test that advances a
 """
 
 import threading
-from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.clouds.contract import ProviderOptions
@@ -19,12 +18,13 @@ from stormcone.errors import SettingsError, SimulationError
 from stormcone.model import Cause, Impact, Outcome
 from stormcone.simulators.contract import Piece, Setting, SimulatorOptions
 from stormcone_simulators.control import CONTROL_PREFIX, ControlApi, Route
-from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent, iso
-from stormcone_simulators.http.faults import FaultPlan, FaultRule
+from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent
+from stormcone_simulators.http.faults import FaultPlan
 from stormcone_simulators.http.messages import Later, Request, Response, problem
 from stormcone_simulators.http.server import Reply, Server, plain
 from stormcone_simulators.http.waiting import LoopClock
 from stormcone_simulators.machines import Machines, SimulatedMachine, machine_path
+from stormcone_simulators.request_log import LoggedRequest, RequestLog
 from stormcone_simulators.scenarios.format import (
     Scenario,
     Script,
@@ -36,33 +36,7 @@ from stormcone_simulators.scenarios.format import (
 from stormcone_simulators.scenarios.play import Agenda, PossibleEvent, Scene, perform, rehearse, settle
 from stormcone_simulators.scenarios.random import CAST, random_scenario
 
-_LOGGED = 10_000
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call, not what to listen on
-
-
-class LoggedRequest(NamedTuple):
-    """One request of a client, with what became of it."""
-
-    at: datetime
-    machine: str | None
-    request: Request
-    path: str
-    status: int
-    rule: FaultRule | None
-
-    def as_json(self) -> dict[str, Any]:
-        """The request as the control API lists it; `path` is without the machine's prefix."""
-        return {
-            "at": iso(self.at),
-            "machine": self.machine,
-            "method": self.request.method,
-            "path": self.path,
-            "query": dict(self.request.query),
-            "headers": dict(self.request.headers),
-            "body": self.request.body.decode(errors="replace"),
-            "status": self.status,
-            "fault": self.rule.kind if self.rule else None,
-        }
 
 
 class Model(Protocol):
@@ -140,7 +114,7 @@ class BaseSimulator:
         self._bind = bind
         self._lock = threading.RLock()
         self._agenda = Agenda()
-        self._log: deque[LoggedRequest] = deque(maxlen=_LOGGED)
+        self._log = RequestLog()
         self._control = ControlApi(self, self.faults, self.control_routes())
         self._server: Server | None = None
 
@@ -362,7 +336,7 @@ class BaseSimulator:
             return [event.as_json() for event in self._model.book]
 
     def requests(self) -> list[dict[str, Any]]:
-        """What clients asked, oldest first, as the control API lists it: the last 10,000 requests."""
+        """What clients asked, oldest first, as the control API lists it: the last 10,000 requests, or 16 MiB."""
         with self._lock:
             return [logged.as_json() for logged in self._log]
 
@@ -390,7 +364,7 @@ class BaseSimulator:
         replaced = rule.replacement(self._wire.failure(rule.status or 200, request, path)) if rule else None
         response = replaced or await self._ask(request, path, machine, clock)
         with self._lock:
-            self._log.append(LoggedRequest(at, machine.name if machine else None, request, path, response.status, rule))
+            self._log.add(LoggedRequest(at, machine.name if machine else None, request, path, response.status, rule))
         return Reply(response, rule.delivery if rule else plain)
 
     async def _ask(self, request: Request, path: str, machine: SimulatedMachine | None, clock: LoopClock) -> Response:

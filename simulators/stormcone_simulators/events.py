@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome, Phase
+from stormcone.text import folded
 
 _KEPT = 10_000
 
@@ -204,7 +205,7 @@ class EventBook(Generic[Event]):
 
     def find(self, event_id: str) -> Event | None:
         """The event of that id, compared without regard to case, or None."""
-        return self._events.get(event_id.casefold())
+        return self._events.get(folded(event_id))
 
     def get(self, event_id: str) -> Event:
         """The event of that id.
@@ -220,7 +221,7 @@ class EventBook(Generic[Event]):
 
     def add(self, event: Event) -> None:
         """Announce an event."""
-        self._events[event.id.casefold()] = self._live[event.id.casefold()] = event
+        self._events[folded(event.id)] = self._live[folded(event.id)] = event
         self.touch(event)
 
     def touch(self, event: Event) -> None:
@@ -250,8 +251,8 @@ class EventBook(Generic[Event]):
         if event.phase is Phase.ENDED:
             raise TooLate(f"the event {event.id} has ended already: {event.outcome}")
         event.phase, event.outcome, event.ended_at = Phase.ENDED, outcome, at
-        del self._live[event.id.casefold()]
-        self._ended.append(event.id.casefold())
+        del self._live[folded(event.id)]
+        self._ended.append(folded(event.id))
         if len(self._ended) > _KEPT:
             del self._events[self._ended.popleft()]
         self.touch(event)

@@ -12,6 +12,7 @@ from typing import Self
 from urllib.parse import quote
 
 from stormcone.errors import SettingsError, SimulationError
+from stormcone.text import folded
 
 DEFAULT_GROUP = "default"
 _PREFIX = "/machines/"
@@ -73,7 +74,7 @@ class Machines:
             SettingsError: a machine cannot be read, or shares its name or address with another.
         """
         machines = (*self._all, *(SimulatedMachine.parse(spec) for spec in specs))
-        by_name = {machine.name.casefold(): machine for machine in machines}
+        by_name = {folded(machine.name): machine for machine in machines}
         by_address = {machine.address: machine for machine in machines if machine.address}
         if len(by_name) < len(machines):
             raise SettingsError("two machines have the same name; names are compared without regard to case")
@@ -94,7 +95,7 @@ class Machines:
 
     def find(self, name: str) -> SimulatedMachine | None:
         """The machine of that name, or None."""
-        return self._by_name.get(name.casefold())
+        return self._by_name.get(folded(name))
 
     def named(self, name: str) -> SimulatedMachine:
         """The machine of that name.

@@ -163,6 +163,12 @@ class TestAFileThatSomebodyWrote:
         with pytest.raises(SettingsError, match=r"pip install 'stormcone\[replay\]'"):
             read_trace(tmp_path / "trace.yaml")
 
+    @pytest.mark.parametrize("deep", ["[" * 100_000, "{a: " * 100_000, "\n  - " + "- " * 100_000, "[" * 33 + "]" * 33])
+    def test_that_is_nested_beyond_all_measure_is_refused(self, tmp_path, deep):
+        (tmp_path / "trace.yaml").write_text(TRACE.replace("interactions:", f"more: {deep}\ninteractions:"))
+        with pytest.raises(TraceError, match="nested more than 32 deep"):
+            read_trace(tmp_path / "trace.yaml")
+
     def test_may_be_large_and_is_refused_beyond_all_measure(self, tmp_path, monkeypatch):
         monkeypatch.setattr("stormcone.recording.trace_file.LARGEST", 10)
         (tmp_path / "trace.yaml").write_text(TRACE)

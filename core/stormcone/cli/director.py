@@ -21,7 +21,7 @@ from stormcone.journal import Journal
 from stormcone.model import Impact, MaintenanceEvent
 from stormcone.plugins import PROVIDERS, SIMULATORS, load_plugins, provider_class, simulator_class
 from stormcone.simulators.contract import Simulator, SimulatorOptions
-from stormcone.text import span
+from stormcone.text import folded, span
 
 SPEED = 100.0
 """Seconds of the demo's clock to one real second: a notice of 15 minutes takes 9 seconds."""
@@ -158,7 +158,7 @@ class Director:
             raise StormconeError(f"the demo's event {event} should not have ended as {outcome}")
 
     def _wait(self, kind: NoticeKind, event: str, *, ended: bool) -> MaintenanceEvent:
-        wanted = (kind, event.casefold(), ended)
+        wanted = (kind, folded(event), ended)
         with self._heard:
             if not self._heard.wait_for(lambda: wanted in self._seen, PATIENCE):
                 raise StormconeError(f"the demo got stuck: nothing happened to {event} for {PATIENCE:g} s")

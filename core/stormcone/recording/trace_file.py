@@ -28,6 +28,9 @@ NO_ANSWER = 504
 LARGEST = 256 * 1024 * 1024
 """Bytes above which a file is not read as a trace."""
 
+DEEPEST = 32
+"""Lists and mappings within one another above which it is not read; a trace has five."""
+
 Origin = Literal["recorded", "journal"]
 """Recorded from the cloud, or told from an agent's journal."""
 
@@ -216,6 +219,12 @@ def _load(content: bytes, file: Path) -> Any:
 
     Loader.add_constructor("tag:yaml.org,2002:map", mapping)
     try:
+        depth = 0
+        for event in yaml.parse(content, base):  # the parser keeps its own stack; what builds the values does not
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise _bad(file, line, f"it is nested more than {DEEPEST} deep")
         return yaml.load(content, Loader)  # noqa: S506 - a safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

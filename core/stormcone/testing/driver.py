@@ -19,7 +19,7 @@ from stormcone.rules.runs import Run, RunState
 from stormcone.simulators.contract import Simulator
 from stormcone.testing.story import EventStory, nearest, not_yet, unfinished
 from stormcone.testing.threads import InOwnThreads, InTestsThread, Mode
-from stormcone.text import span
+from stormcone.text import folded, span
 
 _on_clock: WeakKeyDictionary[ManualClock, list["AgentDriver"]] = WeakKeyDictionary()
 """The agents that live on a clock: as it goes on, all of them poll."""
@@ -233,7 +233,7 @@ class AgentDriver:
     def _listen(self, notice: Notice) -> None:
         self.notices.append(notice)
         if notice.error is not None and notice.event is not None:
-            self._errors[notice.event.id.casefold()] = notice.error
+            self._errors[folded(notice.event.id)] = notice.error
 
     def _stop(self) -> None:
         self._mode.end()
@@ -247,15 +247,15 @@ class AgentDriver:
             driver.step()
 
     def _story(self, event: str) -> EventStory:
-        wanted = event.casefold()
-        found = [episode for episode in self.journal.episodes() if episode.event.id.casefold() == wanted]
+        wanted = folded(event)
+        found = [episode for episode in self.journal.episodes() if folded(episode.event.id) == wanted]
         episode = found[-1] if found else None
         runs = self.journal.runs(episode.id) if episode else []
         return EventStory(self.simulator, self._agent, self.app, self.journal, event, episode, runs)
 
     def _fail(self, story: EventStory, what: str) -> NoReturn:
         __tracebackhide__ = True
-        raise AssertionError(story.tell(what)) from self._errors.get(story.event.casefold())
+        raise AssertionError(story.tell(what)) from self._errors.get(folded(story.event))
 
 
 def _label(handler: Handler | type[Handler] | str) -> str:

@@ -15,7 +15,7 @@ from stormcone.model import Phase
 from stormcone.rules.lifecycle import ChangeKind
 from stormcone.rules.runs import Run
 from stormcone.simulators.contract import Simulator
-from stormcone.text import span, stamp
+from stormcone.text import folded, span, stamp
 
 _CLOUD_DID = (("created_at", "announced", 0), ("started_at", "started", 4), ("ended_at", "ended", 7))
 _AGENT_SAW = {ChangeKind.STARTED.value: 5, ChangeKind.ENDED.value: 8}
@@ -119,8 +119,8 @@ class EventStory:
         return f"the agent on {name} polled {self.agent.status.polls} time(s) and saw {', '.join(seen) or 'no event'}"
 
     def _cloud(self) -> dict[str, Any] | None:
-        wanted = self.event.casefold()
-        return next((known for known in self.simulator.events() if known["id"].casefold() == wanted), None)
+        wanted = folded(self.event)
+        return next((known for known in self.simulator.events() if folded(known["id"]) == wanted), None)
 
     def _now(self) -> str:
         known = self._cloud()

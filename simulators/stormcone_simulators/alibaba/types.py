@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome
+from stormcone.text import folded
 from stormcone_simulators.events import EventPlan
 from stormcone_simulators.scenarios.play import PossibleEvent
 
@@ -277,11 +278,11 @@ def _why(impact: Impact, cause: Cause | None) -> str:
 
 
 def _named(text: str, impact: Impact) -> EventOrder:
-    by_name = {name.casefold(): name for name in EVENT_TYPES}
-    name, status_text = by_name.get(text.casefold()), ""
+    by_name = {folded(name): name for name in EVENT_TYPES}
+    name, status_text = by_name.get(folded(text)), ""
     if name is None:
         start, _, status_text = text.rpartition(":")
-        name = by_name.get(start.casefold())
+        name = by_name.get(folded(start))
     if name is None:
         raise SimulationError(f"Alibaba Cloud has no event type {text!r}; it has {_listed(EVENT_TYPES)}")
     event_type = EVENT_TYPES[name]
@@ -289,11 +290,11 @@ def _named(text: str, impact: Impact) -> EventOrder:
         raise SimulationError(f"Alibaba Cloud's event type {name} has the impact {event_type.impact}")
     if not status_text:
         return EventOrder(name=name, first=event_type.first, simulated=event_type.simulated)
-    possible = {first.casefold(): first for first in FIRST if first in (event_type.statuses or FIRST)}
-    if name == SPOT_RELEASE or status_text.casefold() not in possible:
+    possible = {folded(first): first for first in FIRST if first in (event_type.statuses or FIRST)}
+    if name == SPOT_RELEASE or folded(status_text) not in possible:
         known = "no statuses" if name == SPOT_RELEASE else _listed(possible.values())
         raise SimulationError(f"an event of the type {name} cannot begin as {status_text!r}; it has {known}")
-    return EventOrder(name=name, first=possible[status_text.casefold()], simulated=False)
+    return EventOrder(name=name, first=possible[folded(status_text)], simulated=False)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 from uuid import NAMESPACE_DNS, uuid5
 
+from stormcone.text import folded
 from stormcone_simulators.azure.errors import error
 from stormcone_simulators.azure.model import AzureRules
 from stormcone_simulators.http.messages import Request, Response, json_response
@@ -46,7 +47,7 @@ def instance_document(machine: SimulatedMachine, rules: AzureRules) -> dict[str,
             "tags": "",
             "tagsList": [],
             "version": "latest",
-            "vmId": str(uuid5(NAMESPACE_DNS, f"{machine.name.casefold()}.stormcone.invalid")),
+            "vmId": str(uuid5(NAMESPACE_DNS, f"{folded(machine.name)}.stormcone.invalid")),
             "vmScaleSetName": machine.group if in_scale_set else "",
             "vmSize": "Standard_D2s_v5",
             "zone": "1",
@@ -66,11 +67,11 @@ def instance_answer(request: Request, path: str, machine: SimulatedMachine, rule
         return error(400, "api-version is invalid or missing, give one such as 2021-02-01")
     node: Any = instance_document(machine, rules)
     for part in filter(None, path.split("/")):
-        named = {key.casefold(): value for key, value in node.items()} if isinstance(node, dict) else {}
+        named = {folded(key): value for key, value in node.items()} if isinstance(node, dict) else {}
         if part not in named:
             return error(404)
         node = named[part]
-    wanted = request.query.get("format", "json").casefold()
+    wanted = request.query.get("format", "json").lower()
     if isinstance(node, str):
         if wanted != "text":
             return error(400, "A single value is given as text, add format=text")

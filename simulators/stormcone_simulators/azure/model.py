@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome, Phase
+from stormcone.text import folded
 from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent, TooLate, start_time
 from stormcone_simulators.machines import Machines, SimulatedMachine
 from stormcone_simulators.scenarios.play import PossibleEvent
@@ -260,7 +261,7 @@ class AzureModel:
 
     def _sees(self, machine: SimulatedMachine, resources: tuple[str, ...]) -> bool:
         if machine.group in self.rules.isolated_groups:
-            return any(machine.name.casefold() == name.casefold() for name in resources)
+            return any(folded(machine.name) == folded(name) for name in resources)
         return self.machines.named(resources[0]).group == machine.group
 
     def _changed(self, event: SimulatedEvent) -> None:
@@ -298,8 +299,8 @@ def _duration(asked: timedelta | None, otherwise: timedelta | None) -> timedelta
 
 def _native_type(plan: EventPlan) -> str:
     if plan.native_type is not None:
-        by_name = {name.casefold(): name for name in EVENT_TYPES}
-        name = by_name.get(plan.native_type.casefold())
+        by_name = {folded(name): name for name in EVENT_TYPES}
+        name = by_name.get(folded(plan.native_type))
         if name is None:
             raise SimulationError(f"Azure has no event type {plan.native_type!r}; it has {', '.join(EVENT_TYPES)}")
         if EVENT_TYPES[name].impact is not plan.impact:

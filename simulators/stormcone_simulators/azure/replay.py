@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from stormcone.clouds.exchange import Exchange
 from stormcone.model import Cause, Impact, Phase
 from stormcone.recording import Trace
+from stormcone.text import folded
 from stormcone_simulators.azure.errors import error
 from stormcone_simulators.azure.model import EVENT_TYPES
 from stormcone_simulators.azure.wire import CURRENT_VERSION, EVENTS_PATH, INSTANCE_PATH, approved_ids, has_header
@@ -39,7 +40,7 @@ class _Protocol:
     """Azure's `CloudReplay`."""
 
     def operation(self, request: Request, path: str) -> str | None:  # noqa: ARG002 - the protocol's face
-        path = path.rstrip("/").casefold()
+        path = path.rstrip("/").lower()
         start = path.find(_ROOT)
         return path[start:] if start >= 0 else None
 
@@ -104,7 +105,7 @@ def _event(entry: dict[str, Any], at: datetime) -> SimulatedEvent:
         description=str(entry.get("Description", "")),
         created_at=at,
         starts_at=None,
-        phase=Phase.STARTED if str(entry.get("EventStatus", "")).casefold() == "started" else Phase.SCHEDULED,
+        phase=Phase.STARTED if folded(str(entry.get("EventStatus", ""))) == "started" else Phase.SCHEDULED,
     )
 
 

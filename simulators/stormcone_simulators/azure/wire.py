@@ -114,7 +114,7 @@ class AzureWire:
 
     def answer(self, request: Request, path: str, machine: SimulatedMachine, now: datetime) -> Response | Later:
         """What the service answers to `machine`."""
-        path = path.rstrip("/").casefold()
+        path = path.rstrip("/").lower()
         if path == EVENTS_PATH:
             return self._scheduled_events(request, machine, now)
         if path == INSTANCE_PATH or path.startswith(f"{INSTANCE_PATH}/"):
@@ -185,4 +185,4 @@ class AzureWire:
 def has_header(request: Request) -> bool:
     """Whether the request has the header that every request must have."""
     # Unverified: that the case of the value does not matter.
-    return (request.header("metadata") or "").strip().casefold() == "true"
+    return (request.header("metadata") or "").strip().lower() == "true"

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stormcone.errors import SimulationError
+from stormcone.text import folded
 from stormcone_simulators.http.messages import Request, Response
 from stormcone_simulators.http.server import ClientConnection, Delivery, plain
 from stormcone_simulators.http.spoilers import SPOILERS, Spoiler
@@ -127,7 +128,7 @@ class FaultRule(BaseModel):
         return (
             (self.path is None or path.startswith(self.path))
             and (self.method is None or self.method.upper() == request.method)
-            and (self.machine is None or self.machine.casefold() == machine.casefold())
+            and (self.machine is None or folded(self.machine) == folded(machine))
             and all(request.query.get(name) == value for name, value in self.query.items())
         )
 

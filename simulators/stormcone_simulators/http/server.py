@@ -5,6 +5,7 @@ it, send half a body, or nothing at all. `ClientConnection` is the connection as
 """
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -30,6 +31,11 @@ _CHUNK = 64 * 1024
 _BACKLOG = 2048
 # Real seconds: closing at once on a client that still sends would reset the answer that it has not read yet.
 _LINGER = 1.0
+PATIENCE = 60.0
+"""Real seconds in which a client sends a request, from the end of the answer before, and takes each piece of one."""
+
+# What accepting a connection fails with where the process or the machine has no descriptor or memory left for it.
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _log = logging.getLogger(__name__)
 
@@ -74,9 +80,10 @@ class ClientConnection:
         return b"".join(part for part in parts if part)
 
     async def send(self, data: bytes) -> None:
-        """Write the bytes as they are."""
+        """Write the bytes as they are; a client that takes none of them for `PATIENCE` is gone (`TimeoutError`)."""
         self._writer.write(data)
-        await self._writer.drain()
+        async with asyncio.timeout(PATIENCE):
+            await self._writer.drain()
 
     def end(self) -> None:
         """Take no further request on this connection; what has been sent still arrives."""
@@ -96,14 +103,15 @@ class ClientConnection:
             pass
 
     async def receive(self, peer: str) -> Request | None:
-        """The next request, None after the last one.
+        """The next request, None after the last one or where none comes whole within `PATIENCE`.
 
         Raises:
             _Refused: it is not HTTP, or too large.
         """
         try:
-            return await self._receive(peer)
-        except _ClientGone:
+            async with asyncio.timeout(PATIENCE):
+                return await self._receive(peer)
+        except (_ClientGone, TimeoutError):
             return None
         except h11.RemoteProtocolError as error:
             raise _Refused(error.error_status_hint, f"this is not an HTTP request: {error}") from error
@@ -217,6 +225,7 @@ class Server:
         self._ready = threading.Event()
         self._failed: BaseException | None = None
         self._talks: set[asyncio.Task[None]] = set()
+        self._full = False
         self._thread = threading.Thread(target=self._run, name=f"simulator-{self.port}", daemon=True)
         self._thread.start()
         self._ready.wait()
@@ -243,6 +252,7 @@ class Server:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
+        self._loop.set_exception_handler(self._note)
         self._loop_clock = LoopClock(self._clock)
         server = await asyncio.start_server(self._connected, sock=self._socket, backlog=_BACKLOG)
         self._ready.set()
@@ -257,7 +267,16 @@ class Server:
             await asyncio.gather(*others, return_exceptions=True)
         server.close()
 
+    def _note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not (isinstance(error, OSError) and error.errno in _NO_ROOM):
+            loop.default_exception_handler(context)
+        elif not self._full:  # asyncio tries again each second, and tells each time
+            self._full = True
+            _log.warning("no connection can be accepted now, and it goes on once one can: %s", error.strerror)
+
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._full = False
         task = asyncio.get_running_loop().create_task(self._talk(reader, writer))
         self._talks.add(task)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from stormcone.text import span
+from stormcone.text import folded, span
 from stormcone_simulators.events import iso
 from stormcone_simulators.replay.track import RecordedApproval
 
@@ -68,7 +68,7 @@ class Approvals:
         self._recorded: dict[str, list[RecordedApproval]] = {}
         for approval in recorded:
             for event_id in approval.event_ids:
-                self._recorded.setdefault(event_id.casefold(), []).append(approval)
+                self._recorded.setdefault(folded(event_id), []).append(approval)
         self._given: Counter[str] = Counter()
 
     @property
@@ -81,9 +81,9 @@ class Approvals:
 
         The last recorded approval of an event stands for all further ones.
         """
-        recorded = self._recorded.get(event_id.casefold())
-        number = self._given[event_id.casefold()]
-        self._given[event_id.casefold()] += 1
+        recorded = self._recorded.get(folded(event_id))
+        number = self._given[folded(event_id)]
+        self._given[folded(event_id)] += 1
         if recorded is None:
             return None, DifferenceKind.APPROVAL_ADDITIONAL, f"{event_id} is approved, which was not recorded"
         if number >= len(recorded):
@@ -99,7 +99,7 @@ class Approvals:
     def missing(self, offset: timedelta) -> list[tuple[str, timedelta]]:
         """The events that were approved with success by now and are not, each with when they were."""
         return [
-            (next(name for name in recorded[0].event_ids if name.casefold() == event_id), when)
+            (next(name for name in recorded[0].event_ids if folded(name) == event_id), when)
             for event_id, recorded in self._recorded.items()
             if not self._given[event_id]
             and (when := next((one.offset for one in recorded if one.accepted), None)) is not None

@@ -17,7 +17,7 @@ from stormcone.recording import Trace
 from stormcone.recording.times import shifted
 from stormcone.recording.trace_file import NO_ANSWER
 from stormcone.simulators.contract import SimulatorOptions
-from stormcone.text import span, stamp
+from stormcone.text import folded, span, stamp
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Route
 from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent
@@ -93,7 +93,7 @@ class ReplaySimulator(BaseSimulator):
         self._begun = min(trace.header.begun for trace in traces)
         tracks = [Track(trace, cloud, self._begun) for trace in traces]
         names = [track.machine for track in tracks]
-        if len({name.casefold() for name in names}) < len(names):
+        if len({folded(name) for name in names}) < len(names):
             raise TraceError(f"two of the traces are of one machine ({', '.join(names)}); replay one of them")
         self._replay = _Replay(tracks, cloud, self._begun)
         super().__init__(Machines(names), _Fixed(), self._replay, clock=clock or SystemClock(), port=port, bind=bind)
@@ -246,7 +246,7 @@ class _Replay:
         if answers:
             return self._recorded(answers[0], request, path)
         listed = self._listed(machine, now)
-        unknown = next((event_id for event_id in event_ids if event_id.casefold() not in listed), None)
+        unknown = next((event_id for event_id in event_ids if folded(event_id) not in listed), None)
         return self._cloud.approval(request, path, unknown)
 
     def _listed(self, machine: SimulatedMachine, now: datetime) -> set[str]:

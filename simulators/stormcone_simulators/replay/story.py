@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from stormcone.model import Outcome, Phase
+from stormcone.text import folded
 from stormcone_simulators.events import SimulatedEvent
 from stormcone_simulators.replay.track import Listing
 
@@ -26,7 +27,7 @@ def story(
         if place and offset > until:
             break
         at = begun + offset
-        seen = {event.id.casefold(): event for event in listing.events}
+        seen = {folded(event.id): event for event in listing.events}
         for event_id, event in seen.items():
             events[event_id] = _moved_on(events.get(event_id), event, at)
         if listing.complete:

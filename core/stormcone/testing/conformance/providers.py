@@ -16,6 +16,7 @@ from stormcone.plugins import provider_class
 from stormcone.simulators.contract import Simulator
 from stormcone.testing.conformance.clouds import Cloud, CloudSuite
 from stormcone.testing.threads import ObligingClock
+from stormcone.text import folded
 
 FAULTS: dict[str, dict[str, Any]] = {
     "internal error": {"status": 500},
@@ -147,7 +148,7 @@ class ProviderSuite(CloudSuite):
         """
         machine, event_id = provider.identify(), announce()
         event = self._only(provider)
-        assert event.id.casefold() == event_id.casefold()
+        assert folded(event.id) == folded(event_id)
         assert (event.provider, event.phase, event.impact) == (subject.name, Phase.SCHEDULED, subject.impact)
         assert machine.affected_by(event)
         assert event.native
@@ -205,7 +206,7 @@ class ProviderSuite(CloudSuite):
         if listed is not None:
             assert (listed.phase, listed.outcome) == (Phase.ENDED, outcome)
         elif provider.capabilities.reports_outcome:
-            said = {name.casefold(): how for name, how in provider.outcomes([event_id]).items()}
+            said = {folded(name): how for name, how in provider.outcomes([event_id]).items()}
             how = said.pop(key.id)
             assert (how.outcome if isinstance(how, Ending) else how, said) == (outcome, {})
 
