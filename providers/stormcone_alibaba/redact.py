@@ -7,7 +7,8 @@ log; urllib3 writes it to its own at DEBUG; and the service repeats it in the er
 import logging
 import re
 from collections.abc import Iterable
-from urllib.parse import quote
+
+from stormcone.clouds.secret_values import SecretValues, hidden
 
 HIDDEN = "***"
 
@@ -28,14 +29,17 @@ LOGGERS = (
 """The loggers of others that write down signed URLs."""
 
 
+_KNOWN = SecretValues()
+
+
+def remember(*secrets: str) -> None:
+    """Hide these values from now on in what `LOGGERS` write, also where they stand without their names."""
+    _KNOWN.learn(secrets)
+
+
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:
     """The text without the values of the parameters that sign a request, and without `secrets` however encoded."""
-    text = _NAMED.sub(rf"\1\2{HIDDEN}", text)
-    for secret in filter(None, secrets):
-        once = quote(secret, safe="")
-        for form in (quote(once, safe=""), once, secret):
-            text = text.replace(form, HIDDEN)
-    return text
+    return hidden(_NAMED.sub(rf"\1\2{HIDDEN}", text), secrets, HIDDEN)
 
 
 class _Redacting(logging.Filter):
@@ -46,13 +50,17 @@ class _Redacting(logging.Filter):
             said = record.getMessage()
         except (TypeError, ValueError):
             return True  # logging itself reports a message that does not fit its arguments
-        clean = redacted(said)
+        clean = _KNOWN.hidden(redacted(said), HIDDEN)
         if clean != said:
             record.msg, record.args = clean, ()
+        if record.exc_info:
+            record.exc_text = _KNOWN.hidden(redacted(_AS_TEXT.formatException(record.exc_info)), HIDDEN)
+            record.exc_info = None
         # Of a fault the provider's error tells; what the SDK says of it besides is a detail.
         return not record.name.startswith("aliyunsdkcore.") or _log.isEnabledFor(logging.DEBUG)
 
 
+_AS_TEXT = logging.Formatter()
 _FILTER = _Redacting()
 
 

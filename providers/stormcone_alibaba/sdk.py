@@ -22,7 +22,7 @@ from stormcone.errors import PartMissing, ProviderError
 from stormcone_alibaba.credentials import Credentials
 from stormcone_alibaba.ecs import BATCH, Document, HistoryQuery
 from stormcone_alibaba.errors import api_error
-from stormcone_alibaba.redact import redact_logs, redacted
+from stormcone_alibaba.redact import redact_logs, redacted, remember
 from stormcone_alibaba.transport import TIMEOUTS, ApiSession, proxies_for
 from stormcone_alibaba.wire import read_answer
 
@@ -150,6 +150,7 @@ class SdkEcs:
     def _call(self, action: str, values: Mapping[str, Any]) -> Document:
         """Call an operation once, with a request of its own: the SDK's keep what was set on them before."""
         credentials = self._credentials()
+        remember(*credentials.secrets)
         module = import_module(f"aliyunsdkecs.request.v20140526.{action}Request")
         request = getattr(module, f"{action}Request")()
         for name, value in values.items():

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from http.client import responses
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -17,6 +18,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from stormcone.clock import Clock
 from stormcone.clouds.exchange import Exchange, Tap
 from stormcone.clouds.http.client import Timeouts, fault_reason
+from stormcone_alibaba.redact import remember
 
 TIMEOUTS = Timeouts(connect=5.0, read=20.0)
 """Seconds until a connection stands, and without a byte from the service."""
@@ -80,6 +82,7 @@ class ApiSession(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send; raises `TransportFault` where there is no answer."""
+        remember(*_signatures(request))
         try:
             response = super().send(request, **kwargs)
         except _TooLarge:
@@ -109,6 +112,10 @@ class ApiSession(requests.Session):
             reason = responses.get(status, "")
             exchange = replace(exchange, status=status, reason=reason, headers=response.headers, body=response.content)
         self._tap(exchange)
+
+
+def _signatures(request: requests.PreparedRequest) -> list[str]:
+    return parse_qs(urlsplit(request.url or "").query).get("Signature", [])
 
 
 def proxies_for(url: str, proxy: str | None) -> Mapping[str, str]:

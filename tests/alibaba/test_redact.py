@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stormcone_alibaba.redact import redact_logs, redacted
+from stormcone_alibaba.redact import redact_logs, redacted, remember
 
 STRING_TO_SIGN = "POST&%2F&AccessKeyId%3DLTAI1%26Action%3DX%26SecurityToken%3DCAIS%252B1%26SignatureNonce%3Dnonce1"
 
@@ -67,3 +67,27 @@ def test_what_the_sdk_says_of_a_fault_is_a_detail(caplog):
 
 def test_a_value_that_begins_with_b_is_hidden_whole():
     assert redacted("Signature=bAd%3D&SignatureNonce=beef") == "Signature=***&SignatureNonce=***"
+
+
+@pytest.fixture
+def log(caplog):
+    redact_logs()
+    caplog.set_level(logging.DEBUG)
+    return logging.getLogger("aliyunsdkcore.http.http_response")
+
+
+@pytest.mark.parametrize("form", [str, quote, lambda secret: quote(quote(secret, safe=""), safe="")])
+def test_a_value_that_is_remembered_is_hidden_in_logs_without_its_name(log, caplog, form):
+    remember("CAIS+remembered/token=", "LTAI-remembered")
+    log.debug("the token %s of %s is not valid", form("CAIS+remembered/token="), form("LTAI-remembered"))
+    assert caplog.messages == ["the token *** of *** is not valid"]
+
+
+def test_so_it_is_in_the_traceback_of_an_error(log, caplog):
+    remember("CAIS+remembered/token=")
+    try:
+        raise ValueError("CAIS+remembered/token=")  # noqa: TRY301
+    except ValueError:
+        log.exception("failed")
+    assert "remembered" not in caplog.text
+    assert "ValueError: ***" in caplog.text

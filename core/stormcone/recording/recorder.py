@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from stormcone.clouds.exchange import Exchange
+from stormcone.clouds.secret_values import SecretValues
 from stormcone.clouds.trace import TraceRules
 from stormcone.errors import TraceError
 from stormcone.recording.anonymise import Anonymiser
@@ -94,6 +95,7 @@ class Recorder:
         self.stored = 0
         self.error: TraceError | None = None
         self._rules = rules or TraceRules()
+        self._secrets = SecretValues()
         self._anonymiser = Anonymiser(self._rules) if anonymise else None
         self._lock = threading.Lock()
         self._streams: OrderedDict[_Question, _Stream] = OrderedDict()
@@ -154,7 +156,7 @@ class Recorder:
 
     def _new(self, exchange: Exchange) -> _Stream | None:
         """Look closer at an exchange that is not the same to the byte; answers its stream if nothing has changed."""
-        clean = scrubbed(exchange, self._rules)
+        clean = scrubbed(exchange, self._rules, self._secrets)
         if self._anonymiser:
             clean = self._anonymiser.exchange(clean)
         asked, content = _question(clean), essence(clean.body) if clean.status else clean.fault.encode()

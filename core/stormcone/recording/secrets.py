@@ -6,12 +6,14 @@ the words in their names, so that a cloud's new way to say "token" is caught as 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
 
 from stormcone.clouds.exchange import Exchange
+from stormcone.clouds.secret_values import SecretValues
 from stormcone.clouds.trace import TraceRules
 
 WITHHELD = "(withheld)"
@@ -45,6 +47,7 @@ VOLATILE_PARAMETERS = frozenset({"timestamp"})
 VOLATILE_FIELDS = frozenset({"requestid"})
 """Fields that differ with every answer; an answer that differs in nothing else is unchanged."""
 
+_PIECE = re.compile(r"[\w+/.-]{16,}={0,2}")  # of an `Authorization`: keys, scopes and signatures
 _FILLING = re.compile(r"[-_.\s]")
 _WORDS = "|".join(SECRET_WORDS).replace("accesskey", "access[-_]?key").replace("privatekey", "private[-_]?key")
 # A value ends where the next parameter begins, which in a quoted request is an encoded "&".
@@ -60,8 +63,67 @@ def is_secret(name: str) -> bool:
     return plain not in PAGE_MARKS and any(word in plain for word in SECRET_WORDS)
 
 
-def scrubbed(exchange: Exchange, rules: TraceRules) -> Exchange:
-    """The exchange without secrets, without the headers that no list keeps, and without volatile parameters."""
+def scrubbed(exchange: Exchange, rules: TraceRules, known: SecretValues | None = None) -> Exchange:
+    """The exchange without secrets, without the headers that no list keeps, and without volatile parameters.
+
+    Args:
+        exchange: as it was.
+        rules: what the cloud's traces keep.
+        known: the secrets of the exchanges before, which this one may repeat; those that it has are learnt.
+    """
+    known = known or SecretValues()
+    known.learn(_secrets_of(exchange))
+    clean = _without_named(exchange, rules)
+    return replace(
+        clean,
+        url=known.hidden(clean.url, WITHHELD),
+        request_headers=_hidden_in(clean.request_headers, known),
+        request_body=None if clean.request_body is None else _hidden_bytes(clean.request_body, known),
+        headers=_hidden_in(clean.headers, known),
+        body=_hidden_bytes(clean.body, known),
+        fault=known.hidden(clean.fault, WITHHELD),
+    )
+
+
+def _hidden_in(headers: Mapping[str, str], known: SecretValues) -> dict[str, str]:
+    return {name: known.hidden(value, WITHHELD) for name, value in headers.items()}
+
+
+def _hidden_bytes(body: bytes, known: SecretValues) -> bytes:
+    return known.hidden(body.decode(errors="surrogateescape"), WITHHELD).encode(errors="surrogateescape")
+
+
+def _secrets_of(exchange: Exchange) -> Iterator[str]:
+    """Every value whose name says that it is a secret, and what a header that signs is made of."""
+    asked = exchange.request_body or b""
+    for query in (urlsplit(exchange.url).query, asked.decode(errors="replace")):
+        for part in query.split("&"):
+            name, _, value = part.partition("=")
+            if is_secret(unquote(name)):
+                yield unquote_plus(value)
+    for headers in (exchange.request_headers, exchange.headers):
+        for name, value in headers.items():
+            if is_secret(name):
+                yield value
+                yield from _PIECE.findall(value)
+    for body in (asked, exchange.body):
+        with suppress(ValueError, RecursionError):
+            yield from _secret_fields(json.loads(body))
+
+
+def _secret_fields(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if isinstance(item, str) and is_secret(name):
+                yield item
+            else:
+                yield from _secret_fields(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _secret_fields(item)
+
+
+def _without_named(exchange: Exchange, rules: TraceRules) -> Exchange:
     kept = COMMON_HEADERS | {name.casefold() for name in rules.headers}
     split = urlsplit(exchange.url)
     secret_path = any(is_secret(part) for part in unquote(split.path).split("/"))
