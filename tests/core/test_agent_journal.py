@@ -4,6 +4,7 @@ import pytest
 
 from stormcone import Agent, InlineExecutor, Journal, JournalStore
 from stormcone.agent.notices import NoticeKind
+from stormcone.agent.reporter import SELDOM
 from stormcone.handlers import Stage
 
 ROUND = (Stage.PREPARE, Stage.RECOVER)
@@ -47,7 +48,7 @@ class TestAnAgentThatCannotWrite:
             break_journal(world)
             world.step(seconds=1)
             mend_journal(world)
-            world.step(seconds=1)
+            world.step(seconds=SELDOM)
         assert len(world.told(NoticeKind.PROBLEM)) == 2
 
     def test_because_the_disk_is_full_is_no_different(self, world):

@@ -270,7 +270,7 @@ class Agent:
         instant = self._steady.now()
         now = instant.date
         changes = engine.observe(observation, instant, verdicts)
-        if self.status.error is not None:
+        if self._reporter.complain("cloud", ""):
             since = self.status.last_success
             gap = f" after {span(now - since)}" if since else ""
             self._reporter.tell(NoticeKind.ANSWERED, f"{self.provider.name} answers again{gap}")
@@ -281,16 +281,12 @@ class Agent:
             self._reporter.publish(notices.change_notice(change, engine.machine, now))
 
     def _could_not_ask(self, error: ProviderError) -> None:
-        text = str(error)
-        if text != self.status.error:
-            since = self.status.last_success
-            age = (
-                f"last asked with success {span(self._clock.now() - since)} ago"
-                if since
-                else "never asked with success"
-            )
-            self._reporter.tell(NoticeKind.UNKNOWN, f"what is scheduled is unknown ({age}): {text}")
-        self.status = replace(self.status, error=text)
+        since = self.status.last_success
+        age = f"last asked with success {span(self._clock.now() - since)} ago" if since else "never asked with success"
+        self._reporter.complain(
+            "cloud", str(error), kind=NoticeKind.UNKNOWN, introduction=f"what is scheduled is unknown ({age}): "
+        )
+        self.status = replace(self.status, error=str(error))
 
     def _supervise(self, engine: Engine) -> None:
         """Tell the attempts that go on what has changed, and end those whose time is up."""

@@ -3,6 +3,7 @@
 import logging
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from stormcone.agent import notices
 from stormcone.agent.notices import Notice, NoticeKind
@@ -12,6 +13,19 @@ from stormcone.text import cut_trace
 
 log = logging.getLogger("stormcone")
 """The log of the agent and of the handlers' contexts."""
+
+
+SELDOM = 10.0
+"""Seconds between two different troubles of one source that are told."""
+
+
+@dataclass
+class _Trouble:
+    """What was last told of a source: its text, "" once it is over, and what has not been told since."""
+
+    text: str = ""
+    silent_until: float = float("-inf")
+    untold: int = 0
 
 
 class Reporter:
@@ -26,18 +40,42 @@ class Reporter:
     def __init__(self, clock: Clock, listener: Callable[[Notice], None] | None) -> None:
         self._clock = clock
         self._listener = listener
-        self._troubles: dict[str, str] = {}
+        self._troubles: dict[str, _Trouble] = {}
         self._lost = 0
 
     def tell(self, kind: NoticeKind, text: str) -> None:
         """A notice of now that is about no event."""
         self.publish(Notice(self._clock.now(), kind, text))
 
-    def complain(self, source: str, trouble: str) -> None:
-        """Say what is wrong with `source` once, not at every look; "" where nothing is."""
-        if trouble and trouble != self._troubles.get(source):
-            self.tell(NoticeKind.PROBLEM, trouble)
-        self._troubles[source] = trouble
+    def complain(
+        self, source: str, trouble: str, *, kind: NoticeKind = NoticeKind.PROBLEM, introduction: str = ""
+    ) -> bool:
+        """Say what is wrong with `source` once, not at every look; "" where nothing is.
+
+        What is wrong in another way each time is told every `SELDOM` seconds, with the number of those in between.
+
+        Args:
+            source: what it is about.
+            trouble: as a sentence.
+            kind: of the notice.
+            introduction: stands before the trouble, and may differ each time.
+
+        Answers whether a trouble that was told is over.
+        """
+        known = self._troubles.setdefault(source, _Trouble())
+        if not trouble:
+            over, known.text = bool(known.text), ""
+            return over
+        if trouble == known.text:
+            return False
+        now = self._clock.monotonic()
+        if now < known.silent_until:
+            known.untold += 1
+            return False
+        more = f" ({known.untold} more like it were not told)" if known.untold else ""
+        known.text, known.silent_until, known.untold = trouble, now + SELDOM, 0
+        self.tell(kind, f"{introduction}{trouble}{more}")
+        return False
 
     def publish(self, notice: Notice) -> None:
         """Any notice."""

@@ -1,0 +1,83 @@
+"""What is wrong is told once; what is wrong in another way at every look does not fill the disk."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from stormcone.agent.notices import NoticeKind
+from stormcone.agent.reporter import SELDOM, Reporter
+from stormcone.clock import ManualClock
+from stormcone.errors import ProviderError
+
+
+@pytest.fixture
+def clock():
+    return ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def reporter(clock, told):
+    return Reporter(clock, lambda notice: told.append(notice.text))
+
+
+def test_the_same_trouble_is_told_once_until_it_is_over(reporter, told, clock):
+    for _ in range(3):
+        reporter.complain("disk", "full")
+        clock.advance(seconds=SELDOM)
+    assert reporter.complain("disk", "")
+    assert not reporter.complain("disk", "")
+    reporter.complain("disk", "full")
+    assert told == ["full", "full"]
+
+
+def test_one_that_differs_at_every_look_is_told_seldom_and_counted(reporter, told, clock):
+    for second in range(int(SELDOM) * 2 + 1):
+        reporter.complain("answer", f"odd {second}")
+        clock.advance(seconds=1)
+    assert told == ["odd 0", "odd 10 (9 more like it were not told)", "odd 20 (9 more like it were not told)"]
+
+
+def test_one_that_comes_and_goes_is_told_seldom(reporter, told, clock):
+    for _ in range(int(SELDOM) * 2):
+        reporter.complain("answer", "odd")
+        reporter.complain("answer", "")
+        clock.advance(seconds=1)
+    assert told == ["odd", "odd (9 more like it were not told)"]
+
+
+def test_a_second_trouble_that_lasts_is_told_in_the_end(reporter, told, clock):
+    reporter.complain("answer", "odd")
+    for _ in range(int(SELDOM)):
+        clock.advance(seconds=1)
+        reporter.complain("answer", "even")
+    assert told == ["odd", "even (9 more like it were not told)"]
+
+
+def test_sources_do_not_silence_each_other(reporter, told):
+    reporter.complain("answer", "odd")
+    reporter.complain("disk", "full")
+    assert told == ["odd", "full"]
+
+
+def test_a_cloud_that_fails_in_another_way_at_each_poll_is_told_seldom(world):
+    for number in range(int(SELDOM) * 3):
+        world.cloud.poll_faults.append(ProviderError(f"request {number} failed"))
+        world.step(seconds=1)
+    unknown = world.told(NoticeKind.UNKNOWN)
+    assert len(unknown) == 3
+    assert unknown[1].endswith("request 10 failed (9 more like it were not told)")
+    assert world.agent.status.error == "request 29 failed"
+    world.step(seconds=1)
+    assert len(world.told(NoticeKind.ANSWERED)) == 1
+
+
+def test_an_answer_that_is_odd_in_another_way_at_each_poll_is_told_seldom(world):
+    for number in range(int(SELDOM) * 3):
+        world.cloud.problems = (f"entry {number} cannot be read",)
+        world.step(seconds=1)
+    assert len(world.told(NoticeKind.PROBLEM)) == 3
