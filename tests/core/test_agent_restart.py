@@ -7,7 +7,6 @@ import pytest
 
 from stormcone.agent.notices import NoticeKind
 from stormcone.agent.workers import InlineExecutor
-from stormcone.clock import Instant
 from stormcone.errors import ProviderError
 from stormcone.handlers import App, Stage
 from stormcone.model import Outcome, Scope
@@ -146,7 +145,7 @@ class TestAfterARestart:
         world.cloud.announce()
         world.step()
         held.release()
-        world.agent._inbox.popleft()(Instant.of(world.clock.now()))
+        world.agent._take_in()
         world.die()
         world.executor = InlineExecutor()
         world.cloud.poll_faults.append(ProviderError("no"))

@@ -4,6 +4,7 @@ Each method is one step that the journal records whole or not at all, so the pro
 """
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -151,35 +152,63 @@ class Engine:
         """The runs of the events with something left to do."""
         return (run for work in self._unfinished for run in work.runs)
 
-    def begin_due(self, now: Instant, *, confirmed: bool, held: Collection[int] = frozenset()) -> Iterator[DueRun]:
-        """Begin what is due, one by one as they are taken: of each event at most one run, in order.
+    def begin_due(
+        self, now: Instant, *, confirmed: bool, held: Collection[int] = frozenset(), most: int | None = None
+    ) -> list[DueRun]:
+        """Record, in one transaction, that what is due begins: of each event at most one run, in order.
 
         Args:
             now: on both clocks.
             confirmed: whether the cloud has been asked in this life; until then only recovery goes on, since
                 an event of an earlier life may be over.
             held: the episodes for which nothing begins yet.
+            most: how many runs may begin; None begins all.
         """
+        begun: list[tuple[Run, Handler, Episode]] = []
+        dropped: list[tuple[Run, str]] = []
         for work in self._unfinished:
+            if most is not None and len(begun) >= most:
+                break
             if work.episode.id in held or any(run.state is RunState.RUNNING for run in work.runs):
                 continue
-            for run in work.runs:
-                if not may_begin(run, now):
-                    continue
-                handler = self.app.handler(run.handler)
-                if handler is None:
-                    self._drop(run, now, "the app has no handler of this name any more")
-                elif why := outdated(run, work.episode.event):  # it was cut off, and meanwhile its event has gone on
-                    self._drop(run, now, why)
-                elif confirmed or run.stage is Stage.RECOVER:
-                    self._unfinished.changed(run.episode)
-                    yield DueRun(self._journal.begin_run(run, now.date), handler, work.episode, now)
-                    break
+            late, due = self._due(work, now, confirmed=confirmed)
+            dropped += late
+            if due is not None:
+                begun.append((*due, work.episode))
+        if not (begun or dropped):
+            return []
+        with self.together():
+            for run, why in dropped:
+                self._unfinished.changed(run.episode)
+                self._journal.drop_run(run, now.date, why)
+            return [self._begin(run, handler, episode, now) for run, handler, episode in begun]
 
-    def _drop(self, run: Run, now: Instant, why: str) -> None:
+    def _due(
+        self, work: Work, now: Instant, *, confirmed: bool
+    ) -> tuple[list[tuple[Run, str]], tuple[Run, Handler] | None]:
+        """Of an event the runs that come to nothing, with the reason, and the one that is to begin."""
+        dropped: list[tuple[Run, str]] = []
+        for run in work.runs:
+            if not may_begin(run, now):
+                continue
+            handler = self.app.handler(run.handler)
+            if handler is None:
+                dropped.append((run, "the app has no handler of this name any more"))
+            elif why := outdated(run, work.episode.event):  # it was cut off, and meanwhile its event has gone on
+                dropped.append((run, why))
+            elif confirmed or run.stage is Stage.RECOVER:
+                return dropped, (run, handler)
+        return dropped, None
+
+    def _begin(self, run: Run, handler: Handler, episode: Episode, now: Instant) -> DueRun:
         self._unfinished.changed(run.episode)
-        with self._journal.transaction():
-            self._journal.drop_run(run, now.date, why)
+        return DueRun(self._journal.begin_run(run, now.date), handler, episode, now)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All that is recorded within is one transaction: an event more costs no wait for the disk more."""
+        with self._unfinished.undone_on_error(), self._journal.transaction():
+            yield
 
     def end_attempt(self, due: DueRun, attempt: Attempt, now: Instant) -> Settled:
         """Record how an attempt ended and what becomes of its run."""
@@ -188,35 +217,47 @@ class Engine:
         self._journal.end_attempt(due.run, attempt, settled, now.date)
         return settled
 
-    def approvals(self, now: Instant, in_flight: Collection[int], *, ask: bool = True) -> Iterator[Decided]:
-        """Decide on each event that may be approved, once, and record what is new; answers that, and what to send.
+    def approvals(
+        self, now: Instant, in_flight: Collection[int], *, ask: bool = True, most: int | None = None
+    ) -> list[Decided]:
+        """Decide on each event that may be approved; answers what is new, and what to send.
 
-        To wait is no decision. What is to be sent is recorded as it is taken, before it is sent.
+        All of that is recorded, in one transaction, before anything is sent. To wait is no decision.
 
         Args:
             now: on both clocks.
             in_flight: the episodes whose approval is on its way.
             ask: whether what is decided is also sent; not so in a dry run.
+            most: how many are to be sent; None sends all.
         """
+        decided: list[tuple[Work, Decision, bool]] = []
+        sent = 0
         for work in self._unfinished:
+            if most is not None and sent >= most:
+                break
             episode = work.episode
             if episode.event.phase is not Phase.SCHEDULED or episode.id in in_flight or not _may_ask(work, now):
                 continue
             decision = self._decide(work, now)
-            if decision.answer is ApprovalAnswer.WAIT:
-                continue
-            new = decision.reason != episode.decision
-            if new:
-                self._unfinished.changed(episode.id)
-                with self._journal.transaction():
-                    self._journal.save_decision(episode.id, decision.reason)
-            request = self._request(work, decision, now) if ask and decision.answer is ApprovalAnswer.YES else None
-            if new or request is not None:
-                yield Decided(episode, decision, new, request)
+            send = ask and decision.answer is ApprovalAnswer.YES
+            if send or (decision.answer is not ApprovalAnswer.WAIT and decision.reason != episode.decision):
+                decided.append((work, decision, send))
+                sent += send
+        if not decided:
+            return []
+        with self.together():
+            return [self._decided(work, decision, now, send=send) for work, decision, send in decided]
+
+    def _decided(self, work: Work, decision: Decision, now: Instant, *, send: bool) -> Decided:
+        episode = work.episode
+        new = decision.reason != episode.decision
+        self._unfinished.changed(episode.id)
+        if new:
+            self._journal.save_decision(episode.id, decision.reason)
+        return Decided(episode, decision, new, self._request(work, decision, now) if send else None)
 
     def _request(self, work: Work, decision: Decision, now: Instant) -> ApprovalRequest:
         repeated = _repeated(work.approvals)
-        self._unfinished.changed(work.episode.id)
         again = now.steady + backoff(len(work.approvals) + 1)
         approval = self._journal.ask_approval(work.episode.id, now.date, f"{decision.reason}{repeated}", again)
         return ApprovalRequest(approval, len(work.approvals) + 1, work.episode, decision.reason, repeated)

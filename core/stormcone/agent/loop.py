@@ -6,7 +6,7 @@ alone touches the journal. The others post what they have to the loop and wake i
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -40,9 +40,22 @@ DRY_RUN = "dry run: not carried out"
 TICK = 1.0
 """Seconds between two looks at what is due, where nothing else wakes the loop."""
 
+MOST_STAGES = 500
+"""Stages that run at the same time, each in a thread of its own; an answer may list thousands of events."""
+
+MOST_APPROVALS = 64
+"""Approvals that are on their way at the same time."""
+
 USUAL = AgentSettings()
 
+Message = Callable[[Engine, Instant], Callable[[], None]]
+"""What another thread has for the loop: it records something, and answers what follows once that is on the disk."""
+
 _DAY = 86400.0
+
+
+def _nothing() -> None:
+    """What follows from a message that came too late."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +115,7 @@ class Agent:
         self._engine: Engine | None = None
         self._life: int | None = None
         self._answer: PollResult | None = None
-        self._inbox: deque[Callable[[Instant], None]] = deque()
+        self._inbox: deque[Message] = deque()
         self._steady = SteadyClock(self._clock, "", None)
         self._wake = threading.Event()
         self._stopping = False
@@ -214,19 +227,34 @@ class Agent:
     def _take_in(self) -> bool:
         """Take in what the other threads have posted; True where there was something."""
         busy = self._take_answer()
+        at_once = len(self._inbox)
         while self._inbox:
+            messages = [self._inbox[number] for number in range(min(at_once, len(self._inbox)))]
             try:
-                self._inbox[0](self._steady.now())
+                self._record(messages)
             except JournalError:
-                raise  # it is taken in once the journal can be written
+                raise  # they are taken in once the journal can be written
             except Exception:
+                if at_once > 1:  # one of them is at fault: each by itself
+                    at_once = 1
+                    continue
                 self._inbox.popleft()
                 raise
-            self._inbox.popleft()
+            for _ in messages:
+                self._inbox.popleft()
             busy = True
         return busy
 
-    def _post(self, message: Callable[[Instant], None]) -> None:
+    def _record(self, messages: Sequence[Message]) -> None:
+        """Record what the messages say in one transaction, and do what follows from it once it is on the disk."""
+        if self._engine is not None and messages:
+            now = self._steady.now()
+            with self._engine.together():
+                following = [message(self._engine, now) for message in messages]
+            for follow in following:
+                follow()
+
+    def _post(self, message: Message) -> None:
         self._inbox.append(message)
         self._wake.set()
 
@@ -291,16 +319,19 @@ class Agent:
     def _supervise(self, engine: Engine) -> None:
         """Tell the attempts that go on what has changed, and end those whose time is up."""
         now = self._steady.now()
-        for live in list(self._live.values()):
-            if live.supervise(engine.episode(live.due.run.episode), now):
-                live.end()
-                self._attempt_ended(live.due.run.id, GIVEN_UP, now)
+        late = [live for live in self._live.values() if live.supervise(engine.episode(live.due.run.episode), now)]
+        for live in late:
+            live.end()
+        self._record([partial(self._attempt_ended, live.due.run.id, GIVEN_UP) for live in late])
 
     def _dispatch(self, engine: Engine) -> bool:
         now = self._steady.now()
         busy = False
         held = self._end_leftovers(now)
-        for due in engine.begin_due(now, confirmed=self._confirmed, held=held):
+        room = MOST_STAGES - len(self._live)
+        waits = "" if room > 0 else f"{MOST_STAGES} stages are running; others wait until one of them ends"
+        self._reporter.complain("room", waits)
+        for due in engine.begin_due(now, confirmed=self._confirmed, held=held, most=room):
             run, event = due.run, due.episode.event
             control = RunControl(
                 self._clock,
@@ -349,21 +380,26 @@ class Agent:
 
         return work
 
-    def _attempt_ended(self, run: int, attempt: Attempt, now: Instant) -> None:
+    def _attempt_ended(self, run: int, attempt: Attempt, engine: Engine, now: Instant) -> Callable[[], None]:
         live = self._live.get(run)
-        if live is None or self._engine is None:
-            return  # its time was up and it has been settled without waiting for it
+        if live is None:
+            return _nothing  # its time was up and it has been settled without waiting for it
         attempt = live.judge(attempt)
-        settled = self._engine.end_attempt(live.due, attempt, now)
-        del self._live[run]
-        self._reporter.publish(notices.run_ended_notice(live.due.run, attempt, settled, live.due.episode, now))
+        settled = engine.end_attempt(live.due, attempt, now)
+
+        def follow() -> None:
+            del self._live[run]
+            self._reporter.publish(notices.run_ended_notice(live.due.run, attempt, settled, live.due.episode, now))
+
+        return follow
 
     def _approve(self, engine: Engine) -> bool:
         if not self._confirmed or not self.provider.capabilities.can_approve:
             return False
         now = self._steady.now()
         busy = False
-        for decided in engine.approvals(now, self._approving, ask=not self._settings.dry_run):
+        room = MOST_APPROVALS - len(self._approving)
+        for decided in engine.approvals(now, self._approving, ask=not self._settings.dry_run, most=room):
             if decided.request is not None:
                 self._send(decided.request)
             elif decided.new:  # a yes is followed by the cloud's answer, but in a dry run
@@ -393,11 +429,16 @@ class Agent:
 
         return work
 
-    def _approval_answered(self, request: ApprovalRequest, error: ProviderError | None, now: Instant) -> None:
-        if self._engine is not None:
-            self._engine.answer_approval(request, error, now)
-        self._approving.discard(request.episode.id)
-        self._reporter.publish(notices.approval_notice(request.episode, request.reason, error, now.date))
+    def _approval_answered(
+        self, request: ApprovalRequest, error: ProviderError | None, engine: Engine, now: Instant
+    ) -> Callable[[], None]:
+        engine.answer_approval(request, error, now)
+
+        def follow() -> None:
+            self._approving.discard(request.episode.id)
+            self._reporter.publish(notices.approval_notice(request.episode, request.reason, error, now.date))
+
+        return follow
 
     # the end
 

@@ -5,6 +5,7 @@ the agent that holds the journal writes it. So memory is as true as the disk, al
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from stormcone.journal import ApprovalRecord, Episode, JournalStore
@@ -45,11 +46,24 @@ class Unfinished:
     def __init__(self, journal: JournalStore, machine: Machine) -> None:
         self._journal = journal
         self._changed: set[int] = set()
+        self._touched: set[int] = set()
+        self._going_on: dict[EventKey, Episode] | None = None
         self._works = {episode.id: self._read(episode) for episode in journal.unfinished(machine)}
 
     def changed(self, episode: int) -> None:
         """The episode of that number is about to be written, or has been: it is read again before the next look."""
         self._changed.add(episode)
+        self._touched.add(episode)
+
+    @contextmanager
+    def undone_on_error(self) -> Iterator[None]:
+        """Around a transaction: what was read within it is read again where it fails, since that is undone."""
+        self._touched.clear()
+        try:
+            yield
+        except BaseException:
+            self._changed |= self._touched
+            raise
 
     def __iter__(self) -> Iterator[Work]:
         self._read_changed()
@@ -62,10 +76,15 @@ class Unfinished:
 
     def going_on(self) -> dict[EventKey, Episode]:
         """The events that have not ended."""
-        return {work.episode.event.key: work.episode for work in self if work.episode.ended is None}
+        self._read_changed()
+        if self._going_on is None:
+            works = self._works.values()
+            self._going_on = {work.episode.event.key: work.episode for work in works if work.episode.ended is None}
+        return dict(self._going_on)
 
     def _read_changed(self) -> None:
         while self._changed:
+            self._going_on = None
             number = min(self._changed)
             try:
                 work = self._read(self._journal.episode(number))

@@ -33,7 +33,10 @@ class JournalStore(Protocol):
         """Close the file and let go of the lock. Safe to call twice."""
 
     def transaction(self) -> AbstractContextManager[None]:
-        """All writes within happen together, or none of them."""
+        """All writes within happen together, or none of them.
+
+        One within another is a part of it: an error in it is not caught before it has left the outer one.
+        """
 
     def begin_life(self, at: datetime, machine: Machine) -> tuple[int, int]:
         """The agent has started and knows its machine: runs that were cut off with the last life are to be done again.

@@ -204,7 +204,11 @@ def _step(entry: Known | None, seen: MaintenanceEvent) -> Change | None:
 
 def _completed_from(before: MaintenanceEvent, seen: MaintenanceEvent) -> MaintenanceEvent:
     """The sighting with what it leaves unsaid filled in from before (Azure drops the time once started)."""
-    kept = {name: getattr(before, name) for name, unsaid in _UNSAID.items() if getattr(seen, name) == unsaid}
+    kept = {
+        name: said
+        for name, unsaid in _UNSAID.items()
+        if getattr(seen, name) == unsaid and (said := getattr(before, name)) != unsaid
+    }
     if "not_before" in kept:
         kept["not_before_origin"] = before.not_before_origin
     return seen.but(**kept) if kept else seen

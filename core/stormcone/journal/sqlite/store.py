@@ -164,8 +164,11 @@ class Journal(JournalStore):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All writes within happen together, or none of them."""
+        """All writes within happen together, or none of them; one within another is a part of it."""
         with errors(self.path):
+            if self._connection.in_transaction:
+                yield
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
