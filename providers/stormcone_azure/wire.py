@@ -205,6 +205,10 @@ def approval(ids: Iterable[str]) -> bytes:
     return json.dumps({"StartRequests": [{"EventId": event_id} for event_id in ids]}).encode()
 
 
+MOST_NAMELESS = 100
+"""Entries without an id that are read; what repeats in more than these is nonsense, and would cost all memory."""
+
+
 def read_document(body: bytes, api_version: str = CURRENT_VERSION) -> Observation:
     """All that a document says. What type of content its header claims does not matter (seen in the field).
 
@@ -226,16 +230,29 @@ def read_document(body: bytes, api_version: str = CURRENT_VERSION) -> Observatio
     if repeats(document):
         sightings.doubtful("a key stands twice in Azure's answer")
     underscored = API_VERSIONS.get(api_version, ApiVersion()).underscored_names
-    for number, entry in enumerate(entries, start=1):
-        if isinstance(entry, dict):
-            _read_event(entry, sightings, underscored=underscored)
-        else:
-            sightings.unreadable(f"entry {number} of Events cannot be read: it is no object")
+    _read_entries(entries, sightings, underscored=underscored)
     incarnation = document.get("DocumentIncarnation")
     if incarnation is not None and (isinstance(incarnation, bool) or not isinstance(incarnation, str | int)):
         sightings.problem("DocumentIncarnation cannot be read: it is no number")
         incarnation = None
     return sightings.observation("" if incarnation is None else str(incarnation))
+
+
+def _read_entries(entries: list[JsonValue], sightings: Sightings, *, underscored: bool) -> None:
+    seen: dict[str, JsonValue] = {}
+    nameless = 0
+    for number, entry in enumerate(entries, start=1):
+        if not isinstance(entry, dict):
+            sightings.unreadable(f"entry {number} of Events cannot be read: it is no object")
+            continue
+        event_id = entry.get("EventId")
+        if isinstance(event_id, str) and event_id.strip():
+            if seen.setdefault(event_id, entry) is not entry and seen[event_id] == entry:
+                continue  # the same to the letter
+        elif (nameless := nameless + 1) > MOST_NAMELESS:
+            sightings.unreadable(f"entry {number} of Events cannot be read: it has no EventId, as others before it")
+            continue
+        _read_event(entry, sightings, underscored=underscored)
 
 
 def _unreadable(why: str) -> ProviderError:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from stormcone.clouds.sightings import TOLD
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.model import Approval, Cause, Impact, Origin, Phase
-from stormcone_azure.wire import API_VERSIONS, EVENT_TYPES, approval, read_compute, read_document
+from stormcone_azure.wire import API_VERSIONS, EVENT_TYPES, MOST_NAMELESS, approval, read_compute, read_document
 
 NOT_BEFORE = datetime(2022, 4, 11, 22, 26, 58, tzinfo=UTC)
 
@@ -425,3 +426,22 @@ class TestTheInstanceDocument:
 
 def test_an_approval_carries_the_ids_as_they_came():
     assert json.loads(approval(["abc-DEF", "x"])) == {"StartRequests": [{"EventId": "abc-DEF"}, {"EventId": "x"}]}
+
+
+class TestADocumentThatIsNonsense:
+    """What repeats a hundred thousand times is counted, not kept."""
+
+    def test_entries_without_ids_are_read_up_to_a_number(self, document):
+        observation = read_document(document(*[{"Resources": [f"m{number}"]} for number in range(MOST_NAMELESS + 50)]))
+        assert len(observation.events) == MOST_NAMELESS
+        assert not observation.complete
+        assert len(observation.problems) <= TOLD + 1
+
+    def test_one_with_an_id_is_read_after_them_all_the_same(self, document, entry):
+        observation = read_document(document(*[{}] * (MOST_NAMELESS * 3), entry(EventId="ours")))
+        assert observation.events[-1].id == "ours"
+
+    def test_an_entry_that_is_repeated_to_the_letter_is_one(self, document, entry):
+        (once,) = read_document(document(entry())).events
+        observation = read_document(document(*[entry()] * 1000))
+        assert (observation.events, observation.problems) == ((once,), ())

@@ -1,6 +1,6 @@
 """What the agent has to tell: one notice for each thing that a person would want to know of."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,13 @@ from stormcone.model import Machine, MaintenanceEvent, Origin, Outcome
 from stormcone.rules.approval import ApprovalAnswer, Decision
 from stormcone.rules.lifecycle import Change, ChangeKind
 from stormcone.rules.runs import Attempt, Run, RunState, Settled, Verdict
-from stormcone.text import printable, span, stamp
+from stormcone.text import printable, shortened, span, stamp
+
+MOST_NAMES = 20
+"""Machines that a sentence names; of more, it says how many."""
+
+LONGEST_NAME = 100
+"""Characters of a machine's name in a sentence; clouds allow no more than 64."""
 
 
 class NoticeKind(StrEnum):
@@ -74,9 +80,14 @@ class Notice:
 
 
 def describe(event: MaintenanceEvent) -> str:
-    """An event in a few words: `reboot of web-0, web-1`."""
-    names = ", ".join(event.resources) or "no machine"
-    return printable(f"{event.impact} of {names}")
+    """An event in a few words: `reboot of web-0, web-1`; of many machines, the first few."""
+    return printable(f"{event.impact} of {_listed(event.resources) or 'no machine'}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    first = [shortened(name, LONGEST_NAME) for name in names[:MOST_NAMES]]
+    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
 
 
 def disputed(machine: Machine) -> str:
@@ -93,7 +104,7 @@ def misnamed(events: Iterable[MaintenanceEvent], machine: Machine) -> Iterator[s
     """A sentence where events are announced and none of them names the machine, whose name may be wrong."""
     names = dict.fromkeys(name for event in events for name in event.resources)
     if names and not any(machine.owns(name) for name in names):
-        yield printable(f"no event names this machine ({machine.name}); they name {', '.join(names)}")
+        yield printable(f"no event names this machine ({machine.name}); they name {_listed(list(names))}")
 
 
 def _time_of(event: MaintenanceEvent, at: datetime) -> str:

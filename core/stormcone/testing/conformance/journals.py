@@ -1,6 +1,7 @@
 """What the agent relies on in every journal."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -145,6 +146,19 @@ class JournalSuite:
         assert [life.ended for life in journal.lives()] == [LATER, None]
 
     # whole transactions
+
+    def test_a_transaction_within_another_is_a_part_of_it(self, journal: JournalStore) -> None:
+        """What an inner transaction wrote is undone with the outer one, and stays with it.
+
+        Source: `JournalStore.transaction`.
+        """
+        for fails in (True, False):
+            with suppress(ZeroDivisionError), journal.transaction():
+                journal.begin_life(NOW, MACHINE)
+                journal.begin_life(LATER, MACHINE)
+                if fails:
+                    raise ZeroDivisionError
+            assert len(journal.lives()) == (0 if fails else 2)
 
     def test_a_transaction_that_fails_leaves_nothing(self, journal: JournalStore) -> None:
         """All writes within a transaction happen together, or none of them.
