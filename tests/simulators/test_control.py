@@ -231,8 +231,9 @@ class TestRequests:
     def test_the_log_keeps_the_last_ten_thousand(self, azure, machine):
         machine.ask(path="/first")
         machine.ask(path="/second")
-        logged = azure._log[0]
-        azure._log.extend([logged] * 9_999)
+        logged = next(iter(azure._log))
+        for _ in range(9_999):
+            azure._log.add(logged)
         assert len(azure.requests()) == 10_000
         assert azure.requests()[0]["path"] == "/second"
 
