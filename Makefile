@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types bench docs audit clean venv-runtime venv-suite venv-dev
+.PHONY: help demo test check lint types lowest bench docs audit clean venv-runtime venv-suite venv-dev
 
 help:
 	@echo "make demo    see the whole story in a minute"
@@ -25,7 +25,7 @@ test: venv-suite
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # The tests come last, so that their closing line does.
-check: lint types docs test
+check: lint types docs lowest test
 
 lint: venv-dev
 	@$(BIN)/ruff check
@@ -39,6 +39,10 @@ types: venv-dev
 docs: venv-dev
 	@$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
 	@echo "The documentation is in docs/_build/html/index.html."
+
+# The core's tests once more, with the lowest versions of the dependencies that are allowed.
+lowest:
+	@$(or $(PYTHON),python3) .ci/lowest
 
 bench: venv-runtime
 	@for file in benchmarks/bench_*.py; do echo "== $$file" && $(BIN)/python "$$file" || exit 1; done
@@ -56,7 +60,7 @@ soak: venv-suite
 		$(BIN)/python soak/soak.py --real --cloud alibaba && wait $$other
 
 clean:
-	@rm -rf .venv .venv-audit .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist docs/_build
+	@rm -rf .venv .venv-audit .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist docs/_build
 
 venv-runtime venv-suite venv-dev:
 	@PYTHON="$(PYTHON)" .ci/venv $(@:venv-%=%)

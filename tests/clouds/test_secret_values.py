@@ -36,9 +36,12 @@ def test_in_every_form(form):
     assert hidden(f"the token {form(TOKEN)} is not valid", [TOKEN], "***") == "the token *** is not valid"
 
 
-@given(st.text(min_size=1), st.sampled_from([form for name, form in FORMS.items() if "lower" not in name]))
+@given(
+    st.text(st.characters(exclude_characters="<>", codec="utf-8"), min_size=1),
+    st.sampled_from([form for name, form in FORMS.items() if "lower" not in name]),
+)
 def test_any_secret_in_any_form(secret, form):
-    assert hidden(f"<{form(secret)}>", [secret], "\0") in {"<\0>", "\0" * 3}  # a secret may be a bracket itself
+    assert hidden(f"<{form(secret)}>", [secret], "***") == "<***>"
 
 
 def test_one_that_is_a_part_of_another_leaves_nothing_of_it():

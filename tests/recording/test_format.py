@@ -166,7 +166,8 @@ class TestAFileThatSomebodyWrote:
     @pytest.mark.parametrize("deep", ["[" * 100_000, "{a: " * 100_000, "\n  - " + "- " * 100_000, "[" * 33 + "]" * 33])
     def test_that_is_nested_beyond_all_measure_is_refused(self, tmp_path, deep):
         (tmp_path / "trace.yaml").write_text(TRACE.replace("interactions:", f"more: {deep}\ninteractions:"))
-        with pytest.raises(TraceError, match="nested more than 32 deep"):
+        # Some versions of libyaml have a limit of their own, for what they must read ahead.
+        with pytest.raises(TraceError, match=r"nested more than 32 deep|exceeded maximum nesting depth"):
             read_trace(tmp_path / "trace.yaml")
 
     def test_may_be_large_and_is_refused_beyond_all_measure(self, tmp_path, monkeypatch):
