@@ -34,6 +34,19 @@ from stormcone.rules.runs import Run
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a journal of the test's own is."""
+    return tmp_path / "journal.db"
+
+
+@pytest.fixture
+def journal(path: Path) -> Iterator[Journal]:
+    """A journal that is open until the test ends."""
+    with Journal.open(path) as journal:
+        yield journal
+
+
 def make_event(**changes: Any) -> MaintenanceEvent:
     """A reboot of web-0 in 15 minutes that can be approved, but for the changes."""
     return MaintenanceEvent.model_validate(

@@ -27,17 +27,6 @@ MACHINE = Machine(provider="test", id="vm-0", name="web-0", boot_id="boot-1")
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "journal.db"
-
-
-@pytest.fixture
-def journal(path):
-    with Journal.open(path) as journal:
-        yield journal
-
-
-@pytest.fixture
 def announce(event):
     """Writes down an announcement with one run to do."""
 

@@ -17,11 +17,6 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MACHINE = Machine(provider="test", id="vm-0", name="web-0", boot_id="boot-1")
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "journal.db"
-
-
 def emptied(path):
     path.write_bytes(b"")
 

@@ -12,17 +12,6 @@ from stormcone.errors import JournalError, JournalLocked, NotAJournal
 from stormcone.journal import Journal
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "journal.db"
-
-
-@pytest.fixture
-def journal(path):
-    with Journal.open(path) as journal:
-        yield journal
-
-
 class TestTheLock:
     def test_refuses_a_second_agent_and_names_the_first(self, path, journal):
         with pytest.raises(JournalLocked) as caught:

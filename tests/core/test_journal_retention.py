@@ -60,12 +60,6 @@ def rows(journal: Journal) -> dict[str, int]:
     return {table: journal._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Any:
-    with Journal.open(tmp_path / "journal.db") as journal:
-        yield journal
-
-
 def test_what_ended_before_then_is_gone_with_all_that_belongs_to_it(journal: Journal, story: Any) -> None:
     story(journal, "E-1", NOW)
     story(journal, "E-2", NOW + DAY)
