@@ -214,6 +214,47 @@ class TestApproval:
         assert machine.ask("POST", body=body).status == 400
 
 
+class TestNewIds:
+    """As the vendor's mock server does, and the real service does not."""
+
+    @pytest.fixture
+    def mock(self, azures):
+        return azures(new_ids=True)
+
+    def test_an_event_that_starts_has_a_new_id_and_keeps_it(self, mock, machine_of, clock):
+        machine = machine_of(mock, "web-0")
+        ours = mock.schedule("reboot", resources=["web-0"])
+        assert machine.event["EventId"] == ours
+        clock.advance(minutes=15)
+        started = machine.event
+        assert started["EventStatus"] == "Started"
+        assert started["EventId"] != ours
+        clock.advance(minutes=9)
+        assert machine.event["EventId"] == started["EventId"] == machine_of(mock, "web-1").event["EventId"]
+        clock.advance(minutes=1)
+        assert machine.events == []
+
+    def test_the_control_api_knows_it_by_its_first_id(self, mock, machine_of):
+        machine = machine_of(mock, "web-0")
+        ours = mock.schedule("reboot", resources=["web-0"])
+        machine.approve(ours)
+        assert mock.events()[0]["id"] == ours
+        mock.complete(ours)
+        assert machine.events == []
+
+    def test_what_is_approved_is_what_is_shown(self, mock, machine_of):
+        machine = machine_of(mock, "web-0")
+        ours = mock.schedule("reboot", resources=["web-0"])
+        assert machine.approve(ours).status == 200
+        assert machine.approve(ours).status == 400
+        assert machine.approve(machine.event["EventId"].lower()).status == 200
+
+    def test_otherwise_an_id_stays_to_the_end(self, azure, machine):
+        ours = azure.schedule("reboot", resources=["web-0"])
+        azure.start(ours)
+        assert machine.event["EventId"] == ours
+
+
 class TestIncarnation:
     def test_it_starts_at_one_and_counts_changes_only(self, azure, machine, clock):
         seen = [machine.incarnation, machine.incarnation]
@@ -307,6 +348,7 @@ class TestOptions:
                     "etag": "true",
                     "isolated-group": "gpu, web",
                     "scale-set": "gpu",
+                    "new-ids": "true",
                 },
             )
         )
@@ -315,6 +357,7 @@ class TestOptions:
         assert rules.first_call_delay == timedelta(seconds=2.5)
         assert rules.isolated_groups == {"gpu", "web"}
         assert rules.scale_sets == {"gpu"}
+        assert rules.new_ids
 
     def test_without_machines_there_is_one(self):
         with AzureSimulator.from_options(SimulatorOptions()) as simulator:

@@ -41,6 +41,12 @@ SHEET: Sheet = (
     ),
     Feature(
         Fidelity.DOES,
+        "A new id once an event has started, where that is switched on",
+        "the vendor's mock server",
+        ("test_azure_rules.py::TestNewIds::test_an_event_that_starts_has_a_new_id_and_keeps_it",),
+    ),
+    Feature(
+        Fidelity.DOES,
         "Scheduled, Started, gone: by time, by approval, or called off",
         "Azure's documentation",
         (

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome, Phase
@@ -120,12 +120,14 @@ class AzureRules:
         first_call_delay: how long the first answer to a machine takes; up to 2 minutes.
         isolated_groups: groups whose machines see only their own events (one fault domain of GPU machines).
         scale_sets: groups that are scale sets; the others are availability sets.
+        new_ids: an event is shown under a new id once it has started, as by the vendor's mock server.
     """
 
     shared_hardware: bool = False
     first_call_delay: timedelta = timedelta(0)
     isolated_groups: frozenset[str] = field(default_factory=frozenset)
     scale_sets: frozenset[str] = field(default_factory=frozenset)
+    new_ids: bool = False
 
 
 class AzureModel:
@@ -206,10 +208,11 @@ class AzureModel:
 
         Unverified: with one such id, no event of the request is approved.
         """
+        visible = {folded(self.shown_id(event)): event for event in self.view(machine)}
         events = []
         for event_id in event_ids:
-            event = self.book.find(event_id)
-            if event is None or event.phase is Phase.ENDED or not self._sees(machine, event.resources):
+            event = visible.get(folded(event_id))
+            if event is None:
                 return event_id
             events.append(event)
         for event in events:
@@ -222,6 +225,12 @@ class AzureModel:
     def view(self, machine: SimulatedMachine) -> list[SimulatedEvent]:
         """The events that the machine sees, oldest first."""
         return [event for event in self.book.live if self._sees(machine, event.resources)]
+
+    def shown_id(self, event: SimulatedEvent) -> str:
+        """The id under which machines see the event now; ours stays the same from its announcement to its end."""
+        if self.rules.new_ids and event.phase is Phase.STARTED:
+            return str(uuid5(UUID(event.id), event.phase)).upper()
+        return event.id
 
     def audience(self, machine: SimulatedMachine) -> str:
         """What machines that see the same events have in common."""

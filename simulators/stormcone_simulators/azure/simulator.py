@@ -41,6 +41,7 @@ class AzureSimulator(BaseSimulator):
         etag: whether answers carry an `ETag`.
         isolated_groups: groups whose machines see only their own events.
         scale_sets: groups that are scale sets; the others are availability sets.
+        new_ids: whether an event is shown under a new id once it has started; its own id stays the control API's.
 
     Raises:
         SettingsError: a machine cannot be read, or there is no group of a name that is given.
@@ -58,6 +59,11 @@ class AzureSimulator(BaseSimulator):
             default="",
         ),
         Setting(name="scale-set", help="Groups, with commas between, that are scale sets.", default=""),
+        Setting(
+            name="new-ids",
+            help="An event has a new id once it has started, as in the vendor's mock server.",
+            default=None,
+        ),
     )
 
     def __init__(
@@ -72,6 +78,7 @@ class AzureSimulator(BaseSimulator):
         etag: bool = False,
         isolated_groups: Collection[str] = (),
         scale_sets: Collection[str] = (),
+        new_ids: bool = False,
     ) -> None:
         known = Machines(machines)
         groups = {machine.group for machine in known}
@@ -83,6 +90,7 @@ class AzureSimulator(BaseSimulator):
             first_call_delay=first_call_delay,
             isolated_groups=frozenset(isolated_groups),
             scale_sets=frozenset(scale_sets),
+            new_ids=new_ids,
         )
         self._azure = AzureModel(known, rules)
         wire = AzureWire(self._azure, etag=etag)
@@ -106,6 +114,7 @@ class AzureSimulator(BaseSimulator):
             etag=switch(settings, "etag"),
             isolated_groups=names(settings, "isolated-group"),
             scale_sets=names(settings, "scale-set"),
+            new_ids=switch(settings, "new-ids"),
         )
 
     @classmethod

@@ -85,10 +85,10 @@ def rfc1123(time: datetime) -> str:
     return format_datetime(time.astimezone(UTC), usegmt=True)
 
 
-def event_document(event: SimulatedEvent, version: Version) -> dict[str, Any]:
+def event_document(event: SimulatedEvent, shown_id: str, version: Version) -> dict[str, Any]:
     """The event as that version shows it; the order of the keys is the service's."""
     return {
-        "EventId": event.id,
+        "EventId": shown_id,
         "EventStatus": _STATUS[event.phase],
         "EventType": event.native_type,
         "ResourceType": "VirtualMachine",
@@ -156,7 +156,7 @@ class AzureWire:
         revision, written = self._written.get(key, (-1, b""))
         if revision != self._model.revision:
             events = [
-                event_document(event, version)
+                event_document(event, self._model.shown_id(event), version)
                 for event in self._model.view(machine)
                 if event.native_type in version.types
             ]
