@@ -6,7 +6,7 @@ Exception
 │   ├── ProviderError               69  the cloud could not be asked: "unknown", never "nothing scheduled"
 │   │   ├── Unreachable             69  no connection could be made
 │   │   ├── ProviderUnavailable     69  this is not that cloud
-│   │   │   └── PartMissing         78  a part that the provider needs is not installed
+│   │   │   └── PartMissing         78  a part that is needed is not installed
 │   │   └── RequestRefused          70  the cloud answered, and refuses what was asked
 │   ├── PluginError                 78  a plug-in cannot be used
 │   ├── HandlerFileError            66  the user's handler file cannot be used
@@ -64,7 +64,7 @@ class ProviderUnavailable(ProviderError):
 
 
 class PartMissing(ProviderUnavailable):
-    """A part that the provider needs is not installed; the text names the `pip install`. A restart does not help."""
+    """A part that is needed is not installed; the text names the `pip install`. A restart does not help."""
 
     exit_code = 78
 

@@ -44,18 +44,19 @@ class MetadataReader:
     """Asks the metadata service; any number of threads may use it.
 
     Args:
-        endpoint: the service's address, an http URL without a slash at its end.
+        endpoint: the service's address, an http or https URL without a slash at its end.
         clock: for the age of the token.
         tap: told of every exchange; None tells nobody.
+        verify: what a certificate is verified by, where the address is an https one after all.
 
     Every method that asks raises `ProviderUnavailable` where nothing answers, and `ProviderError` where the answer
     is no answer.
     """
 
-    def __init__(self, endpoint: str, clock: Clock, tap: Tap | None = None) -> None:
+    def __init__(self, endpoint: str, clock: Clock, tap: Tap | None = None, verify: str | bool = True) -> None:
         self._endpoint = endpoint
         self._clock = clock
-        self._client = MetadataClient(clock=clock, tap=tap)
+        self._client = MetadataClient(clock=clock, tap=tap, verify=verify)
         self._lock = threading.Lock()
         self._token = ""
         self._token_until: float | None = None

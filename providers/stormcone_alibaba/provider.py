@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 from stormcone.clock import Clock, SystemClock
 from stormcone.clouds.contract import ProviderOptions
 from stormcone.clouds.exchange import Tap
+from stormcone.clouds.http.trust import authorities
 from stormcone.clouds.sightings import Sightings
 from stormcone.clouds.trace import CloudTrace
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SimulationError
@@ -37,7 +38,7 @@ from stormcone_alibaba.sdk import SdkEcs, require_sdk
 from stormcone_alibaba.settings import Settings, read_settings
 from stormcone_alibaba.simulation import order
 from stormcone_alibaba.trace import AlibabaTrace
-from stormcone_alibaba.transport import ApiSession, shown_proxy
+from stormcone_alibaba.transport import CA_VARIABLES, ApiSession, shown_proxy
 from stormcone_alibaba.wire import (
     ACTIVE,
     INFERRED_ID,
@@ -103,7 +104,9 @@ class AlibabaProvider:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._tap = tap
-        self._metadata = MetadataReader(settings.metadata_endpoint, self._clock, tap)
+        verify = authorities(settings.metadata_endpoint, settings.ca_file)
+        self._metadata = MetadataReader(settings.metadata_endpoint, self._clock, tap, verify)
+        self._verify_api = authorities(settings.api_of(""), settings.ca_file, variables=CA_VARIABLES)
         self.credentials = CredentialChain(settings.credentials, self._metadata, self._clock)
         self._lock = threading.Lock()
         self._ecs = api
@@ -342,6 +345,7 @@ class AlibabaProvider:
                     clock=self._clock,
                     proxy=self._settings.proxy,
                     session=ApiSession(self._clock, self._tap),
+                    verify=self._verify_api,
                 )
             return self._ecs
 

@@ -71,6 +71,7 @@ class SdkEcs:
         proxy: an http URL, or None for the environment's.
         session: what requests go through; None for an `ApiSession`.
         retries: how reading is tried again.
+        verify: what the API's certificate is verified by, as requests has it.
 
     Raises:
         ProviderUnavailable: the SDK is not installed.
@@ -86,6 +87,7 @@ class SdkEcs:
         proxy: str | None = None,
         session: requests.Session | None = None,
         retries: ReadRetries | None = None,
+        verify: str | bool = True,
     ) -> None:
         require_sdk()
         redact_logs()
@@ -98,6 +100,7 @@ class SdkEcs:
         self._clock = clock
         self._session = session or ApiSession(clock)
         self._retries = retries or ReadRetries()
+        self._verify = verify
         self._lock = threading.Lock()
         self._client: Any = None
         self._signs: Credentials | None = None
@@ -206,6 +209,7 @@ class SdkEcs:
                     connect_timeout=TIMEOUTS.connect,
                     timeout=TIMEOUTS.read,
                     proxy=self._proxies,
+                    verify=self._verify,
                 )
                 client.session.close()
                 client.session = self._session

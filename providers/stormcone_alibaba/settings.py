@@ -57,6 +57,7 @@ class Settings:
         metadata_endpoint: the metadata service's address.
         api_endpoint: the API's address; None for the region's public one.
         proxy: to the API; None for the environment's.
+        ca_file: the authorities that certificates are verified by; None for the environment's, or the usual ones.
         credentials: what was said of credentials.
     """
 
@@ -69,6 +70,7 @@ class Settings:
     metadata_endpoint: str = metadata.ENDPOINT
     api_endpoint: str | None = None
     proxy: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
     credentials: Explicit = field(default_factory=Explicit)
 
     def api_of(self, region: str) -> str:
@@ -105,6 +107,7 @@ def read_settings(options: ProviderOptions) -> Settings:
         metadata_endpoint=_address("endpoint", both) if both else metadata.ENDPOINT,
         api_endpoint=_address("api-endpoint", api) if api else None,
         proxy=_address("proxy", given["proxy"], secret=True) if given.get("proxy") else None,
+        ca_file=options.ca_file,
         credentials=_credentials(given),
     )
 

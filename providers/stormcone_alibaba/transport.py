@@ -18,6 +18,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from stormcone.clock import Clock
 from stormcone.clouds.exchange import Exchange, Tap
 from stormcone.clouds.http.client import Timeouts, fault_reason
+from stormcone.clouds.http.trust import VARIABLES
 from stormcone_alibaba.redact import remember
 
 TIMEOUTS = Timeouts(connect=5.0, read=20.0)
@@ -25,6 +26,9 @@ TIMEOUTS = Timeouts(connect=5.0, read=20.0)
 
 BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of a body, after decoding, above which an answer is refused; a full page is less than a tenth of it."""
+
+CA_VARIABLES = ("ALIBABA_CLOUD_CA_BUNDLE", *VARIABLES)
+"""The variables that name a file of authorities for the API. Source: the first is the SDK's own (core 2.16.1)."""
 
 _PIECE = 64 * 1024
 

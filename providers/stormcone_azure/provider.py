@@ -8,6 +8,7 @@ two minutes; so the first poll waits that long and every later one does not.
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from stormcone.clock import Clock, SystemClock
 from stormcone.clouds.contract import ProviderOptions
 from stormcone.clouds.exchange import Tap
 from stormcone.clouds.http.client import STATUSES, HttpStatusMeaning, MetadataClient, Timeouts
+from stormcone.clouds.http.trust import authorities
 from stormcone.clouds.trace import CloudTrace
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
 from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Origin, Outcome, Scope
@@ -103,6 +105,7 @@ class AzureProvider:
         clock: for the pauses between attempts and for dates in `Retry-After`.
         retries: how `identify` tries again.
         tap: told of every exchange; None tells nobody.
+        ca_file: the authorities that an https endpoint's certificate is verified by; None for the usual ones.
 
     Attributes:
         events_url: where it polls and approves.
@@ -125,6 +128,7 @@ class AzureProvider:
         clock: Clock | None = None,
         retries: IdentityRetries | None = None,
         tap: Tap | None = None,
+        ca_file: Path | None = None,
     ) -> None:
         if not _VERSION.fullmatch(api_version):
             known = ", ".join(API_VERSIONS)
@@ -139,7 +143,10 @@ class AzureProvider:
         self._clock = clock or SystemClock()
         self._retries = retries or IdentityRetries()
         headers = {"Metadata": "true"}
-        self._client = MetadataClient(statuses=AZURE_STATUSES, headers=headers, clock=self._clock, tap=tap)
+        verify = authorities(self._endpoint, ca_file)
+        self._client = MetadataClient(
+            statuses=AZURE_STATUSES, headers=headers, clock=self._clock, tap=tap, verify=verify
+        )
         self._switched_on = False
         self._seen: _Seen | None = None
 
@@ -161,6 +168,7 @@ class AzureProvider:
             api_version=options.settings.get("api-version", CURRENT_VERSION),
             clock=options.clock,
             tap=options.tap,
+            ca_file=options.ca_file,
         )
 
     def identify(self) -> Machine:

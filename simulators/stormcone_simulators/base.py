@@ -4,6 +4,7 @@ State moves lazily: every request and every read first lets all that is due by t
 order of its time. So nothing runs in the background, and a test that advances a manual clock sees each step.
 """
 
+import socket
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,9 +17,10 @@ from stormcone.clock import ManualClock, SystemClock
 from stormcone.clouds.contract import ProviderOptions
 from stormcone.errors import SettingsError, SimulationError
 from stormcone.model import Cause, Impact, Outcome
-from stormcone.simulators.contract import Piece, Setting, SimulatorOptions
+from stormcone.simulators.contract import Piece, Setting, SimulatorOptions, Tls
 from stormcone_simulators.control import CONTROL_PREFIX, ControlApi, Route
 from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent
+from stormcone_simulators.http.certificates import ServerTls, server_tls
 from stormcone_simulators.http.faults import FaultPlan
 from stormcone_simulators.http.messages import Later, Request, Response, problem
 from stormcone_simulators.http.server import Reply, Server, plain
@@ -36,6 +38,7 @@ from stormcone_simulators.scenarios.format import (
 from stormcone_simulators.scenarios.play import Agenda, PossibleEvent, Scene, perform, rehearse, settle
 from stormcone_simulators.scenarios.random import CAST, random_scenario
 
+_HERE = ("localhost", "127.0.0.1", "::1")
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to call, not what to listen on
 
 
@@ -86,10 +89,16 @@ class BaseSimulator:
         clock: manual, or the system's at any speed.
         port: 0 takes a free one.
         bind: the address to listen on.
+        tls: how to speak HTTPS; None for HTTP.
+
+    Attributes:
+        tls: as given; it counts from the next `start_server` on.
     """
 
     name: ClassVar[str]
     settings: ClassVar[tuple[Setting, ...]] = ()
+    ca_variables: ClassVar[tuple[str, ...]] = ()
+    """Variables by which this cloud's own clients are told of an authority."""
     one_each: ClassVar[bool] = False
     """Whether an event is about one machine, so that a scenario's step about several makes one for each."""
     possible_events: ClassVar[Sequence[PossibleEvent]] = ()
@@ -104,6 +113,7 @@ class BaseSimulator:
         clock: ManualClock | SystemClock,
         port: int,
         bind: str,
+        tls: Tls | None = None,
     ) -> None:
         self.clock = clock
         self.faults = FaultPlan()
@@ -117,6 +127,8 @@ class BaseSimulator:
         self._log = RequestLog()
         self._control = ControlApi(self, self.faults, self.control_routes())
         self._server: Server | None = None
+        self.tls = tls
+        self._shown: ServerTls | None = None
 
     @classmethod
     def from_options(cls, options: SimulatorOptions) -> Self:
@@ -131,7 +143,9 @@ class BaseSimulator:
                 raise SettingsError(
                     f"the {cls.name} simulator has no setting {name!r}; there are: {', '.join(sorted(usual))}"
                 )
-        return cls.from_settings(replace(options, settings={**usual, **options.settings}))
+        made = cls.from_settings(replace(options, settings={**usual, **options.settings}))
+        made.tls = options.tls
+        return made
 
     @classmethod
     def from_settings(cls, options: SimulatorOptions) -> Self:
@@ -144,7 +158,7 @@ class BaseSimulator:
 
     @property
     def url(self) -> str:
-        """Where it listens, such as `http://127.0.0.1:18169`.
+        """Where it listens, such as `http://127.0.0.1:18169`, or `https://...` with `tls`.
 
         Raises:
             SimulationError: it does not listen.
@@ -152,7 +166,17 @@ class BaseSimulator:
         if self._server is None:
             raise SimulationError("the simulator does not listen yet; use it in a with block, or call start_server()")
         host = _ANYWHERE.get(self._bind, self._bind)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self._server.port}"
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The file of the authority that its clients are to trust, while it listens; None where it made none."""
+        return None if self._shown is None else self._shown.ca_file
+
+    def host_names(self) -> Sequence[str]:
+        """Host names and addresses of the real service, for a certificate to be good for where they lead here."""
+        return ()
 
     def urls(self) -> Mapping[str, str]:
         """The address of each machine, by name."""
@@ -168,7 +192,7 @@ class BaseSimulator:
         urls = self.urls()
         if name not in urls:
             raise SimulationError(f"there is no machine {name!r}; there are: {', '.join(urls)}")
-        return ProviderOptions(provider=self.name, endpoint=urls[name], clock=self.clock)
+        return ProviderOptions(provider=self.name, endpoint=urls[name], clock=self.clock, ca_file=self.ca_file)
 
     def facts(self) -> Mapping[str, str]:
         """What a person needs in order to use it."""
@@ -187,15 +211,33 @@ class BaseSimulator:
 
         Raises:
             SimulationError: the port is in use or may not be bound.
+            SettingsError: the certificate cannot be used.
+            PartMissing: what makes certificates is not installed.
         """
-        if self._server is None:
-            self._server = Server(self._reply, bind=self._bind, port=self._port, clock=self.clock)
+        if self._server is not None:
+            return
+        shown = None if self.tls is None else server_tls(self.tls, (*_HERE, *self._reached_by(), *self.host_names()))
+        context = None if shown is None else shown.context
+        try:
+            self._server = Server(self._reply, bind=self._bind, port=self._port, clock=self.clock, tls=context)
+        except SimulationError:
+            if shown is not None:
+                shown.close()
+            raise
+        self._shown = shown
 
     def close(self) -> None:
         """Stop listening. Safe to call twice."""
         if self._server is not None:
             self._server.close()
             self._server = None
+        if self._shown is not None:
+            self._shown.close()
+            self._shown = None
+
+    def _reached_by(self) -> Sequence[str]:
+        """The name or address that it is reached by beside those of this machine's loopback."""
+        return (socket.gethostname(),) if self._bind in _ANYWHERE else (self._bind,)
 
     def __enter__(self) -> Self:
         self.start_server()

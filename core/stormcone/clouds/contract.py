@@ -7,6 +7,7 @@ A provider is a class, found by its entry point in the group `stormcone.provider
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from stormcone.clock import Clock, SystemClock
@@ -43,10 +44,13 @@ class ProviderOptions(Source):
     Attributes:
         clock: for pauses between attempts.
         tap: told of every exchange with the cloud, to record it; None tells nobody.
+        ca_file: the authorities that an https endpoint's certificate is verified by; None for the environment's
+            (`REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE`), or the usual ones.
     """
 
     clock: Clock = field(default_factory=SystemClock)
     tap: Tap | None = None
+    ca_file: Path | None = None
 
     @classmethod
     def of(cls, source: Source, clock: Clock) -> Self:

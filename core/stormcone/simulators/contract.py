@@ -7,6 +7,7 @@ face of it; the servers themselves are in the package `stormcone_simulators`.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from stormcone.clock import ManualClock, SystemClock
@@ -52,6 +53,24 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tls:
+    """HTTPS in place of HTTP.
+
+    Attributes:
+        certificate: the PEM file of the server's certificate; None: one is made, with an authority of its own that
+            lives as long as the simulator.
+        key: the PEM file of its key; None: it is in the certificate's file.
+        names: more host names and addresses that a certificate is made for.
+        ca_file: where the certificate of the authority that is made goes; None: a temporary file.
+    """
+
+    certificate: Path | None = None
+    key: Path | None = None
+    names: Sequence[str] = ()
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SimulatorOptions:
     """What the command line and the pytest plug-in tell a simulator.
 
@@ -61,6 +80,7 @@ class SimulatorOptions:
         bind: the address to listen on.
         clock: manual, or the system's at any speed.
         settings: the simulator's own options (`Simulator.settings`) by name.
+        tls: how it speaks HTTPS; None: it speaks HTTP.
     """
 
     machines: Sequence[str] = ()
@@ -68,6 +88,7 @@ class SimulatorOptions:
     bind: str = "127.0.0.1"
     clock: ManualClock | SystemClock = field(default_factory=SystemClock)
     settings: Mapping[str, str] = field(default_factory=dict)
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +117,8 @@ class Simulator(Protocol):
 
     name: ClassVar[str]
     settings: ClassVar[tuple[Setting, ...]]
+    ca_variables: ClassVar[tuple[str, ...]]
+    """Variables of the environment by which this cloud's own clients are told of an authority."""
     clock: ManualClock | SystemClock
 
     @property
@@ -114,6 +137,10 @@ class Simulator(Protocol):
     def url(self) -> str:
         """Where it listens, such as `http://127.0.0.1:18169`; for a provider's `endpoint`."""
 
+    @property
+    def ca_file(self) -> Path | None:
+        """The file of the authority that its clients are to trust, while it listens; None where it made none."""
+
     def urls(self) -> Mapping[str, str]:
         """The address of each machine, by name: for a provider that runs on that machine."""
 
@@ -128,6 +155,8 @@ class Simulator(Protocol):
 
         Raises:
             SimulationError: the port is in use or may not be bound.
+            SettingsError: the certificate cannot be used.
+            PartMissing: what makes certificates is not installed; the text names the `pip install`.
         """
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """Making simulated events from outside a simulator's process: its control API, spoken over HTTP."""
 
+import ssl
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,8 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from stormcone.clock import SystemClock
+from stormcone.clouds.http.faults import chain
+from stormcone.clouds.http.trust import authorities
 from stormcone.errors import ProviderError, SimulationError
 from stormcone.model import Cause, Impact
 from stormcone.simulators.contract import DEFAULT_PORT
@@ -25,15 +28,21 @@ class ControlClient:
 
     Args:
         endpoint: the simulator's address.
+        ca_file: the authority that its certificate is verified by, where it speaks HTTPS; None for what the environment
+            names (`REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE`).
 
     Every method raises `ProviderError` where the simulator cannot be reached, and `SimulationError` with the
     simulator's own sentence where it refuses.
+
+    Raises:
+        SettingsError: the file of authorities is not there.
     """
 
-    def __init__(self, endpoint: str = DEFAULT_ENDPOINT) -> None:
+    def __init__(self, endpoint: str = DEFAULT_ENDPOINT, ca_file: Path | None = None) -> None:
         self.endpoint = endpoint.rstrip("/")
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.verify = authorities(self.endpoint, ca_file)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -51,6 +60,8 @@ class ControlClient:
         sent: dict[str, Any] = {"data" if isinstance(body, bytes) else "json": body}
         try:
             answer = self._session.request(method, url, timeout=_TIMEOUT, allow_redirects=False, **sent)
+        except requests.exceptions.SSLError as error:
+            raise ProviderError(f"the simulator at {self.endpoint} is not asked: {_mistrust(error)}") from error
         except requests.RequestException as error:
             raise ProviderError(
                 f"no simulator answers at {self.endpoint}; start one with `stormcone simulator`, "
@@ -132,6 +143,12 @@ class ControlClient:
     def now(self) -> datetime:
         """The simulator's time."""
         return datetime.fromisoformat(self.call("GET", "clock")["now"])
+
+
+def _mistrust(error: requests.exceptions.SSLError) -> str:
+    if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain(error)):
+        return "its certificate cannot be verified; name its CA file in REQUESTS_CA_BUNDLE, as its ready line says"
+    return "what answers there speaks no HTTPS; write http:// for a simulator without --https"
 
 
 def _seconds(span: timedelta | None) -> float | None:

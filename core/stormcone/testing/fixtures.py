@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from stormcone.clock import ManualClock
     from stormcone.handlers import App
-    from stormcone.simulators.contract import Replay, Simulator
+    from stormcone.simulators.contract import Replay, Simulator, Tls
     from stormcone.testing import AgentDriver
 
-_SAID = frozenset({"machines", "machine", "thread"})
+_OF_SIMULATORS = frozenset({"machines", "https"})
+_SAID = _OF_SIMULATORS | {"machine", "thread"}
 
 SIMULATORS = tuple(sorted(entry_points(group="stormcone.simulators").names))
 
@@ -58,7 +59,10 @@ def stormcone_clock() -> "ManualClock":
 def make_simulator(
     request: pytest.FixtureRequest, stormcone_clock: "ManualClock"
 ) -> Iterator[Callable[..., "Simulator"]]:
-    """Starts a simulator by the name of its cloud; takes machines by argument, or by the marker `stormcone`."""
+    """Starts a simulator by the name of its cloud; takes machines by argument, or by the marker `stormcone`.
+
+    The marker says `https=True` as well: `simulator.ca_file` is then what its clients are to trust.
+    """
     from stormcone.plugins import simulator_class
     from stormcone.simulators.contract import SimulatorOptions
 
@@ -67,7 +71,9 @@ def make_simulator(
 
         def make(cloud: str, *machines: str, **settings: str) -> "Simulator":
             named = {name.replace("_", "-"): value for name, value in settings.items()}
-            options = SimulatorOptions(machines=machines or marked, clock=stormcone_clock, settings=named)
+            options = SimulatorOptions(
+                machines=machines or marked, clock=stormcone_clock, settings=named, tls=_tls_of(request)
+            )
             return stack.enter_context(simulator_class(cloud).from_options(options))
 
         yield make
@@ -92,7 +98,7 @@ def simulator(request: pytest.FixtureRequest, make_simulator: Callable[..., "Sim
 
 
 @pytest.fixture
-def replay(stormcone_clock: "ManualClock") -> Iterator[Callable[..., "Replay"]]:
+def replay(request: pytest.FixtureRequest, stormcone_clock: "ManualClock") -> Iterator[Callable[..., "Replay"]]:
     """Starts a replay of what `stormcone record` wrote down, of one machine or several: `replay("incident.yaml")`.
 
     It is a simulator like the others, for `agent_on(simulator=...)`; `differences()` says what came otherwise.
@@ -108,7 +114,7 @@ def replay(stormcone_clock: "ManualClock") -> Iterator[Callable[..., "Replay"]]:
             kind = simulator_class(read[0].header.provider)
             if not issubclass(kind, Replays):
                 pytest.fail(f"the simulator of {kind.name} cannot replay traces", pytrace=False)
-            return stack.enter_context(kind.replay(read, SimulatorOptions(clock=stormcone_clock)))
+            return stack.enter_context(kind.replay(read, SimulatorOptions(clock=stormcone_clock, tls=_tls_of(request))))
 
         yield make
 
@@ -144,7 +150,13 @@ def agent(request: pytest.FixtureRequest, agent_on: Callable[..., "AgentDriver"]
 
     The marker `stormcone` says otherwise.
     """
-    return agent_on(**{name: value for name, value in _marked(request).items() if name != "machines"})
+    return agent_on(**{name: value for name, value in _marked(request).items() if name not in _OF_SIMULATORS})
+
+
+def _tls_of(request: pytest.FixtureRequest) -> "Tls | None":
+    from stormcone.simulators.contract import Tls
+
+    return Tls() if _marked(request).get("https") else None
 
 
 def _simulator_of(request: pytest.FixtureRequest) -> "Simulator":

@@ -10,6 +10,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Say what the marker is for."""
     config.addinivalue_line(
         "markers",
-        "stormcone(machines=[...], machine=None, thread=False): the machines of this test's simulators, on which "
-        "of them `agent` runs (the first), and whether in threads of its own; for `stormcone.testing.fixtures`.",
+        "stormcone(machines=[...], https=False, machine=None, thread=False): the machines of this test's simulators, "
+        "whether those speak HTTPS, on which of them `agent` runs (the first), and whether in threads of its own; for "
+        "`stormcone.testing.fixtures`.",
     )

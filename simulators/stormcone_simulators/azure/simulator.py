@@ -9,7 +9,7 @@ from pydantic import Field
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.errors import SettingsError
 from stormcone.recording import Trace
-from stormcone.simulators.contract import Setting, SimulatorOptions
+from stormcone.simulators.contract import Setting, SimulatorOptions, Tls
 from stormcone_simulators.azure.model import POSSIBLE_EVENTS, AzureModel, AzureRules
 from stormcone_simulators.azure.replay import AzureReplay
 from stormcone_simulators.azure.wire import CURRENT_VERSION, EVENTS_PATH, AzureWire
@@ -36,6 +36,7 @@ class AzureSimulator(BaseSimulator):
         clock: manual, or the system's at any speed.
         port: 0 takes a free one.
         bind: the address to listen on.
+        tls: how to speak HTTPS; None for HTTP.
         shared_hardware: whether an approval is only noted, as other tenants have not approved yet.
         first_call_delay: how long the first answer to a machine takes, at most 2 minutes on the real service.
         etag: whether answers carry an `ETag`.
@@ -73,6 +74,7 @@ class AzureSimulator(BaseSimulator):
         clock: ManualClock | SystemClock | None = None,
         port: int = 0,
         bind: str = "127.0.0.1",
+        tls: Tls | None = None,
         shared_hardware: bool = False,
         first_call_delay: timedelta = timedelta(0),
         etag: bool = False,
@@ -94,7 +96,7 @@ class AzureSimulator(BaseSimulator):
         )
         self._azure = AzureModel(known, rules)
         wire = AzureWire(self._azure, etag=etag)
-        super().__init__(known, self._azure, wire, clock=clock or SystemClock(), port=port, bind=bind)
+        super().__init__(known, self._azure, wire, clock=clock or SystemClock(), port=port, bind=bind, tls=tls)
 
     @classmethod
     def from_settings(cls, options: SimulatorOptions) -> Self:
@@ -119,12 +121,12 @@ class AzureSimulator(BaseSimulator):
 
     @classmethod
     def replay(cls, traces: Sequence[Trace], options: SimulatorOptions) -> AzureReplay:
-        """A simulator that answers what was recorded; of the options only clock, port and address count.
+        """A simulator that answers what was recorded; of the options only clock, port, address and tls count.
 
         Raises:
             TraceError: a trace cannot be replayed here.
         """
-        return AzureReplay(*traces, clock=options.clock, port=options.port, bind=options.bind)
+        return AzureReplay(*traces, clock=options.clock, port=options.port, bind=options.bind, tls=options.tls)
 
     def facts(self) -> Mapping[str, str]:
         """What a person needs in order to use it."""
@@ -132,6 +134,10 @@ class AzureSimulator(BaseSimulator):
             "scheduled_events": f"{self.url}{EVENTS_PATH}?api-version={CURRENT_VERSION}",
             "header": "Metadata: true",
         }
+
+    def host_names(self) -> Sequence[str]:
+        """The address of the metadata service, for where it leads here."""
+        return ("169.254.169.254",)
 
     def rehearsal(self, machines: Machines) -> AzureModel:
         """A model of its own for those machines, by the same rules."""

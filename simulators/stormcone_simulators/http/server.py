@@ -9,6 +9,7 @@ import errno
 import logging
 import os
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Awaitable, Callable
@@ -28,6 +29,8 @@ MAX_HEAD = 64 * 1024
 MAX_BODY = 1024 * 1024
 MAX_PORT = 65535
 _CHUNK = 64 * 1024
+# How OpenSSL calls what is no TLS: where it takes it for HTTP, and where not.
+_NO_TLS = frozenset({"HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "WRONG_VERSION_NUMBER"})
 _BACKLOG = 2048
 # Real seconds: closing at once on a client that still sends would reset the answer that it has not read yet.
 _LINGER = 1.0
@@ -66,6 +69,22 @@ class ClientConnection:
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._head_only = False
         self._ended = False
+
+    async def secure(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from here on; whoever speaks plain HTTP is told so in the same.
+
+        Raises:
+            OSError: the client does not speak TLS, or does not trust the certificate.
+        """
+        # When the handshake has failed asyncio has closed its socket, and this one is still there to answer by.
+        with self._writer.get_extra_info("socket").dup() as twin:
+            try:
+                await self._writer.start_tls(context, ssl_handshake_timeout=PATIENCE)
+            except ssl.SSLError as error:
+                if error.reason in _NO_TLS:
+                    sentence = "this port speaks HTTPS; write https:// in front of its address"
+                    twin.send(self.render(problem(400, sentence, ("Connection", "close"))))
+                raise
 
     def render(self, response: Response) -> bytes:
         """The response as bytes, to send now: once for each request."""
@@ -202,14 +221,24 @@ class Server:
         bind: the address to listen on.
         port: 0 takes a free one.
         clock: what `answer` and the faults sleep on.
+        tls: what to speak HTTPS with; None for HTTP.
 
     Raises:
         PortInUse: the port is in use or may not be bound.
         SimulationError: it cannot be served, as where there is no file descriptor left.
     """
 
-    def __init__(self, answer: Answer, *, bind: str, port: int, clock: ManualClock | SystemClock) -> None:
+    def __init__(
+        self,
+        answer: Answer,
+        *,
+        bind: str,
+        port: int,
+        clock: ManualClock | SystemClock,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._answer = answer
+        self._tls = tls
         self._clock = clock
         if not 0 <= port <= MAX_PORT:
             raise SimulationError(f"cannot listen on port {port}: a port is a number from 0 to {MAX_PORT}")
@@ -277,6 +306,9 @@ class Server:
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._full = False
+        if self._tls is not None:
+            transport: Any = writer.transport
+            transport.pause_reading()  # the first byte is the handshake's
         task = asyncio.get_running_loop().create_task(self._talk(reader, writer))
         self._talks.add(task)
 
@@ -290,6 +322,8 @@ class Server:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = ClientConnection(reader, writer, self._loop_clock)
         with suppress(OSError):  # the client has gone, and with it the connection
+            if self._tls is not None:
+                await line.secure(self._tls)
             await self._converse(line, str(writer.get_extra_info("peername")[0]))
             await line.close()
 

@@ -16,7 +16,7 @@ from stormcone.model import Phase
 from stormcone.recording import Trace
 from stormcone.recording.times import shifted
 from stormcone.recording.trace_file import NO_ANSWER
-from stormcone.simulators.contract import SimulatorOptions
+from stormcone.simulators.contract import SimulatorOptions, Tls
 from stormcone.text import folded, span, stamp
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Route
@@ -65,6 +65,7 @@ class ReplaySimulator(BaseSimulator):
         clock: manual, or the system's at any speed.
         port: 0 takes a free one.
         bind: the address to listen on.
+        tls: how to speak HTTPS; None for HTTP.
 
     Raises:
         TraceError: there is no trace, or one is of another cloud, holds nothing, or shares its machine with another.
@@ -78,6 +79,7 @@ class ReplaySimulator(BaseSimulator):
         clock: ManualClock | SystemClock | None = None,
         port: int = 0,
         bind: str = "127.0.0.1",
+        tls: Tls | None = None,
     ) -> None:
         if not traces:
             raise TraceError(_NO_TRACE)
@@ -96,7 +98,9 @@ class ReplaySimulator(BaseSimulator):
         if len({folded(name) for name in names}) < len(names):
             raise TraceError(f"two of the traces are of one machine ({', '.join(names)}); replay one of them")
         self._replay = _Replay(tracks, cloud, self._begun)
-        super().__init__(Machines(names), _Fixed(), self._replay, clock=clock or SystemClock(), port=port, bind=bind)
+        super().__init__(
+            Machines(names), _Fixed(), self._replay, clock=clock or SystemClock(), port=port, bind=bind, tls=tls
+        )
 
     @classmethod
     def from_settings(cls, options: SimulatorOptions) -> Self:  # noqa: ARG003 - the simulators' face

@@ -3,20 +3,28 @@
 import json
 import threading
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
 
 from stormcone.cli.console import say, warn
-from stormcone.cli.options import scenario_option
+from stormcone.cli.options import gathered, scenario_option
 from stormcone.cli.signals import until_stopped
 from stormcone.clock import SystemClock
 from stormcone.errors import SettingsError, SimulationError
 from stormcone.plugins import SIMULATORS, load_plugins, simulator_class
 from stormcone.recording import read_trace
-from stormcone.simulators.contract import DEFAULT_PORT, Replay, Replays, Setting, Simulator, SimulatorOptions
+from stormcone.simulators.contract import DEFAULT_PORT, Replay, Replays, Setting, Simulator, SimulatorOptions, Tls
 from stormcone.text import printable
 
+_TRUST = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+"""The variables by which clients are told of an authority. Sources: documentation of requests, of OpenSSL (which Go
+follows) and of Node."""
+
+_WITH_TRACES = frozenset(
+    {"port", "bind", "traces", "speed", "as_json", "https", "https_names", "ca_file", "certificate", "key"}
+)
 LOOPBACK = ("127.", "localhost", "::1")
 
 
@@ -39,6 +47,33 @@ def command() -> None:
     stormcone run handlers.py --provider CLOUD --endpoint http://127.0.0.1:18169
     stormcone simulate reboot --machine web-0 --in 15m
     """
+
+
+def _tls(
+    https: bool, https_names: tuple[str, ...], ca_file: Path | None, certificate: Path | None, key: Path | None
+) -> Tls | None:
+    if not (https or https_names or ca_file or certificate or key):
+        return None
+    return Tls(certificate=certificate, key=key, names=https_names, ca_file=ca_file)
+
+
+_file = click.Path(path_type=Path, dir_okay=False)
+_tls_options = gathered(
+    "tls",
+    _tls,
+    click.option("--https", is_flag=True, help="Speak HTTPS, with a certificate that is made now."),
+    click.option(
+        "--https-name",
+        "https_names",
+        multiple=True,
+        metavar="NAME",
+        help="A host name or address that its certificate is good for as well; may be given several times.",
+    ),
+    click.option("--ca-file", type=_file, metavar="FILE", help="Write there whom clients are to trust."),
+    click.option("--cert", "certificate", type=_file, metavar="FILE", help="A certificate of your own, in PEM."),
+    click.option("--key", type=_file, metavar="FILE", help="The key of --cert, where it is not in the same file."),
+)
+"""The options of HTTPS, each of which switches it on."""
 
 
 def _option(setting: Setting) -> click.Option:
@@ -68,10 +103,12 @@ def _command(kind: type[Simulator]) -> click.Command:
         help="Answer what `stormcone record` wrote down there; may be given several times, for several machines.",
     )
     @click.option("--speed", type=float, default=1.0, show_default=True, help="Seconds of its clock to a real one.")
+    @_tls_options
     @click.option("--json", "as_json", is_flag=True, help="Print the ready line as JSON, on one line.")
     def serve(
         port: int,
         bind: str,
+        tls: Tls | None,
         machines: tuple[str, ...],
         scenario: tuple[str, ...],
         traces: tuple[Path, ...],
@@ -84,7 +121,7 @@ def _command(kind: type[Simulator]) -> click.Command:
         except ValueError as error:
             raise SettingsError(f"--speed {speed:g} cannot be used: {error}") from error
         settings = {name.replace("_", "-"): _text(value) for name, value in own.items() if value is not False}
-        options = SimulatorOptions(machines=machines, port=port, bind=bind, clock=clock, settings=settings)
+        options = SimulatorOptions(machines=machines, port=port, bind=bind, clock=clock, settings=settings, tls=tls)
         if traces:
             _refuse_what_traces_say()
         with _replay(kind, traces, options) if traces else kind.from_options(options) as simulator:
@@ -114,7 +151,7 @@ def _refuse_what_traces_say() -> None:
     for parameter in context.command.params:
         name = parameter.name or ""
         usual = context.get_parameter_source(name) is click.core.ParameterSource.DEFAULT
-        if not usual and name not in {"port", "bind", "traces", "speed", "as_json"}:
+        if not usual and name not in _WITH_TRACES:
             raise click.UsageError(f"{parameter.opts[0]} makes no sense with --replay: the trace says it")
 
 
@@ -137,17 +174,23 @@ def _text(value: str | bool) -> str:
 def _say_ready(simulator: Simulator, bind: str, *, as_json: bool) -> None:
     if not bind.startswith(LOOPBACK):
         warn(f"it listens on {bind}: whoever reaches that address can read and change its events")
+    ca_file = simulator.ca_file
+    trust = dict.fromkeys((*_TRUST, *simulator.ca_variables), str(ca_file))
     document: dict[str, Any] = {
         "ready": True,
         "simulator": simulator.name,
         "url": simulator.url,
         "machines": dict(simulator.urls()),
+        **({"ca_file": str(ca_file), "trust": trust} if ca_file else {}),
         **simulator.facts(),
     }
     if as_json:
         say(json.dumps(document))
         return
     facts = "".join(f"; {name.replace('_', ' ')} {value}" for name, value in simulator.facts().items())
+    if ca_file:
+        told = " ".join(f"{name}={quote(value)}" for name, value in trust.items())
+        say(f"Whoever is to trust its certificate is told by: export {told}")
     say(
         f"The {simulator.name} simulator is ready at {simulator.url} "
         f"(machines: {', '.join(simulator.urls())}{facts}). Ctrl-C ends it."

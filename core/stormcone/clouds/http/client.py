@@ -98,6 +98,7 @@ class MetadataClient:
         headers: sent with every request.
         clock: read to turn a `Retry-After` that is a date into seconds. Time-outs are real time always.
         tap: told of every exchange, those without an answer too; None tells nobody.
+        verify: what certificates are verified by, see `stormcone.clouds.http.trust.authorities`.
     """
 
     def __init__(
@@ -107,7 +108,9 @@ class MetadataClient:
         headers: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         tap: Tap | None = None,
+        verify: str | bool = True,
     ) -> None:
+        self._verify = verify
         self._statuses = statuses
         self._headers = dict(headers or {})
         self._clock = clock or SystemClock()
@@ -167,6 +170,7 @@ class MetadataClient:
                     timeout=(timeouts.connect, timeouts.read),
                     allow_redirects=False,
                     stream=True,
+                    verify=self._verify,
                 ) as response:
                     exchange.line.answer = response.raw
                     content = _read(what, response) if _expected(response.status_code, accept) else b""

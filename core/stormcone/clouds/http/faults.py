@@ -41,6 +41,10 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((http.client.IncompleteRead,), "its answer broke off halfway"),
     ((urllib3.exceptions.DecodeError,), "its answer cannot be decoded"),
     ((http.client.HTTPException, urllib3.exceptions.InvalidHeader), "what came back is not HTTP"),
+    (
+        (ssl.SSLCertVerificationError,),
+        "its certificate cannot be verified; where that is meant, REQUESTS_CA_BUNDLE names the file of its authority",
+    ),
     ((ssl.SSLError, urllib3.exceptions.SSLError), "the TLS handshake failed"),
 )
 """Faults of the transport in plain words; of all the exceptions in a chain the first row that has one speaks."""
