@@ -100,6 +100,22 @@ def span_of(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def moment_of(text: str) -> datetime:
+    """A moment as people write it: a date or a date and a time in ISO 8601, in UTC unless it names an offset.
+
+    Raises:
+        ValueError: it is none, or not of the years 1970 to 2999.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is no date; write 2026-03-29, 2026-03-29T01:59:30Z or ...+02:00") from None
+    if not 1970 <= moment.year <= 2999:
+        raise ValueError(f"{text} is not of the years 1970 to 2999")
+    return moment
+
+
 def iso(time: datetime) -> str:
     """A time for programs: ISO 8601 in UTC, to the second, such as `2026-11-21T03:15:00+00:00`."""
     return time.astimezone(UTC).isoformat(timespec="seconds")

@@ -14,6 +14,7 @@ for module in (
     "stormcone_simulators.alibaba",
     "stormcone_simulators.azure",
     "stormcone.testing.fixtures",
+    "trustme",
 ):
     import_module(module)
 

@@ -60,6 +60,16 @@ class TestTheFixtures:
                 assert len(simulator.urls()) == 1
         """).assert_outcomes(passed=2 * len(CLOUDS) + 2)
 
+    def test_speak_https_where_the_marker_says_so_and_the_agent_trusts_them(self, suite):
+        suite("""
+            @pytest.mark.stormcone(https=True, machines=["db-0"])
+            def test_over_https(simulator, agent, make_simulator):
+                assert simulator.url.startswith("https://")
+                assert make_simulator("azure").url.startswith("https://")
+                event = simulator.schedule(Impact.REBOOT, resources=["db-0"])
+                agent.run_until(event, Phase.SCHEDULED)
+        """).assert_outcomes(passed=len(CLOUDS))
+
     def test_take_a_simulators_own_settings(self, suite):
         suite("""
             import requests

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -12,7 +12,7 @@ import click
 
 from stormcone.clouds.contract import AUTO, Source
 from stormcone.errors import SettingsError
-from stormcone.text import span_of
+from stormcone.text import moment_of, span_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -40,6 +40,21 @@ class Span(click.ParamType[timedelta]):
         if self._positive and not length:
             self.fail("it must be longer than nothing; write 1s, say", param, ctx)
         return length
+
+
+class Date(click.ParamType[datetime]):
+    """A date, or a date and a time: `2026-03-29`, `2026-03-29T01:59:30Z`; UTC unless it names an offset."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The value as an aware UTC datetime; fails with one sentence."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return moment_of(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def default_journal() -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import datetime
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from stormcone.cli.console import say, warn
-from stormcone.cli.options import gathered, scenario_option
+from stormcone.cli.options import Date, gathered, scenario_option
 from stormcone.cli.signals import until_stopped
 from stormcone.clock import SystemClock
 from stormcone.errors import SettingsError, SimulationError
@@ -23,7 +24,7 @@ _TRUST = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
 follows) and of Node."""
 
 _WITH_TRACES = frozenset(
-    {"port", "bind", "traces", "speed", "as_json", "https", "https_names", "ca_file", "certificate", "key"}
+    {"port", "bind", "traces", "speed", "start", "as_json", "https", "https_names", "ca_file", "certificate", "key"}
 )
 LOOPBACK = ("127.", "localhost", "::1")
 
@@ -103,6 +104,7 @@ def _command(kind: type[Simulator]) -> click.Command:
         help="Answer what `stormcone record` wrote down there; may be given several times, for several machines.",
     )
     @click.option("--speed", type=float, default=1.0, show_default=True, help="Seconds of its clock to a real one.")
+    @click.option("--start", type=Date(), metavar="TIME", help="Its clock's first time; the real one otherwise.")
     @_tls_options
     @click.option("--json", "as_json", is_flag=True, help="Print the ready line as JSON, on one line.")
     def serve(
@@ -113,11 +115,12 @@ def _command(kind: type[Simulator]) -> click.Command:
         scenario: tuple[str, ...],
         traces: tuple[Path, ...],
         speed: float,
+        start: datetime | None,
         as_json: bool,
         **own: str | bool,
     ) -> None:
         try:
-            clock = SystemClock(speed=speed)
+            clock = SystemClock(speed=speed, start=start)
         except ValueError as error:
             raise SettingsError(f"--speed {speed:g} cannot be used: {error}") from error
         settings = {name.replace("_", "-"): _text(value) for name, value in own.items() if value is not False}
