@@ -28,6 +28,7 @@ class _Step(NamedTuple):
     at: datetime
     life: Life | None = None
     change: MaintenanceEvent | None = None
+    before: MaintenanceEvent | None = None
     approval: tuple[MaintenanceEvent, ApprovalRecord] | None = None
 
 
@@ -69,7 +70,9 @@ def _steps(journal: JournalStore, lives: list[Life], episodes: list[Episode]) ->
     yield from (_Step(life.begun, life=life) for life in lives)
     for episode in episodes:
         changes = journal.changes(episode.id)
-        yield from (_Step(change.at, change=change.event) for change in changes)
+        events = [change.event for change in changes]
+        for change, before in zip(changes, (None, *events), strict=False):
+            yield _Step(change.at, change=change.event, before=before)
         for approval in journal.approvals(episode.id):
             # Where the wall clock was put back meanwhile, the approval bears an earlier time than the announcement.
             known = [change for change in changes if change.at <= approval.asked] or changes[:1]
@@ -92,8 +95,9 @@ def _told(cloud: CloudTrace, steps: list[_Step], machine: Machine) -> Iterator[E
                 yield from cloud.approval(machine, event, _status(approval), at)
             if step.change is not None:
                 news = True
+                if step.before is not None:  # its id may have been another one
+                    going_on.pop(step.before.key, None)
                 if step.change.phase is Phase.ENDED:
-                    going_on.pop(step.change.key, None)
                     ended.append(step.change)
                 else:
                     going_on[step.change.key] = step.change

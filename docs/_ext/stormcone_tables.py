@@ -21,8 +21,9 @@ from stormcone.handlers.context import Context
 from stormcone.handlers.control import RunControl
 from stormcone.model import CONSEQUENCES, Cause, Impact, Machine, MaintenanceEvent, Phase
 from stormcone.plugins import SIMULATORS, load_plugins, simulator_class
-from stormcone.rules.lifecycle import INFERENCES, MOVES
+from stormcone.rules.lifecycle import INFERENCES, MOVES, SUCCESSIONS
 from stormcone.simulators.contract import PlaysScenarios
+from stormcone.text import span
 from stormcone_alibaba import errors as alibaba_errors
 from stormcone_alibaba import settings as alibaba_settings
 from stormcone_alibaba import wire as alibaba
@@ -80,6 +81,11 @@ def _changes() -> Table:
 def _moves() -> Table:
     rows = ((move.before or "(not known)", move.after, code(move.kind.value), move.when) for move in MOVES)
     return Table(("before", "after", "change", "when"), rows)
+
+
+def _successions() -> Table:
+    rows = ((rule.before, f"{span(rule.within)} at most" if rule.within else "", rule.reason) for rule in SUCCESSIONS)
+    return Table(("it was", "for", "taken for the same, since"), rows)
 
 
 def _inferences() -> Table:
@@ -338,6 +344,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "event-fields": _fields(MaintenanceEvent),
     "moves": _moves,
     "inferences": _inferences,
+    "successions": _successions,
     "approval-decisions": _approval_decisions,
     "azure-types": _azure_types,
     "azure-statuses": _azure_statuses,

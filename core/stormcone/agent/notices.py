@@ -9,7 +9,7 @@ from stormcone.clock import Instant
 from stormcone.journal import Episode
 from stormcone.model import Machine, MaintenanceEvent, Origin, Outcome
 from stormcone.rules.approval import ApprovalAnswer, Decision
-from stormcone.rules.lifecycle import Change, ChangeKind
+from stormcone.rules.lifecycle import Change, ChangeKind, succession
 from stormcone.rules.runs import Attempt, Run, RunState, Settled, Verdict
 from stormcone.text import printable, shortened, span, stamp
 
@@ -122,6 +122,10 @@ def change_notice(change: Change, machine: Machine, at: datetime) -> Notice:
     if new and not machine.affected_by(event):
         text = f"{what}: none of them is this machine ({machine.name}), so nothing is done about it"
         return Notice(at, NoticeKind.NOT_OURS, text, event)
+    if change.before is not None and (why := succession(change.before, event)):
+        has = "has begun" if change.kind is ChangeKind.STARTED else "goes on"
+        kind = NoticeKind(change.kind)
+        return Notice(at, kind, printable(f"{what} {has} as {event.id}, taken for the same: {why}"), event)
     if change.kind is ChangeKind.ANNOUNCED:
         return Notice(at, NoticeKind.ANNOUNCED, f"{what} announced, {_time_of(event, at)}, cause: {event.cause}", event)
     if change.kind is ChangeKind.REVISED:

@@ -38,7 +38,13 @@ class Episode:
 
     def known(self) -> Known:
         """The part that decides which move an observation means."""
-        return Known(event=self.event, episode=self.number, approved=self.approved, boot_id=self.boot_id)
+        return Known(
+            event=self.event,
+            episode=self.number,
+            approved=self.approved,
+            boot_id=self.boot_id,
+            started=self.started,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from stormcone.journal import Episode, JournalStore
+from stormcone.journal import ChangeRecord, Episode, JournalStore
 from stormcone.model import MaintenanceEvent, Origin
-from stormcone.rules.lifecycle import ChangeKind
+from stormcone.rules.lifecycle import ChangeKind, succession
 from stormcone.rules.runs import RunState
-from stormcone.text import printable, stamp
+from stormcone.text import folded, printable, stamp
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,26 @@ def timeline(journal: JournalStore, episode: Episode) -> list[TimelineEntry]:
     return sorted(lines, key=lambda entry: entry.at)
 
 
+def bore(journal: JournalStore, episode: Episode, event_id: str) -> bool:
+    """Whether the episode's event has, or has had, that id; some clouds give another one as it goes on."""
+    wanted = folded(event_id)
+    if folded(episode.event.id) == wanted:
+        return True
+    return any(folded(change.event.id) == wanted for change in journal.changes(episode.id))
+
+
 def _changes(journal: JournalStore, episode: Episode) -> Iterator[TimelineEntry]:
+    before: MaintenanceEvent | None = None
     for change in journal.changes(episode.id):
-        yield TimelineEntry(change.at, "cloud", change.kind.value, _said(change.kind, change.event, change.fields))
+        said = _said(change, before)
+        yield TimelineEntry(change.at, "cloud", change.kind.value, printable(said))
+        before = change.event
 
 
-def _said(kind: ChangeKind, event: MaintenanceEvent, fields: tuple[str, ...]) -> str:
+def _said(change: ChangeRecord, before: MaintenanceEvent | None) -> str:
+    kind, event, fields = change.kind, change.event, change.fields
+    if before is not None and (why := succession(before, event)):
+        return f"as {event.id}, taken for the same: {why}"
     if kind is ChangeKind.ENDED:
         inferred = " (inferred)" if event.outcome_origin is Origin.INFERRED else ""
         return f"{event.outcome}{inferred}"

@@ -1,16 +1,17 @@
 """The life of an event: which moves there are, and which of them an observation means.
 
-Pure functions over values; the docs draw their tables from `MOVES` and `INFERENCES`.
+Pure functions over values; the docs draw their tables from `MOVES`, `SUCCESSIONS` and `INFERENCES`.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from stormcone.model import Ending, EventKey, Impact, Machine, MaintenanceEvent, Observation, Origin, Outcome, Phase
 from stormcone.rules.identity import recognized
+from stormcone.text import folded
 
 Verdicts = Mapping[EventKey, Outcome | Ending | None]
 """What a cloud says of events that it no longer lists; None where it does not know."""
@@ -41,6 +42,7 @@ MOVES = (
         Phase.SCHEDULED, Phase.SCHEDULED, ChangeKind.REVISED, "its time, impact, cause, resources or duration changed"
     ),
     Move(Phase.SCHEDULED, Phase.STARTED, ChangeKind.STARTED, "it has begun"),
+    Move(Phase.STARTED, Phase.STARTED, ChangeKind.REVISED, "it goes on under a new id"),
     Move(Phase.SCHEDULED, Phase.ENDED, ChangeKind.ENDED, "called off, or over before it was seen to begin"),
     Move(Phase.STARTED, Phase.ENDED, ChangeKind.ENDED, "it is over"),
 )
@@ -69,12 +71,14 @@ class Known:
         episode: 1 for the first life of this id, one higher for each return after an end.
         approved: whether we told the cloud that it may begin, or may have (the answer was lost).
         boot_id: the machine's boot id when the event was first seen.
+        started: when it was seen to have begun, or None.
     """
 
     event: MaintenanceEvent
     episode: int = 1
     approved: bool = False
     boot_id: str = ""
+    started: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +90,7 @@ class Change:
         event: the event after it.
         before: the event as it was known, or None.
         episode: which life of this id.
-        fields: for a revision, the names of the fields that differ.
+        fields: for a revision, the names of the fields that differ; `id` for every step that brings a new id.
     """
 
     kind: ChangeKind
@@ -130,19 +134,78 @@ def infer_outcome(known: Known, now: datetime, machine: Machine) -> Outcome:
     return next(rule.outcome for rule in INFERENCES if rule.applies(known, now, machine))
 
 
-def _recognized(known: Mapping[EventKey, Known], observation: Observation) -> dict[EventKey, MaintenanceEvent]:
+class Succession(NamedTuple):
+    """One rule for when an event that is no longer listed goes on as one that is new and has begun, in its place.
+
+    Such a one is of the same type and of the same machines, and stands in the answer that no longer lists the other.
+
+    Attributes:
+        before: where the event was.
+        within: how long ago it may have begun at the most; None does not ask.
+        reason: why it is taken for the same, as a clause.
+    """
+
+    before: Phase
+    within: timedelta | None
+    reason: str
+
+    def applies(self, known: Known, now: datetime) -> bool:
+        """Whether the event is where the rule wants it."""
+        if known.event.phase is not self.before:
+            return False
+        return self.within is None or (known.started is not None and now - known.started <= self.within)
+
+
+SUCCESSIONS = (
+    Succession(Phase.SCHEDULED, None, "as it went, one of its type and machines had begun"),
+    Succession(
+        Phase.STARTED,
+        timedelta(minutes=2),
+        "it had only just begun, and as it went another of its type and machines had begun",
+    ),
+)
+"""What keeps recovery from running in the middle of a maintenance whose id changes as it goes on.
+
+Were the two different ones after all, nothing would be lost: the machines are under maintenance until the new one has
+ended too, and then the handlers of both recover. So what had only been announced may be succeeded at any time; what
+had begun only at its beginning, since a different one that has begun would want its own `started`.
+"""
+
+
+def succession(before: MaintenanceEvent, after: MaintenanceEvent) -> str:
+    """Why an event is taken for the same under its new id, as a clause; "" where it has no new one."""
+    if before.key == after.key or Origin.INFERRED in {before.id_origin, after.id_origin}:
+        return ""
+    return next(rule.reason for rule in SUCCESSIONS if rule.before is before.phase)
+
+
+def _nature(event: MaintenanceEvent) -> tuple[object, ...]:
+    """What two events that are one have in common: the type and the machines."""
+    machines = frozenset(map(folded, event.resources))
+    return (event.provider, event.impact, folded(event.native_type), machines)
+
+
+def _listed(
+    known: Mapping[EventKey, Known], observation: Observation, now: datetime, verdicts: Verdicts | None
+) -> dict[EventKey, MaintenanceEvent]:
+    """What is listed, by the keys under which it is known."""
     going_on = {key: entry.event for key, entry in known.items() if entry.event.phase is not Phase.ENDED}
-    return recognized(going_on, known, observation.events)
-
-
-def missing(known: Mapping[EventKey, Known], observation: Observation) -> tuple[MaintenanceEvent, ...]:
-    """The events that were going on and are not in the observation; none if it is incomplete."""
-    if not observation.complete:
-        return ()
-    seen = _recognized(known, observation)
-    return tuple(
-        entry.event for key, entry in known.items() if key not in seen and entry.event.phase is not Phase.ENDED
-    )
+    listed = recognized(going_on, known, observation.events)
+    # What an answer with gaps does not list may not be gone, and a cloud's own word on an end counts before any rule.
+    gone: dict[tuple[object, ...], list[Known]] = {}
+    for key, event in going_on.items():
+        unsaid = verdicts is None or (key in verdicts and not verdicts[key])
+        if observation.complete and key not in listed and event.resources and unsaid:
+            gone.setdefault(_nature(event), []).append(known[key])
+    found: dict[EventKey, MaintenanceEvent] = {}
+    for key, seen in listed.items():
+        new = key not in known and seen.phase is Phase.STARTED
+        fitting = gone.get(_nature(seen), []) if new else []
+        before = next((entry for rule in SUCCESSIONS for entry in fitting if rule.applies(entry, now)), None)
+        if before is not None:
+            fitting.remove(before)
+        found[before.event.key if before else key] = seen
+    return found
 
 
 def advance(
@@ -165,21 +228,22 @@ def advance(
             An event that is missing here too was not asked about and stays as it is. None, instead of a mapping,
             means that this cloud reports no outcomes: they are inferred.
     """
-    listed = _recognized(known, observation)
+    listed = _listed(known, observation, now, verdicts)
     changes = [change for key, seen in listed.items() if (change := _step(known.get(key), seen)) is not None]
-    for event in missing(known, observation):
-        if verdicts is not None and event.key not in verdicts:
+    for key, entry in known.items():
+        if not observation.complete or key in listed or entry.event.phase is Phase.ENDED:
             continue
-        entry = known[event.key]
-        reported = verdicts[event.key] if verdicts is not None else None
+        if verdicts is not None and key not in verdicts:
+            continue
+        reported = verdicts[key] if verdicts is not None else None
         ending = reported if isinstance(reported, Ending) else Ending(reported or infer_outcome(entry, now, machine))
-        ended = event.but(
+        ended = entry.event.but(
             phase=Phase.ENDED,
             outcome=ending.outcome,
             outcome_origin=Origin.REPORTED if reported else Origin.INFERRED,
-            native_status=ending.native_status or event.native_status,
+            native_status=ending.native_status or entry.event.native_status,
         )
-        changes.append(Change(kind=ChangeKind.ENDED, event=ended, before=event, episode=entry.episode))
+        changes.append(Change(kind=ChangeKind.ENDED, event=ended, before=entry.event, episode=entry.episode))
     return tuple(changes)
 
 
@@ -193,13 +257,17 @@ def _step(entry: Known | None, seen: MaintenanceEvent) -> Change | None:
     if kind is None:
         return None  # not a move: still started, a step back, or an end of something that we never saw
     event = _completed_from(before, seen) if before else seen
-    fields: tuple[str, ...] = ()
-    if kind is ChangeKind.REVISED and before:
-        fields = tuple(name for name in REVISED_FIELDS if getattr(before, name) != getattr(event, name))
-        fields = fields if before.key == event.key else ("id", *fields)
-        if not fields:
-            return None
+    fields = _differing(before, event) if before else ()
+    if kind is ChangeKind.REVISED and not fields:
+        return None
     return Change(kind=kind, event=event, before=before, episode=entry.episode if entry else 1, fields=fields)
+
+
+def _differing(before: MaintenanceEvent, event: MaintenanceEvent) -> tuple[str, ...]:
+    """What a step has changed beside the phase: the id, and of what is only announced all that a revision is about."""
+    names = REVISED_FIELDS if event.phase is Phase.SCHEDULED else ()
+    renamed = ("id",) if before.key != event.key else ()
+    return (*renamed, *(name for name in names if getattr(before, name) != getattr(event, name)))
 
 
 def _completed_from(before: MaintenanceEvent, seen: MaintenanceEvent) -> MaintenanceEvent:

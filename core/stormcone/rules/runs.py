@@ -9,7 +9,7 @@ from typing import NamedTuple
 from stormcone.clock import Instant
 from stormcone.handlers import App, Handler, Stage
 from stormcone.model import Approval, MaintenanceEvent, Phase
-from stormcone.rules.lifecycle import Change, ChangeKind
+from stormcone.rules.lifecycle import Change
 
 FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(seconds=60)
@@ -156,12 +156,12 @@ def plan(change: Change, app: App, runs: Iterable[Run], *, affected: bool) -> Ru
     """
     runs = tuple(runs)
     taking = app.taking(change.event) if affected else ()
-    if change.kind is ChangeKind.ENDED:
+    if change.event.phase is Phase.ENDED:
         return RunPlan(
             new=_recoveries(change.event, app, runs, affected=affected),
             dropped=_drop_outdated(runs, change.event),
         )
-    if change.kind is ChangeKind.STARTED:
+    if change.event.phase is Phase.STARTED:
         return RunPlan(
             new=_missing_runs(Stage.STARTED, change.event, taking, runs),
             dropped=_drop_outdated(runs, change.event),

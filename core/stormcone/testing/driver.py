@@ -12,7 +12,7 @@ from stormcone.agent.settings import AgentSettings
 from stormcone.clock import ManualClock
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import Episode, Journal
-from stormcone.journal.timeline import TimelineEntry, timeline
+from stormcone.journal.timeline import TimelineEntry, bore, timeline
 from stormcone.model import Capabilities, Outcome, Phase
 from stormcone.plugins import provider_class
 from stormcone.rules.runs import Run, RunState
@@ -247,8 +247,9 @@ class AgentDriver:
             driver.step()
 
     def _story(self, event: str) -> EventStory:
-        wanted = folded(event)
-        found = [episode for episode in self.journal.episodes() if folded(episode.event.id) == wanted]
+        wanted, episodes = folded(event), self.journal.episodes()
+        found = [episode for episode in episodes if folded(episode.event.id) == wanted]
+        found = found or [episode for episode in episodes if bore(self.journal, episode, event)]
         episode = found[-1] if found else None
         runs = self.journal.runs(episode.id) if episode else []
         return EventStory(self.simulator, self._agent, self.app, self.journal, event, episode, runs)

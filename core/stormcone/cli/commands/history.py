@@ -11,8 +11,8 @@ from stormcone.cli.render import event_json, story_text
 from stormcone.errors import StormconeError
 from stormcone.journal import Episode, Journal
 from stormcone.journal.sqlite.damage import damaged
-from stormcone.journal.timeline import TimelineEntry, timeline
-from stormcone.text import folded, iso
+from stormcone.journal.timeline import TimelineEntry, bore, timeline
+from stormcone.text import iso
 
 
 @click.command("history")
@@ -43,7 +43,7 @@ def command(event_id: str | None, journal: Path, last: int, trace: Path | None, 
     with Journal.read(journal) as book:
         episodes = book.episodes()
         if event_id is not None:
-            episodes = [episode for episode in episodes if folded(episode.event.id) == folded(event_id)]
+            episodes = [episode for episode in episodes if bore(book, episode, event_id)]
             if not episodes:
                 raise StormconeError(f"the journal {journal} has no event {event_id}; leave the ID out to see all")
         stories = [(episode, timeline(book, episode)) for episode in episodes[-last:]]

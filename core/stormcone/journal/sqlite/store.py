@@ -20,8 +20,8 @@ from stormcone.journal.sqlite.damage import set_aside
 from stormcone.journal.sqlite.files import exposure, locked, look_at, the_file
 from stormcone.journal.sqlite.lock import FileLock, was_used
 from stormcone.journal.sqlite.rows import maybe_text, to_text
-from stormcone.model import EventKey, Machine, Phase
-from stormcone.rules.lifecycle import Change
+from stormcone.model import EventKey, Machine
+from stormcone.rules.lifecycle import Change, ChangeKind
 from stormcone.rules.runs import RUN_MOVES, Attempt, NewRun, Run, RunState, Settled
 from stormcone.text import folded, one_line
 
@@ -269,9 +269,9 @@ class Journal(JournalStore):
             number = self._id_of(change, machine)
         key = change.event.key.id
         self._connection.execute("UPDATE episodes SET key = ?, event = ? WHERE id = ?", (key, event, number))
-        if change.event.phase is Phase.STARTED:
+        if change.kind is ChangeKind.STARTED:
             self._connection.execute("UPDATE episodes SET started = ? WHERE id = ?", (date, number))
-        if change.event.phase is Phase.ENDED:
+        if change.kind is ChangeKind.ENDED:
             self._connection.execute("UPDATE episodes SET ended = ? WHERE id = ?", (date, number))
         fields = json.dumps(change.fields)
         self._insert("changes", episode=number, at=date, kind=change.kind, event=event, fields=fields)
@@ -429,7 +429,7 @@ class Journal(JournalStore):
         return int(cursor.lastrowid or 0)
 
     def _id_of(self, change: Change, machine: Machine) -> int:
-        key = (change.before or change.event).key  # an event that was first seen without its id gets it later
+        key = (change.before or change.event).key  # an event may get its id later, or another one
         (number,) = self._read(
             lambda row: int(row["id"]),
             "SELECT id FROM episodes WHERE provider = ? AND machine = ? AND key = ? AND number = ?",
