@@ -11,10 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from stormcone import Agent, App, Handler, Journal, Outcome
+from stormcone import Agent, App, Handler, Impact, Journal, ManualClock, Outcome, Phase
 from stormcone.agent.workers import InlineExecutor
 from stormcone.journal.timeline import timeline
 from stormcone.rules.lifecycle import SUCCESSIONS
+from stormcone.testing import AgentDriver
+from stormcone_simulators.azure import AzureSimulator
 
 IDS = [f"3d7e0c1a-4b52-4c58-9d0b-00000000000{number}" for number in range(4)]
 
@@ -168,3 +170,23 @@ def test_one_that_is_called_off_is_recovered_from_at_once(world):
     world.server.show("")
     world.steps()
     assert (world.calls, world.server.approved) == (["prepare", "recover"], [])
+
+
+@pytest.mark.parametrize("approve", ["prepared", "never"])
+def test_the_simulator_can_do_the_same(approve):
+    handler = Recorder()
+    with (
+        AzureSimulator(["web-0"], clock=ManualClock(), new_ids=True) as simulator,
+        AgentDriver(simulator, App([handler], approve=approve)) as agent,
+    ):
+        event = simulator.schedule(Impact.REBOOT, resources=["web-0"])
+        agent.clock.advance(0 if approve == "prepared" else timedelta(minutes=14, seconds=55).total_seconds())
+        episode = agent.run_until(event, Phase.STARTED)
+        assert episode.event.id != event
+        assert handler.calls == ["prepare", "started"]
+        agent.clock.advance(timedelta(minutes=9))
+        agent.step()
+        assert handler.calls == ["prepare", "started"]
+        agent.run_until(event, Phase.ENDED, outcome=Outcome.COMPLETED)
+        assert handler.calls == ["prepare", "started", "recover"]
+        assert len(agent.journal.episodes()) == 1

@@ -1,5 +1,6 @@
 """A journal tells what the cloud must have said: enough to live through it again."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -72,6 +73,16 @@ class TestAnExport:
         again.run(timedelta(minutes=32))
         assert again.history(begun) == agent.history(trace.header.begun)
         assert again.simulator.differences() == []
+
+    def test_lists_an_event_under_its_new_id_in_place_of_the_old_one(self, simulator, watch, tmp_path):
+        agent = watch(simulator(**{"new-ids": "true"}))
+        agent.start()
+        a_reboot(agent)
+        agent.run(HALF_HOUR)
+        export(agent.journal, tmp_path / "trace.yaml")
+        bodies = [entry.exchange.body for entry in read_trace(tmp_path / "trace.yaml").entries]
+        listed = [json.loads(body)["Events"] for body in bodies if body and b"DocumentIncarnation" in body]
+        assert [[event["EventStatus"] for event in events] for events in listed] == [[], ["Scheduled"], ["Started"], []]
 
     def test_has_a_refused_approval_as_it_was(self, lived, tmp_path):
         def refused(agent):
