@@ -82,7 +82,7 @@ class TestAnExport:
         export(agent.journal, tmp_path / "trace.yaml")
         bodies = [entry.exchange.body for entry in read_trace(tmp_path / "trace.yaml").entries]
         listed = [json.loads(body)["Events"] for body in bodies if body and b"DocumentIncarnation" in body]
-        assert [[event["EventStatus"] for event in events] for events in listed] == [[], ["Scheduled"], ["Started"], []]
+        assert [[event["EventStatus"] for event in events] for events in listed] == [["Scheduled"], ["Started"], []]
 
     def test_has_a_refused_approval_as_it_was(self, lived, tmp_path):
         def refused(agent):
