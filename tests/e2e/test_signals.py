@@ -24,6 +24,20 @@ class TestWhatGoesOnUntilItIsStopped:
         assert running.err == []
 
 
+class TestAHandlerFileThatIsBeingRead:
+    """It may take long: it imports what it needs."""
+
+    SLOW = "import time\nprint('reading', flush=True)\ntime.sleep(60)\n"
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_is_not_blamed_for_the_end(self, home: Any, simulator: Any, number: signal.Signals) -> None:
+        (home.folder / "slow.py").write_text(self.SLOW)
+        running = home.start("run", "slow.py", STORMCONE_ENDPOINT=simulator.url)
+        running.says("reading")
+        assert running.ends_by(number) == 0
+        assert running.err == []
+
+
 class TestAnEndpointThatHangs:
     """The program waits for it, so the signal arrives in the middle of a request."""
 

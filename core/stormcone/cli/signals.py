@@ -11,8 +11,8 @@ _LOOK = 0.5
 """Seconds between two looks at whether the work is done; a signal's handler runs at once, whatever this is."""
 
 
-class _Told(BaseException):
-    """We are told to stop."""
+class _Told(KeyboardInterrupt):
+    """We are told to stop; like Ctrl-C, it passes through user code that runs meanwhile, as a handler file's."""
 
 
 @contextmanager

@@ -152,10 +152,10 @@ def command(
     clock = clock_of(source.endpoint)
     output = RunOutput(clock, as_json=as_json)
     with output.listening(verbose):
-        app = overrides.applied_to(_app(file, commands))
-        options = ProviderOptions.of(source, clock)
-        place = ":memory:" if settings.dry_run else journal
         with until_stopped():
+            app = overrides.applied_to(_app(file, commands))
+            options = ProviderOptions.of(source, clock)
+            place = ":memory:" if settings.dry_run else journal
             loss: str | None = None
             while loss != "":
                 with (
