@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from stormcone.errors import HandlerMistake
@@ -31,9 +32,9 @@ def check_handler(handler: Handler) -> None:
     who, origin = handler.label, handler.origin()
     for name, place, known in _strange_names(handler):
         if hint := did_you_mean(name, known):
-            raise HandlerMistake(f"{who} has {name}, which means nothing; {hint} (or call it _{name})", place)
+            raise HandlerMistake(f"{who} has {name}, which means nothing; {hint} (or call it _{name})", place())
     for name in SETTINGS:
-        check_setting(who, name, getattr(handler, name), place_of(origin, name))
+        check_setting(who, name, getattr(handler, name), partial(place_of, origin, name))
     stages = [stage.value for stage in Stage if handler.has(stage)]
     if not stages:
         raise HandlerMistake(f"{who} does nothing; write prepare, started or recover in it", place_of(origin))
@@ -66,10 +67,10 @@ def check_call(what: str, function: Any, given: str, *, method: bool = False) ->
     """
     if not callable(function):
         raise HandlerMistake(f"{what} is to be a function, not {function!r}")
-    place = _place(function)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise HandlerMistake(
-            f"{what} is a generator, which cannot go on after a restart; write a class with prepare and recover", place
+            f"{what} is a generator, which cannot go on after a restart; write a class with prepare and recover",
+            _place(function),
         )
     try:
         signature = inspect.signature(function)
@@ -79,7 +80,7 @@ def check_call(what: str, function: Any, given: str, *, method: bool = False) ->
         signature.bind(*given.split(", "))
     except TypeError:
         form = f"def {what.rpartition('.')[2]}({'self, ' if method else ''}{given})"
-        raise HandlerMistake(f"{what} cannot be called with {given}; write {form}", place) from None
+        raise HandlerMistake(f"{what} cannot be called with {given}; write {form}", _place(function)) from None
 
 
 def _check_at_once(what: str, function: Any) -> None:
@@ -91,8 +92,8 @@ def _place(function: Any) -> str:
     return place_of(inspect.unwrap(getattr(function, "__func__", function)))
 
 
-def _strange_names(handler: Handler) -> Iterator[tuple[str, str, Iterable[str]]]:
-    """Names that mean nothing in a handler, with their places, and the names that they may have been meant for."""
+def _strange_names(handler: Handler) -> Iterator[tuple[str, Callable[[], str], Iterable[str]]]:
+    """Names that mean nothing in a handler, with what tells their places, and what they may have been meant for."""
     for kind in type(handler).__mro__:
         if kind.__module__.startswith(_OURS) or kind is object:
             continue
@@ -100,10 +101,10 @@ def _strange_names(handler: Handler) -> Iterator[tuple[str, str, Iterable[str]]]
             if isinstance(value, property) or not _is_strange(name):
                 continue
             if not callable(value) or _takes_an_event(value):
-                yield name, place_of(kind, name), _CALLED if callable(value) else SETTINGS
+                yield name, partial(place_of, kind, name), _CALLED if callable(value) else SETTINGS
     for name, value in vars(handler).items():
         if _is_strange(name) and not callable(value):
-            yield name, place_of(handler.origin(), name), SETTINGS
+            yield name, partial(place_of, handler.origin(), name), SETTINGS
 
 
 def _is_strange(name: str) -> bool:

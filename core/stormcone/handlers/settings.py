@@ -14,20 +14,20 @@ LONGEST_SPAN = timedelta(days=365)
 """How long a lead or a timeout may be; None says that there is none."""
 
 
-def check_setting(who: str, name: str, value: Any, place: str = "") -> None:
+def check_setting(who: str, name: str, value: Any, place: Callable[[], str] = str) -> None:
     """Refuse a setting that would fail in the middle of an event, or never take one.
 
     Args:
         who: the handler's label.
         name: one of `SETTINGS`.
         value: what it is to be.
-        place: file and line, for the sentence.
+        place: answers file and line, for the sentence; to find them takes long, so it is asked only where they count.
 
     Raises:
         HandlerMistake: it cannot be used.
     """
     if why := SETTINGS[name](value):
-        raise HandlerMistake(f"{name} of {who!r} {why}", place)
+        raise HandlerMistake(f"{name} of {who!r} {why}", place())
 
 
 def _name(value: Any) -> str:
