@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types lowest bench docs audit clean venv-runtime venv-suite venv-dev
+.PHONY: help demo test check lint types lowest bench chaos fuzz soak docs audit clean venv-runtime venv-suite venv-dev
 
 help:
 	@echo "make demo    see the whole story in a minute"
@@ -13,6 +13,7 @@ help:
 	@echo "make check   style, types, layers, docs and tests: all that must hold"
 	@echo "make bench   measure"
 	@echo "make fuzz    a million spoilt documents, a hundred thousand spoilt requests (20 minutes)"
+	@echo "make chaos   kill, freeze and stop the agent, KILLS=1000 times"
 	@echo "make soak    a year of a manual clock, then a real hour, each on both clouds"
 	@echo "make docs    build the documentation into docs/_build/html"
 	@echo "make audit   look the installed versions up in the public advisories"
@@ -52,6 +53,10 @@ audit: venv-runtime
 
 fuzz: venv-suite
 	@$(BIN)/python fuzz/fuzz.py
+
+# The whole of it is KILLS=10000; SEED=... repeats one. Steps of the clock take libfaketime, and full disks root.
+chaos: venv-suite
+	@$(BIN)/python chaos/chaos.py --kills $(or $(KILLS),1000) $(if $(SEED),--seed $(SEED))
 
 # The real hour is that of both clouds, side by side.
 soak: venv-suite

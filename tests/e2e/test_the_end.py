@@ -1,5 +1,6 @@
 """The end of the agent: within its promise, whatever handlers and readers do."""
 
+import contextlib
 import json
 import os
 import signal
@@ -75,6 +76,25 @@ def test_is_not_held_up_by_an_output_that_nobody_reads(home: Any, simulator: Any
         home.until(lambda: home.approvals(simulator), "the approval, although nobody reads")
         agent.send_signal(signal.SIGTERM)
         assert agent.wait(10 + 2 * LAST_WORDS + LEFT_BEHIND + MARGIN) == 0
+    finally:
+        agent.kill()
+        agent.wait()
+        os.close(reader)
+
+
+def test_of_one_that_cannot_begin_is_not_held_up_by_whoever_does_not_read_why(home: Any) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"\n" * 4096)
+    os.set_blocking(writer, True)
+    agent = subprocess.Popen(
+        [*PROGRAM, "run", "nothing.py"], stdout=subprocess.DEVNULL, stderr=writer, env=home.env, cwd=home.folder
+    )
+    os.close(writer)
+    try:
+        assert agent.wait(LAST_WORDS + LEFT_BEHIND + MARGIN) == 66
     finally:
         agent.kill()
         agent.wait()

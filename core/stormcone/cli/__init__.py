@@ -7,7 +7,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 
 import click
@@ -107,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         status = _status(given, as_json=as_json)
-        _flush(status)
+        _bring_out(sys.stdout.flush, status)
     except BrokenPipeError:
         mute()  # or the interpreter fails once more when it empties its buffers
         status = 1
@@ -139,17 +141,21 @@ def _end_after(seconds: float, status: int) -> None:
     os._exit(status)
 
 
-def _flush(status: int) -> None:
-    """Bring out what is left; where nobody reads it, end without, since Python would wait for ever."""
+def _bring_out(write: Callable[[], object], status: int) -> None:
+    """Write something; where nobody reads it, end with that status without, since Python would wait for ever.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     failed: list[OSError] = []
 
-    def flush() -> None:
+    def bring_out() -> None:
         try:
-            sys.stdout.flush()
+            write()
         except OSError as error:
             failed.append(error)
 
-    writer = threading.Thread(target=flush, daemon=True)
+    writer = threading.Thread(target=bring_out, daemon=True)
     writer.start()
     writer.join(LAST_WORDS)
     if writer.is_alive():
@@ -177,9 +183,8 @@ def _status(arguments: list[str], *, as_json: bool) -> int:
 
 
 def _complain(text: str, status: int, *, as_json: bool) -> None:
+    if as_json:
+        text = json.dumps({"error": text.removeprefix("stormcone: "), "exit_status": status})
+    show = click.echo if as_json else say
     with suppress(OSError):
-        if as_json:
-            document = {"error": text.removeprefix("stormcone: "), "exit_status": status}
-            click.echo(json.dumps(document), err=True)
-        else:
-            say(text, err=True)
+        _bring_out(partial(show, text, err=True), status)

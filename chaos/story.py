@@ -1,0 +1,198 @@
+"""What happened in a round, put in order out of the record: lives, events, deeds and approvals. Nothing judges here."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kinds import KINDS, Kind
+
+Line = dict[str, Any]
+Interval = tuple[float, float]
+
+FOREVER = float("inf")
+
+HANDLERS = {"python": ("First", "Second"), "commands": ("commands",), "both": ("First", "Second", "commands")}
+"""The handlers of an agent, in their order."""
+
+
+@dataclass
+class Life:
+    """One life of an agent.
+
+    Attributes:
+        number: in the order of their starts.
+        begun: when it was started.
+        over: when it ended.
+        intruder: whether it was started on another's journal.
+        stop: when it was told to stop; `FOREVER` where it was not.
+        killed: whether SIGKILL ended it.
+        frozen: when it stood still.
+        told: when it was told of which events, whole and readable.
+    """
+
+    number: int
+    begun: float
+    over: float = FOREVER
+    intruder: bool = False
+    stop: float = FOREVER
+    killed: bool = False
+    frozen: list[Interval] = field(default_factory=list)
+    told: list[tuple[float, dict[str, str]]] = field(default_factory=list)
+
+
+@dataclass
+class Event:
+    """One event, as the driver and the handlers know it.
+
+    Attributes:
+        id: the cloud's, or one that the agent made up.
+        kind: what may be done for it; None where the agent made it up.
+        name: of the kind.
+        announced: when, at the earliest.
+        begun: when it began, at the earliest.
+        over: when it ended, at the earliest.
+        deeds: what handlers did for it, in order.
+        approvals: what the agent sent for it, in order: when, whether the answer came whole, and when that was.
+    """
+
+    id: str
+    kind: Kind | None = None
+    name: str = "made up"
+    announced: float = -FOREVER
+    begun: float = FOREVER
+    over: float = FOREVER
+    deeds: list[Line] = field(default_factory=list)
+    approvals: list[Line] = field(default_factory=list)
+
+    def lines(self, *does: str, **wanted: str) -> Iterator[Line]:
+        """The deeds that say one of `does`, and that are as wanted."""
+        for deed in self.deeds:
+            if deed["does"] in does and all(deed.get(name) == value for name, value in wanted.items()):
+                yield deed
+
+
+class Story:
+    """A round.
+
+    Args:
+        plan: what it was made of.
+        lines: what the driver wrote.
+        deeds: what handlers wrote.
+    """
+
+    def __init__(self, plan: Line, lines: Iterable[Line], deeds: Iterable[Line]) -> None:
+        self.plan = plan
+        self.lines = sorted(lines, key=lambda line: line["at"])
+        self.deeds = sorted(deeds, key=lambda deed: deed["at"])
+        self.handlers = HANDLERS[plan["handlers"]]
+        self.speed = float(plan["speed"])
+        self.lives: dict[int, Life] = {}
+        self.events: dict[str, Event] = {}
+        self.full: list[Interval] = []
+        self.faults: list[float] = []
+        self.lost = [line["at"] for line in self.of("journal lost")]
+        self.calm: float = next((line["at"] for line in self.of("calm")), FOREVER)
+        for line in self.lines:
+            self._take(line)
+        for deed in self.deeds:
+            self.event(deed["event"]).deeds.append(deed)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Story":
+        """The story of the round whose files are in the folder."""
+        plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+        return cls(plan, _lines(folder / "driver.jsonl"), _lines(folder / "deeds.jsonl"))
+
+    def of(self, *what: str) -> Iterator[Line]:
+        """The driver's lines of that kind."""
+        return (line for line in self.lines if line["what"] in what)
+
+    def event(self, identifier: str) -> Event:
+        """The event of that id, as the cloud spells it."""
+        return self.events.setdefault(identifier.lower(), Event(identifier))
+
+    def life_at(self, at: float) -> Life | None:
+        """The life that an agent had then; an intruder's is none."""
+        fitting = (life for life in self.lives.values() if not life.intruder and life.begun <= at <= life.over)
+        return next(fitting, None)
+
+    def forgiven(self, event: Event) -> bool:
+        """Whether the agent may have lost what it knew of an event, with its journal."""
+        return any(event.announced <= lost + 1.0 for lost in self.lost)
+
+    def undisturbed(self, since: float, until: float) -> bool:
+        """Whether one life went on all the time, with room on its disk."""
+        life = self.life_at(since)
+        quiet = life is not None and life.over >= until and life.stop >= until
+        return quiet and not any(a <= until and b >= since for a, b in (*self.full, *(life.frozen if life else ())))
+
+    def quiet(self, margin: float) -> Iterator[Interval]:
+        """When nothing kept the agent from its work, but for a while after each disturbance."""
+        for life in self.lives.values():
+            if life.intruder:
+                continue
+            disturbed = [(fault, fault) for fault in self.faults] + life.frozen + self.full
+            disturbed += [(lost, lost) for lost in self.lost]
+            begun = life.begun + margin
+            for start, end in sorted(disturbed):
+                if end < begun or start > life.over:
+                    continue
+                if start > begun:
+                    yield begun, min(start, life.over, life.stop)
+                begun = max(begun, end + margin)
+            if begun < min(life.over, life.stop):
+                yield begun, min(life.over, life.stop)
+
+    def _take(self, line: Line) -> None:  # noqa: C901 - a table of what the lines mean
+        at: float = line["at"]
+        life = self.lives.get(line.get("life", 0))
+        match line["what"]:
+            case "starts":
+                self.lives[line["life"]] = Life(line["life"], at, intruder=line.get("intruder", False))
+            case "stop" if life:
+                life.stop = at
+            case "killed" | "stopped" | "ended by itself" | "intruder ended" if life:
+                life.over = line.get("over", at)
+                life.killed = line["what"] == "killed"
+            case "freeze" if life:
+                life.frozen.append((at, FOREVER))
+            case "thaw" if life:
+                life.frozen[-1] = (life.frozen[-1][0], at)
+            case "disk full":
+                self.full.append((at, FOREVER))
+            case "disk free" if self.full and self.full[-1][1] == FOREVER:
+                self.full[-1] = (self.full[-1][0], at)
+            case "fault":
+                self.faults.append(at)
+            case "told":
+                current = self.life_at(at) or next(reversed(self.lives.values()), None)
+                if current is not None:
+                    current.told.append((at, {name.lower(): state for name, state in line["events"].items()}))
+            case "event":
+                event = self.event(line["event"])
+                event.name, event.announced = line["kind"], line["begun"]
+                event.kind = KINDS[self.plan["cloud"]][line["kind"]]
+            case "begun" | "over":
+                event = self.event(line["event"])
+                setattr(event, line["what"], min(getattr(event, line["what"]), line["begun"]))
+            case "approval":
+                for identifier in line["ids"]:
+                    event = self.event(identifier)
+                    event.approvals.append({"at": at, "whole": False, "answered": FOREVER})
+                    event.begun = min(event.begun, at)
+                self.faults += [at] if line["fault"] else []
+            case "approved":
+                for identifier in line["ids"]:
+                    answer = {"whole": line["whole"] and line["status"] == 200, "answered": at}
+                    pending = [sent for sent in self.event(identifier).approvals if sent["answered"] == FOREVER]
+                    if pending:
+                        pending[-1].update(answer)
+
+
+def _lines(path: Path) -> list[Line]:
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        return [json.loads(line) for line in file if line.endswith(b"\n")]
