@@ -158,17 +158,23 @@ class Connection:
 
 
 @pytest.fixture
-def connect(azure: AzureSimulator) -> Iterator[Callable[[], Connection]]:
-    """Opens plain sockets to `azure`."""
+def connect_to() -> Iterator[Callable[[str], Connection]]:
+    """Opens plain sockets to an address."""
     opened: list[Connection] = []
 
-    def make() -> Connection:
-        opened.append(Connection(azure.url))
+    def make(url: str) -> Connection:
+        opened.append(Connection(url))
         return opened[-1]
 
     yield make
     for connection in opened:
         connection.socket.close()
+
+
+@pytest.fixture
+def connect(azure: AzureSimulator, connect_to: Callable[[str], Connection]) -> Callable[[], Connection]:
+    """Opens plain sockets to `azure`."""
+    return lambda: connect_to(azure.url)
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ class TestRefusals:
     def test_the_headers_case_does_not_matter(self, machine, header):
         assert machine.ask(headers={"metadata": header}).status == 200
 
-    @pytest.mark.parametrize("target", ["/", "/metadata", "/metadata/nothing", "/metadata/instancex"])
+    @pytest.mark.parametrize("target", ["/", "/metadata/nothing", "/metadata/instancex"])
     def test_an_unknown_path_is_not_found(self, machine, target):
         assert machine.ask(path=f"{target}?api-version=2020-07-01").status == 404
 
@@ -187,6 +187,26 @@ class TestEtags:
         assert changed.status == 200
         assert changed.headers["etag"] != first.headers["etag"]
 
+    @pytest.mark.parametrize(
+        "asked", ["*", " * ", "W/{0}", '"other", {0}', '"a",W/"b" , {0}', '{0}, "other"', '"a, b", {0}']
+    )
+    def test_a_client_may_know_several_or_any(self, azures, machine_of, asked):
+        machine = machine_of(azures(etag=True), "web-0")
+        known = machine.ask().headers["etag"]
+        answer = machine.ask(headers={"Metadata": "true", "If-None-Match": asked.format(known)})
+        assert (answer.status, answer.body, answer.headers["etag"]) == (304, b"", known)
+
+    @pytest.mark.parametrize("asked", ["", '"other"', '"a", W/"b"', "{1}", "**", "W/*"])
+    def test_a_client_that_knows_another_document_gets_this_one(self, azures, machine_of, asked):
+        machine = machine_of(azures(etag=True), "web-0")
+        known = machine.ask().headers["etag"]
+        answer = machine.ask(headers={"Metadata": "true", "If-None-Match": asked.format(known, known.strip('"'))})
+        assert answer.status == 200
+
+    @pytest.mark.parametrize("asked", ["*", '"1"'])
+    def test_without_tags_the_condition_never_holds(self, machine, asked):
+        assert machine.ask(headers={"Metadata": "true", "If-None-Match": asked}).status == 200
+
 
 class TestInstance:
     def test_a_machine_learns_its_name_as_text(self, azure, machine_of):
@@ -227,7 +247,6 @@ class TestInstance:
             ("/metadata/instance", 400),
             ("/metadata/instance?api-version=latest", 400),
             ("/metadata/instance?api-version=2016-01-01", 400),
-            ("/metadata/instance?api-version=2021-02-01&format=text", 400),
             ("/metadata/instance/compute/name?api-version=2021-02-01", 400),
             ("/metadata/instance/compute/nothing?api-version=2021-02-01", 404),
             ("/metadata/instance/compute/name/x?api-version=2021-02-01&format=text", 404),

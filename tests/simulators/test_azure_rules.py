@@ -187,7 +187,7 @@ class TestApproval:
     def test_any_content_type_does(self, azure, machine, content_type):
         event_id = azure.schedule("reboot", resources=["web-0"])
         headers = {"Metadata": "true"} | ({"Content-Type": content_type} if content_type else {})
-        body = {"StartRequests": [{"EventId": event_id, "More": 1}], "DocumentIncarnation": 2}
+        body = {"StartRequests": [{"EventId": event_id}], "DocumentIncarnation": 2}
         assert machine.ask("POST", content=body, headers=headers).status == 200
 
     def test_another_version_than_the_one_read_does(self, azure, machine):
@@ -337,6 +337,107 @@ class TestFirstCall:
         assert simulator._azure._services["web-0"].last_request is None
 
 
+class TestEventsThatComeLater:
+    @pytest.fixture
+    def late(self, azures):
+        return azures(("web-0", "web-1", "db@db"), events_delay=timedelta(minutes=5))
+
+    def test_they_reach_a_machine_five_minutes_after_its_first_request(self, late, machine_of, clock):
+        first, second = machine_of(late, "web-0"), machine_of(late, "web-1")
+        event_id = late.schedule("reboot", resources=["web-0"], notice=timedelta(hours=1))
+        assert first.document() == {"DocumentIncarnation": 1, "Events": []}
+        clock.advance(minutes=1)
+        assert second.events == []
+        clock.advance(minutes=3, seconds=59)
+        assert first.document() == {"DocumentIncarnation": 1, "Events": []}
+        clock.advance(1)
+        assert (first.incarnation, first.event["EventId"]) == (2, event_id)
+        assert second.events == []
+        clock.advance(minutes=1)
+        assert (second.incarnation, second.event["EventId"]) == (2, event_id)
+
+    def test_what_happened_before_is_not_counted_and_what_happens_after_is(self, late, machine_of, clock):
+        machine = machine_of(late, "web-0")
+        assert machine.incarnation == 1
+        late.cancel(late.schedule("reboot", resources=["web-0"]))
+        clock.advance(minutes=5)
+        assert machine.document() == {"DocumentIncarnation": 1, "Events": []}
+        late.schedule("freeze", resources=["web-1"])
+        assert machine.incarnation == 2
+
+    def test_what_a_machine_does_not_see_yet_it_cannot_approve(self, late, machine_of, clock):
+        machine = machine_of(late, "web-0")
+        event_id = late.schedule("reboot", resources=["web-0"])
+        assert machine.approve(event_id).status == 400
+        clock.advance(minutes=5)
+        assert machine.approve(event_id).status == 200
+
+    def test_after_a_day_without_a_request_it_begins_again(self, late, machine_of, clock):
+        machine = machine_of(late, "web-0")
+        assert machine.incarnation == 1
+        clock.advance(hours=24)
+        late.schedule("reboot", resources=["web-0"], notice=timedelta(hours=1))
+        assert machine.document() == {"DocumentIncarnation": 1, "Events": []}
+        clock.advance(minutes=5)
+        assert machine.incarnation == 2
+
+    def test_machines_of_another_group_have_their_own_time(self, late, machine_of, clock):
+        database, web = machine_of(late, "db"), machine_of(late, "web-0")
+        assert database.events == []
+        clock.advance(minutes=5)
+        late.schedule("reboot", resources=["db"])
+        late.schedule("reboot", resources=["web-0"])
+        assert (len(database.events), web.events) == (1, [])
+
+
+class TestThrottling:
+    IDENTITY = "/metadata/identity/info?api-version=2018-02-01"
+    INSTANCE = "/metadata/instance?api-version=2021-02-01"
+
+    @pytest.fixture
+    def busy(self, azures):
+        return azures(throttle=True)
+
+    def test_the_sixth_request_in_a_second_is_refused_whatever_it_asks(self, busy, machine_of, clock):
+        machine = machine_of(busy, "web-0")
+        asked = ["/metadata/versions", self.INSTANCE, "/nothing", self.INSTANCE, "/metadata/versions"]
+        assert 429 not in [machine.ask(path=path).status for path in asked]
+        answers = [machine.ask(), machine.ask(path=self.INSTANCE), machine.approve("X")]
+        assert [(answer.status, answer.json) for answer in answers] == [(429, {"error": "Too many requests"})] * 3
+        clock.advance(0.999)
+        assert machine.ask().status == 429
+        clock.advance(0.001)
+        assert machine.ask().status == 200
+
+    def test_the_second_slides(self, busy, machine_of, clock):
+        machine = machine_of(busy, "web-0")
+        statuses = []
+        for _ in range(20):
+            statuses.append(machine.ask().status)
+            clock.advance(0.1)
+        assert statuses == ([200] * 5 + [429] * 5) * 2
+
+    def test_a_poll_each_second_is_never_refused(self, busy, machine_of, clock):
+        machine = machine_of(busy, "web-0")
+        for _ in range(30):
+            assert machine.ask().status == 200
+            clock.advance(1)
+
+    def test_every_machine_has_its_own_limit(self, busy, machine_of):
+        first, second = machine_of(busy, "web-0"), machine_of(busy, "web-1")
+        assert [first.ask().status for _ in range(6)] == [200] * 5 + [429]
+        assert second.ask().status == 200
+
+    def test_managed_identity_has_a_limit_of_its_own(self, busy, machine_of):
+        machine = machine_of(busy, "web-0")
+        assert [machine.ask(path=self.IDENTITY).status for _ in range(21)] == [400] * 20 + [429]
+        assert machine.ask(path=self.IDENTITY).json["error"] == "too_many_requests"
+        assert machine.ask().status == 200
+
+    def test_unless_asked_for_nobody_is_refused(self, machine):
+        assert {machine.ask().status for _ in range(20)} == {200}
+
+
 class TestOptions:
     def test_settings_come_as_text(self):
         simulator = AzureSimulator.from_options(
@@ -345,6 +446,8 @@ class TestOptions:
                 settings={
                     "shared-hardware": "true",
                     "first-call-delay": "2.5",
+                    "events-delay": "5m",
+                    "throttle": "true",
                     "etag": "true",
                     "isolated-group": "gpu, web",
                     "scale-set": "gpu",
@@ -355,6 +458,8 @@ class TestOptions:
         rules = simulator._azure.rules
         assert rules.shared_hardware
         assert rules.first_call_delay == timedelta(seconds=2.5)
+        assert rules.events_delay == timedelta(minutes=5)
+        assert simulator._wire._throttle is not None
         assert rules.isolated_groups == {"gpu", "web"}
         assert rules.scale_sets == {"gpu"}
         assert rules.new_ids
@@ -366,7 +471,10 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("settings", "why"),
         [
-            ({"colour": "red"}, "the azure simulator has no setting 'colour'; there are: etag, first-call-delay"),
+            (
+                {"colour": "red"},
+                "the azure simulator has no setting 'colour'; there are: etag, events-delay, first-call-delay",
+            ),
             ({"etag": "yes"}, "the setting etag is a switch: true or false, not 'yes'"),
             (
                 {"first-call-delay": "soon"},

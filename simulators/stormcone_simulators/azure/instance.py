@@ -1,81 +1,44 @@
-"""`GET /metadata/instance`: what a machine can learn of itself.
+"""`GET /metadata/instance`: a machine's document, whole or in parts.
 
-Source: Azure's documentation of the Instance Metadata Service. The values are invented, and the same on every start.
+Source: Azure's page on the Instance Metadata Service, "Route parameters" and "Data format". How a document is listed as
+text was seen in clients: a name on each line, and a slash after one that has more below it.
 """
 
-import re
+from collections.abc import Mapping
 from typing import Any
-from uuid import NAMESPACE_DNS, uuid5
 
 from stormcone.text import folded
-from stormcone_simulators.azure.errors import error
-from stormcone_simulators.azure.model import AzureRules
-from stormcone_simulators.http.messages import Request, Response, json_response
-from stormcone_simulators.machines import SimulatedMachine
-
-_SUBSCRIPTION = str(uuid5(NAMESPACE_DNS, "subscription.stormcone.invalid"))
-_RESOURCE_GROUP = "stormcone"
-_FIRST_VERSION = "2017-04-02"
-_VERSION = re.compile(r"20\d\d-[01]\d-[0-3]\d")
+from stormcone_simulators.azure.errors import refuse
+from stormcone_simulators.http.messages import TEXT_TYPE, Request, Response, json_response
 
 
-def instance_document(machine: SimulatedMachine, rules: AzureRules) -> dict[str, Any]:
-    """The whole document of a machine."""
-    in_scale_set = machine.group in rules.scale_sets
-    parent = f"/subscriptions/{_SUBSCRIPTION}/resourceGroups/{_RESOURCE_GROUP}/providers/Microsoft.Compute"
-    scale_set, _, instance = machine.name.rpartition("_")
-    return {
-        "compute": {
-            "azEnvironment": "AzurePublicCloud",
-            "location": "westeurope",
-            "name": machine.name,
-            "offer": "0001-com-ubuntu-server-jammy",
-            "osType": "Linux",
-            "placementGroupId": str(uuid5(NAMESPACE_DNS, machine.group)) if in_scale_set else "",
-            "platformFaultDomain": "0",
-            "platformUpdateDomain": "0",
-            "provider": "Microsoft.Compute",
-            "publisher": "Canonical",
-            "resourceGroupName": _RESOURCE_GROUP,
-            "resourceId": (
-                f"{parent}/virtualMachineScaleSets/{machine.group}/virtualMachines/{instance}"
-                if in_scale_set and scale_set
-                else f"{parent}/virtualMachines/{machine.name}"
-            ),
-            "sku": "22_04-lts-gen2",
-            "subscriptionId": _SUBSCRIPTION,
-            "tags": "",
-            "tagsList": [],
-            "version": "latest",
-            "vmId": str(uuid5(NAMESPACE_DNS, f"{folded(machine.name)}.stormcone.invalid")),
-            "vmScaleSetName": machine.group if in_scale_set else "",
-            "vmSize": "Standard_D2s_v5",
-            "zone": "1",
-        },
-        "network": {"interface": []},
-    }
+def instance_answer(request: Request, path: str, part: str, document: dict[str, Any]) -> Response:
+    """The part of the document that is named, such as `/network/interface/0/macAddress`.
 
-
-def instance_answer(request: Request, path: str, machine: SimulatedMachine, rules: AzureRules) -> Response:
-    """The part of the document that `path` names, such as `/compute/name`.
-
-    A single value is given as text only, and has to be asked for with `format=text`. Unverified: which versions there
-    are (any date from 2017-04-02 on will do here), and the statuses of a wrong `format` and of an unknown path.
+    A single value is given as text only, and has to be asked for with `format=text`. Unverified: that the case of names
+    does not matter.
     """
-    version = request.query.get("api-version", "")
-    if not _VERSION.fullmatch(version) or version < _FIRST_VERSION:
-        return error(400, "api-version is invalid or missing, give one such as 2021-02-01")
-    node: Any = instance_document(machine, rules)
-    for part in filter(None, path.split("/")):
-        named = {folded(key): value for key, value in node.items()} if isinstance(node, dict) else {}
-        if part not in named:
-            return error(404)
-        node = named[part]
-    wanted = request.query.get("format", "json").lower()
+    node: Any = document
+    for name in part.split("/")[1:]:
+        below = {folded(known): child for known, child in _children(node).items()}
+        if folded(name) not in below:
+            return refuse(request, path, 404)
+        node = below[folded(name)]
+    as_text = request.query.get("format") == "text"
+    if isinstance(node, str) and not as_text:
+        return refuse(request, path, 400, "A single value is given as text only: add format=text")
+    return text_answer(node) if as_text else json_response(200, node)
+
+
+def text_answer(node: Any) -> Response:
+    """A value as text, or a list of what is below it."""
     if isinstance(node, str):
-        if wanted != "text":
-            return error(400, "A single value is given as text, add format=text")
-        return Response(200, node.encode(), content_type="text/plain; charset=utf-8")
-    if wanted != "json":
-        return error(400, "A document is given as JSON, leave format out")
-    return json_response(200, node)
+        return Response(200, node.encode(), TEXT_TYPE)
+    lines = (name if isinstance(child, str) else f"{name}/" for name, child in _children(node).items())
+    return Response(200, "\n".join(lines).encode(), TEXT_TYPE)
+
+
+def _children(node: Any) -> Mapping[str, Any]:
+    if isinstance(node, dict):
+        return node
+    return {str(place): item for place, item in enumerate(node)} if isinstance(node, list) else {}

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4, uuid5
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact, Outcome, Phase
 from stormcone.text import folded
+from stormcone_simulators.azure.service import Service
 from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent, TooLate, start_time
 from stormcone_simulators.machines import Machines, SimulatedMachine
 from stormcone_simulators.scenarios.play import PossibleEvent
@@ -86,9 +87,6 @@ POSSIBLE_EVENTS = tuple(
 )
 """The kinds of events, for scenarios by chance."""
 
-SWITCHED_OFF_AFTER = timedelta(hours=24)
-"""Without a request for so long, the service is switched off for the machine, and its incarnation starts over."""
-
 
 class Shown(NamedTuple):
     """What the service tells of an event; as long as it is the same, the incarnation stays."""
@@ -102,15 +100,6 @@ class Shown(NamedTuple):
     duration: timedelta | None
 
 
-@dataclass
-class _Service:
-    """Scheduled Events as switched on for one machine."""
-
-    incarnation: int = 1
-    last_request: datetime | None = None
-    awake_at: datetime | None = None
-
-
 @dataclass(frozen=True, kw_only=True)
 class AzureRules:
     """How this Azure differs from the usual one.
@@ -118,6 +107,7 @@ class AzureRules:
     Attributes:
         shared_hardware: an approval does not start an event: other tenants have not approved yet.
         first_call_delay: how long the first answer to a machine takes; up to 2 minutes.
+        events_delay: how long after its first request events begin to reach a machine; up to 5 minutes.
         isolated_groups: groups whose machines see only their own events (one fault domain of GPU machines).
         scale_sets: groups that are scale sets; the others are availability sets.
         new_ids: an event is shown under a new id once it has started, as by the vendor's mock server.
@@ -125,6 +115,7 @@ class AzureRules:
 
     shared_hardware: bool = False
     first_call_delay: timedelta = timedelta(0)
+    events_delay: timedelta = timedelta(0)
     isolated_groups: frozenset[str] = field(default_factory=frozenset)
     scale_sets: frozenset[str] = field(default_factory=frozenset)
     new_ids: bool = False
@@ -142,7 +133,7 @@ class AzureModel:
         self.rules = rules
         self.revision = 0
         self.book = EventBook[SimulatedEvent](self._changed)
-        self._services = {machine.name: _Service() for machine in machines}
+        self._services = {machine.name: Service() for machine in machines}
         self._shown: dict[str, Shown] = {}
 
     def draft(self, plan: EventPlan, now: datetime) -> SimulatedEvent:
@@ -224,6 +215,8 @@ class AzureModel:
 
     def view(self, machine: SimulatedMachine) -> list[SimulatedEvent]:
         """The events that the machine sees, oldest first."""
+        if self.is_waiting(machine):
+            return []
         return [event for event in self.book.live if self._sees(machine, event.resources)]
 
     def shown_id(self, event: SimulatedEvent) -> str:
@@ -241,19 +234,22 @@ class AzureModel:
         """The number of what the machine sees."""
         return self._services[machine.name].incarnation
 
+    def is_waiting(self, machine: SimulatedMachine) -> bool:
+        """Whether events have not begun to reach the machine since its first request."""
+        return self._services[machine.name].waiting
+
     def wake(self, machine: SimulatedMachine, now: datetime) -> timedelta:
         """Take note of a request: it switches the service on. Answers how long the machine still has to wait for it."""
         service = self._services[machine.name]
-        if service.last_request is None or now - service.last_request >= SWITCHED_OFF_AFTER:
-            service.incarnation = 1
-            service.awake_at = now + self.rules.first_call_delay
-        service.last_request = now
-        return timedelta(0) if service.awake_at is None else service.awake_at - now
+        left = service.wake(now, first_call_delay=self.rules.first_call_delay, events_delay=self.rules.events_delay)
+        if service.begin(now) and self.view(machine):
+            service.count()
+        return left
 
     def skip_incarnations(self, count: int) -> None:
         """Count on without a change, as happens where a document was never seen."""
         for service in self._services.values():
-            service.incarnation += count
+            service.count(count)
 
     def restart_incarnations(self) -> None:
         """Start counting at 1 again."""
@@ -282,8 +278,10 @@ class AzureModel:
             return
         self.revision += 1
         for machine in self.machines:
+            if self.is_waiting(machine):
+                continue
             if any(self._sees(machine, shown.resources) for shown in (before, after) if shown is not None):
-                self._services[machine.name].incarnation += 1
+                self._services[machine.name].count()
 
 
 def _shown(event: SimulatedEvent) -> Shown:

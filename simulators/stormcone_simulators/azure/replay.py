@@ -9,9 +9,12 @@ from stormcone.clouds.exchange import Exchange
 from stormcone.model import Cause, Impact, Phase
 from stormcone.recording import Trace
 from stormcone.text import folded
-from stormcone_simulators.azure.errors import error
+from stormcone_simulators.azure.endpoints import EVENTS_PATH, INSTANCE_PATH
+from stormcone_simulators.azure.errors import NO_HEADER, refuse
+from stormcone_simulators.azure.event_versions import CURRENT_VERSION
+from stormcone_simulators.azure.gate import has_header
 from stormcone_simulators.azure.model import EVENT_TYPES
-from stormcone_simulators.azure.wire import CURRENT_VERSION, EVENTS_PATH, INSTANCE_PATH, approved_ids, has_header
+from stormcone_simulators.azure.scheduled_events import approved_ids
 from stormcone_simulators.events import SimulatedEvent
 from stormcone_simulators.http.bounds import read_json
 from stormcone_simulators.http.messages import Request, Response
@@ -44,16 +47,16 @@ class _Protocol:
         start = path.find(_ROOT)
         return path[start:] if start >= 0 else None
 
-    def refusal(self, request: Request, path: str) -> Response | None:  # noqa: ARG002 - the protocol's face
-        return None if has_header(request) else error(400, "The header Metadata: true is missing")
+    def refusal(self, request: Request, path: str) -> Response | None:
+        return None if has_header(request) else refuse(request, path, 400, NO_HEADER)
 
     def approves(self, request: Request, path: str) -> tuple[str, ...]:
         if request.method != "POST" or self.operation(request, path) != EVENTS_PATH:
             return ()
         return approved_ids(request.body) or ()
 
-    def approval(self, request: Request, path: str, unknown: str | None) -> Response:  # noqa: ARG002
-        return Response(200) if unknown is None else error(400, f"There is no event {unknown}")
+    def approval(self, request: Request, path: str, unknown: str | None) -> Response:
+        return Response(200) if unknown is None else refuse(request, path, 400, f"There is no event {unknown}")
 
     def composed(self, request: Request, path: str, answers: Sequence[Exchange]) -> None:  # noqa: ARG002
         return None
@@ -74,8 +77,8 @@ class _Protocol:
         name = (document.get("compute") or document).get("name")
         return name if isinstance(name, str) else None
 
-    def failure(self, status: int, request: Request, path: str) -> Response:  # noqa: ARG002 - the protocol's face
-        return error(status)
+    def failure(self, status: int, request: Request, path: str) -> Response:
+        return refuse(request, path, status)
 
 
 def _document(body: bytes) -> dict[str, Any]:

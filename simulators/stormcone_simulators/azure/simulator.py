@@ -10,9 +10,11 @@ from stormcone.clock import ManualClock, SystemClock
 from stormcone.errors import SettingsError
 from stormcone.recording import Trace
 from stormcone.simulators.contract import Setting, SimulatorOptions, Tls
+from stormcone_simulators.azure.endpoints import EVENTS_PATH
+from stormcone_simulators.azure.event_versions import CURRENT_VERSION
 from stormcone_simulators.azure.model import POSSIBLE_EVENTS, AzureModel, AzureRules
 from stormcone_simulators.azure.replay import AzureReplay
-from stormcone_simulators.azure.wire import CURRENT_VERSION, EVENTS_PATH, AzureWire
+from stormcone_simulators.azure.wire import AzureWire
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Body, Route, read
 from stormcone_simulators.http.messages import Request, Response
@@ -39,6 +41,8 @@ class AzureSimulator(BaseSimulator):
         tls: how to speak HTTPS; None for HTTP.
         shared_hardware: whether an approval is only noted, as other tenants have not approved yet.
         first_call_delay: how long the first answer to a machine takes, at most 2 minutes on the real service.
+        events_delay: how long after its first request events reach a machine, at most 5 minutes on the real service.
+        throttle: whether a machine that asks more often than the service allows is answered 429.
         etag: whether answers carry an `ETag`.
         isolated_groups: groups whose machines see only their own events.
         scale_sets: groups that are scale sets; the others are availability sets.
@@ -53,6 +57,16 @@ class AzureSimulator(BaseSimulator):
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(name="shared-hardware", help="An approval is only noted; the event starts at its time.", default=None),
         Setting(name="first-call-delay", help="Seconds that the first answer to a machine takes.", default="0"),
+        Setting(
+            name="events-delay",
+            help="Seconds from a machine's first request until events reach it.",
+            default="0",
+        ),
+        Setting(
+            name="throttle",
+            help="Answer 429 to more than 5 requests a second of one machine (20 to managed identity).",
+            default=None,
+        ),
         Setting(name="etag", help="Answers carry an ETag, and If-None-Match is honoured.", default=None),
         Setting(
             name="isolated-group",
@@ -77,6 +91,8 @@ class AzureSimulator(BaseSimulator):
         tls: Tls | None = None,
         shared_hardware: bool = False,
         first_call_delay: timedelta = timedelta(0),
+        events_delay: timedelta = timedelta(0),
+        throttle: bool = False,
         etag: bool = False,
         isolated_groups: Collection[str] = (),
         scale_sets: Collection[str] = (),
@@ -90,12 +106,13 @@ class AzureSimulator(BaseSimulator):
         rules = AzureRules(
             shared_hardware=shared_hardware,
             first_call_delay=first_call_delay,
+            events_delay=events_delay,
             isolated_groups=frozenset(isolated_groups),
             scale_sets=frozenset(scale_sets),
             new_ids=new_ids,
         )
         self._azure = AzureModel(known, rules)
-        wire = AzureWire(self._azure, etag=etag)
+        wire = AzureWire(self._azure, etag=etag, throttle=throttle)
         super().__init__(known, self._azure, wire, clock=clock or SystemClock(), port=port, bind=bind, tls=tls)
 
     @classmethod
@@ -113,6 +130,8 @@ class AzureSimulator(BaseSimulator):
             bind=options.bind,
             shared_hardware=switch(settings, "shared-hardware"),
             first_call_delay=seconds(settings, "first-call-delay"),
+            events_delay=seconds(settings, "events-delay"),
+            throttle=switch(settings, "throttle"),
             etag=switch(settings, "etag"),
             isolated_groups=names(settings, "isolated-group"),
             scale_sets=names(settings, "scale-set"),

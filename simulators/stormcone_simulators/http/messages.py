@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 JSON_TYPE = "application/json; charset=utf-8"
+TEXT_TYPE = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,12 @@ def form_of(request: Request) -> Mapping[str, str]:
         return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
     except ValueError:
         return {}
+
+
+def repeated_parameters(request: Request) -> tuple[str, ...]:
+    """The parameters of the query that are given more than once, in the order of the query."""
+    names = [name for name, _ in parse_qsl(request.target.partition("?")[2], keep_blank_values=True)]
+    return tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
 
 
 def json_response(status: int, value: Any, *headers: tuple[str, str]) -> Response:

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import format_datetime
 from typing import Any
 
 import h11
@@ -87,9 +88,14 @@ class ClientConnection:
                 raise
 
     def render(self, response: Response) -> bytes:
-        """The response as bytes, to send now: once for each request."""
+        """The response as bytes, to send now: once for each request. Its `Date` is the simulator's."""
         protocol, body = self._protocol, response.body
-        headers = [("Content-Type", response.content_type), ("Content-Length", str(len(body))), *response.headers]
+        headers = [
+            ("Date", format_datetime(self.clock.now(), usegmt=True)),
+            ("Content-Type", response.content_type),
+            ("Content-Length", str(len(body))),
+            *response.headers,
+        ]
         parts = [
             protocol.send(h11.Response(status_code=response.status, reason=response.reason.encode(), headers=headers))
         ]

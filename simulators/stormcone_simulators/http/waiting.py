@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import nullcontext, suppress
+from datetime import datetime
 
 from stormcone.clock import ManualClock, SystemClock
 
@@ -17,6 +18,10 @@ class LoopClock:
         self._loop = asyncio.get_running_loop()
         self._moved = asyncio.Event()
         self.close = clock.subscribe(self._clock_moved)
+
+    def now(self) -> datetime:
+        """The clock's time, aware UTC."""
+        return self._clock.now()
 
     def monotonic(self) -> float:
         """Seconds of the clock that only ever grow."""

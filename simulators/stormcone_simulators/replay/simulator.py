@@ -21,6 +21,7 @@ from stormcone.text import folded, span, stamp
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Route
 from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent
+from stormcone_simulators.http.conditional import is_known
 from stormcone_simulators.http.messages import JSON_TYPE, Request, Response, json_response
 from stormcone_simulators.machines import Machines, SimulatedMachine
 from stormcone_simulators.replay.differences import Approvals, DifferenceKind, Differences, difference_json
@@ -262,7 +263,7 @@ class _Replay:
             return self._cloud.failure(NO_ANSWER, request, path)
         sent = {name.lower(): value for name, value in exchange.headers.items()}
         headers = tuple((name.title(), sent[name]) for name in _HEADERS if name in sent)
-        if sent.get("etag") and request.header("if-none-match") == sent["etag"]:
+        if sent.get("etag") and is_known(request, sent["etag"]):
             return Response(_NOT_MODIFIED, headers=headers)
         return Response(exchange.status, self._today(exchange.body), sent.get("content-type", JSON_TYPE), headers)
 
