@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stormcone_simulators.http.messages import Request
@@ -26,6 +26,7 @@ def test_small_requests_are_kept_up_to_a_number():
     assert kept(log) == list(range(5, MOST + 5))
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([0, 1, LARGEST // 3, LARGEST // 2, LARGEST, LARGEST * 2]), min_size=1, max_size=30))
 def test_large_ones_up_to_their_bytes_and_the_last_one_in_any_case(sizes):
     log = RequestLog()

@@ -53,7 +53,7 @@ def test_where_no_connection_can_be_accepted_it_says_so_once_and_goes_on(monkeyp
             threading.Event().wait(0.1)  # it fails again and again meanwhile, and says no more
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, usual)
-        client.sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nMetadata: true\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 404 ")
     (record,) = caplog.records
     assert "no connection can be accepted now, and it goes on once one can: Too many open files" in record.getMessage()
@@ -89,7 +89,7 @@ def test_a_client_that_takes_no_answer_is_dropped(monkeypatch):
 
 def ask_for_ever(client):
     while True:
-        client.sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nMetadata: true\r\n\r\n")
 
 
 @pytest.mark.parametrize("sent", [TLS_HELLO, b"\x00\xff" * 50, b"GET / HT\r\n\r\n", b"GET /"], ids=repr)
