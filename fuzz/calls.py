@@ -161,7 +161,7 @@ _ODD_TEXTS = (
 def _sound(rng: Random, parameter: Parameter, ids: Sequence[str], machines: Sequence[str]) -> tuple[str, str]:
     """A name and a value as the parameter is to be given."""
     texts = list(parameter.choices or (ids if "Event" in parameter.name else machines))
-    name = f"{parameter.name}.1.Key" if parameter.form is Form.TAGS else parameter.name
+    name = f"{parameter.name}.1.{next(iter(parameter.fields))}" if parameter.fields else parameter.name
     values: dict[Form, str] = {
         Form.NUMBER: str(rng.randint(0, 101)),
         Form.SWITCH: rng.choice(("true", "False")),
@@ -318,7 +318,7 @@ class CallFuzzer:
         machine, path = simulator._machines.route(request.path, request.peer)
         if machine is None:
             return Response(404)
-        rule = simulator.faults.take(request, path, machine.name)
+        rule = simulator.faults.take(request, path, machine.name, simulator.parameters(request, path))
         if rule is not None:
             rule.replacement(simulator._wire.failure(rule.status or 200, request, path))
         with simulator._settled() as now:

@@ -194,6 +194,10 @@ class BaseSimulator:
             raise SimulationError(f"there is no machine {name!r}; there are: {', '.join(urls)}")
         return ProviderOptions(provider=self.name, endpoint=urls[name], clock=self.clock, ca_file=self.ca_file)
 
+    def parameters(self, request: Request, path: str) -> Mapping[str, str]:  # noqa: ARG002 - a cloud's may need it
+        """What a request says that a fault can be for; `path` is the request's without the machine's prefix."""
+        return request.query
+
     def facts(self) -> Mapping[str, str]:
         """What a person needs in order to use it."""
         return {}
@@ -400,7 +404,7 @@ class BaseSimulator:
         if f"{request.path}/".startswith(CONTROL_PREFIX):
             return Reply(self._control.answer(request))
         machine, path = self._machines.route(request.path, request.peer)
-        rule = self.faults.take(request, path, machine.name) if machine else None
+        rule = self.faults.take(request, path, machine.name, self.parameters(request, path)) if machine else None
         if rule is not None:
             await clock.until(since + rule.delay_seconds)
         replaced = rule.replacement(self._wire.failure(rule.status or 200, request, path)) if rule else None

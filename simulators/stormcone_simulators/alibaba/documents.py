@@ -1,4 +1,4 @@
-"""The API's answers: names, shapes and the order of the keys, as the documentation has them."""
+"""The API's answers about events: names, shapes and the order of the keys, as the documentation has them."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -13,6 +13,11 @@ from stormcone_simulators.alibaba.types import EVENT_TYPES, EventStatus
 Document = dict[str, Any]
 
 _INVENTED = 9000
+
+MINUTE_FORMAT = "%Y-%m-%dT%H:%MZ"
+
+IN_USE = "In_use"
+"""The status of a disk that an instance has."""
 
 PUBLIC_CODES: Mapping[str, int] = MappingProxyType(
     {
@@ -31,7 +36,7 @@ PUBLIC_CODES: Mapping[str, int] = MappingProxyType(
 
 CODES: Mapping[str, int] = MappingProxyType(
     {
-        **{name: _INVENTED + place for place, name in enumerate((*EventStatus, *InstanceStatus, *EVENT_TYPES))},
+        **{name: _INVENTED + place for place, name in enumerate((*EventStatus, *InstanceStatus, *EVENT_TYPES, IN_USE))},
         **PUBLIC_CODES,
     }
 )
@@ -40,6 +45,11 @@ CODES: Mapping[str, int] = MappingProxyType(
 def stamp(time: datetime | None) -> str:
     """A time as the API writes it: `2026-12-01T06:32:31Z`; "" for none (unverified)."""
     return "" if time is None else time.astimezone(UTC).strftime(TIME_FORMAT)
+
+
+def minute(time: datetime | None) -> str:
+    """A time as instances and disks have it: `2026-12-01T06:32Z`; "" for none."""
+    return "" if time is None else time.astimezone(UTC).strftime(MINUTE_FORMAT)
 
 
 def coded(name: str) -> Document:
@@ -102,27 +112,6 @@ def full_status_item(name: str, status: InstanceStatus, health: str, events: Ite
     }
 
 
-def instance_item(name: str, status: InstanceStatus, region: str, *, released: bool) -> Document:
-    """An instance as DescribeInstances lists it, in part.
-
-    Args:
-        name: its id.
-        status: whether it runs.
-        region: where.
-        released: whether it is a spot instance that is being taken away.
-    """
-    # Unverified: that only such an instance would be shown as one; the simulator knows of no other sign.
-    return {
-        "InstanceId": name,
-        "InstanceName": name,
-        "RegionId": region,
-        "ZoneId": zone_of(region),
-        "Status": status.value,
-        "SpotStrategy": "SpotAsPriceGo" if released else "NoSpot",
-        "OperationLocks": {"LockReason": [{"LockReason": "Recycling"}] if released else []},
-    }
-
-
 def maintenance_item(name: str, kept: Attributes) -> Document:
     """An instance as DescribeInstanceMaintenanceAttributes lists it."""
     windows = [{"StartTime": kept.window[0], "EndTime": kept.window[1]}] if kept.window else []
@@ -136,8 +125,3 @@ def maintenance_item(name: str, kept: Attributes) -> Document:
             "SupportedValues": {"SupportedValue": [action.value for action in ActionOnMaintenance]},
         },
     }
-
-
-def zone_of(region: str) -> str:
-    """The zone of every instance; invented."""
-    return f"{region}-h"

@@ -34,7 +34,12 @@ ERRORS: Mapping[str, ErrorText] = MappingProxyType(
         "InvalidEventId.NotFound": ErrorText(403, "Cannot find EventId."),
         "InvalidEventId.NoInquiringEventFound": ErrorText(404, "There is no inquiring event of this EventId."),
         "IncorrectInstanceStatus": ErrorText(403, "The current status of the resource does not support this."),
-        # Not in the reference of RebootInstance: unverified.
+        # The text is that of 2018; what it says of simulated events is not published.
+        "InvalidOperation.RedeployInstance": ErrorText(403, "There are no maintenance events found on the instance."),
+        # Documented for AcceptInquiredSystemEvent, without a text.
+        "OperationConflict": ErrorText(403, "The event is in a status that does not allow this."),
+        "DiskIdLimitExceeded": ErrorText(403, "The amount of DiskId specified exceeds limit."),
+        # The status is unverified.
         "DryRunOperation": ErrorText(400, "Request validation has been passed with DryRun flag set."),
         # Known from other operations of ECS: unverified here.
         "InvalidRegionId.NotFound": ErrorText(404, "The specified RegionId does not exist."),

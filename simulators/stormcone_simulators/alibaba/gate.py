@@ -27,6 +27,23 @@ SKEW = timedelta(minutes=15)
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
+GATE_PARAMETERS = frozenset(
+    {
+        "Action",
+        "Version",
+        "Format",
+        "AccessKeyId",
+        "SecurityToken",
+        "Signature",
+        "SignatureMethod",
+        "SignatureVersion",
+        "SignatureNonce",
+        "SignatureType",
+        "Timestamp",
+    }
+)
+"""What a call says to the gateway and not to the operation."""
+
 _ACS3_HEADERS = (
     "host",
     "x-acs-action",
@@ -164,6 +181,9 @@ class Gate:
         text = signature.string_to_sign(call.request.method, parameters)
         if not signature.same(parameters["Signature"], signature.sign(key.secret, text)):
             raise ApiError("SignatureDoesNotMatch", text)
+        if parameters.get("SignatureType"):
+            # It would say that something else than a signature vouches for the call.
+            raise invalid("SignatureType")
         self._use(key.id, parameters["SignatureNonce"])
 
     def _check_header(self, call: Call) -> None:

@@ -2,20 +2,20 @@
 
 An instance is a machine of the simulator. Only what differs from the usual is kept, so ten thousand cost little.
 
-Source, unless a line says otherwise: ECS's documentation of DescribeInstances, RebootInstance and
-DescribeInstanceMaintenanceAttributes.
+Source, unless a line says otherwise: ECS's documentation of DescribeInstances, of the operations that start and stop
+instances, and of DescribeInstanceMaintenanceAttributes.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
+from stormcone.text import folded
 from stormcone_simulators.alibaba.errors import ApiError
+from stormcone_simulators.alibaba.site import CREATED, Hardware, instance_of
 from stormcone_simulators.machines import Machines
-
-# Unverified: how long a restart takes.
-_STARTING = timedelta(seconds=30)
 
 
 class InstanceStatus(StrEnum):
@@ -36,19 +36,36 @@ class ActionOnMaintenance(StrEnum):
     AUTO_REDEPLOY = "AutoRedeploy"
 
 
+class StoppedMode(StrEnum):
+    """Whether a stopped instance is paid for."""
+
+    KEEP_CHARGING = "KeepCharging"
+    STOP_CHARGING = "StopCharging"
+    NOT_APPLICABLE = "Not-applicable"
+
+
+class Step(NamedTuple):
+    """A status that an instance reaches by itself, at its time."""
+
+    at: datetime
+    status: InstanceStatus
+
+
 @dataclass(frozen=True, kw_only=True)
 class Attributes:
     """What is kept of one instance.
 
     Attributes:
-        starts_until: when its last restart is over; None: it was not restarted.
+        course: what its last start, stop or restart has set going, in the order of time.
+        stopped_mode: how it is, or will be, stopped.
         tags: by key.
         window: first and last hour of its maintenance window, `HH:mm:ss` in UTC+8, or None.
         action: what is to happen in maintenance.
         notify: whether the owner wants to be asked before.
     """
 
-    starts_until: datetime | None = None
+    course: Sequence[Step] = ()
+    stopped_mode: StoppedMode = StoppedMode.KEEP_CHARGING
     tags: Mapping[str, str] = field(default_factory=dict)
     window: tuple[str, str] | None = None
     action: ActionOnMaintenance = ActionOnMaintenance.AUTO_RECOVER
@@ -64,6 +81,7 @@ class Instances:
     def __init__(self, machines: Machines) -> None:
         self.machines = machines
         self._attributes: dict[str, Attributes] = {}
+        self._places: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[str]:
         return (machine.name for machine in self.machines)
@@ -97,9 +115,19 @@ class Instances:
         found = (self.machines.find(instance_id) for instance_id in instance_ids)
         return list(dict.fromkeys(machine.name for machine in found if machine))
 
+    def with_disks(self, disk_ids: Collection[str]) -> list[str]:
+        """The instances of those disks, as `some`."""
+        return self.some([instance_of(disk_id) or "" for disk_id in disk_ids])
+
     def of(self, name: str) -> Attributes:
         """What is kept of an instance."""
         return self._attributes.get(name, _USUAL)
+
+    def hardware(self, name: str) -> Hardware:
+        """What an instance is made of."""
+        if len(self._places) < len(self.machines):
+            self._places = {folded(each): place for place, each in enumerate(self)}
+        return Hardware(name, self._places[folded(name)])
 
     def change(self, name: str, **attributes: object) -> None:
         """Keep something else of an instance."""
@@ -107,15 +135,23 @@ class Instances:
 
     def status(self, name: str, now: datetime) -> InstanceStatus:
         """Whether it runs."""
-        until = self.of(name).starts_until
-        return InstanceStatus.STARTING if until is not None and now < until else InstanceStatus.RUNNING
+        reached = [step.status for step in self.of(name).course if step.at <= now]
+        return reached[-1] if reached else InstanceStatus.RUNNING
 
-    def restart(self, name: str, now: datetime) -> None:
-        """Restart a running instance.
+    def started_at(self, name: str, now: datetime) -> datetime:
+        """When it began to run the last time. Unverified: that a restart counts."""
+        course = self.of(name).course
+        return max((at for at, status in course if status is InstanceStatus.RUNNING and at <= now), default=CREATED)
 
-        Raises:
-            ApiError: it does not run.
-        """
-        if self.status(name, now) is not InstanceStatus.RUNNING:
-            raise ApiError("IncorrectInstanceStatus")
-        self.change(name, starts_until=now + _STARTING)
+    def stopped_mode(self, name: str, now: datetime) -> StoppedMode:
+        """How it is stopped, where it is."""
+        stopped = self.status(name, now) is InstanceStatus.STOPPED
+        return self.of(name).stopped_mode if stopped else StoppedMode.NOT_APPLICABLE
+
+    def set_out(self, name: str, now: datetime, *course: tuple[InstanceStatus, timedelta]) -> None:
+        """Let it go through statuses from now on, each for its time, the last one for good."""
+        steps, at = [], now
+        for status, lasts in course:
+            steps.append(Step(at, status))
+            at += lasts
+        self.change(name, course=tuple(steps))

@@ -8,22 +8,24 @@ import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from secrets import token_bytes
 
 from stormcone.clock import Clock
-from stormcone_simulators.alibaba.documents import stamp, zone_of
+from stormcone_simulators.alibaba.documents import stamp
 from stormcone_simulators.alibaba.gate import AccessKey
+from stormcone_simulators.alibaba.metadata_tree import Tree, leaves_of
 from stormcone_simulators.alibaba.model import AlibabaModel
+from stormcone_simulators.alibaba.site import Site
 from stormcone_simulators.http.messages import Request, Response
 from stormcone_simulators.machines import SimulatedMachine
 
 ROOT = "/latest"
-ACCOUNT = "1234567890123456"
-"""The id of the account that owns everything; invented."""
+DATED = "/2016-01-01"
+"""The dated version that the documentation names; of others nothing is known."""
+
+VERSIONS = (DATED, ROOT)
 
 ROLE = "stormcone"
 ROLE_KEY = AccessKey(id="STS.stormcone", secret="rolesecret", token="roletoken")  # noqa: S106 - invented, for tests
@@ -39,31 +41,18 @@ _TEXT_TYPE = "text/plain; charset=utf-8"
 _CREDENTIALS_LAST = timedelta(hours=6)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Where:
-    """Where the instances are.
-
-    Attributes:
-        region: the region's id.
-        token_required: whether nothing is answered without a token (`HttpTokens=required`).
-    """
-
-    region: str
-    token_required: bool
-
-
 class MetadataService:
     """Answers each instance about itself.
 
     Args:
         model: the rules.
-        where: where the instances are.
+        site: where the instances are.
         signing_clock: the clients' time, which credentials have to outlast as well as the simulator's.
     """
 
-    def __init__(self, model: AlibabaModel, where: Where, signing_clock: Clock) -> None:
+    def __init__(self, model: AlibabaModel, site: Site, signing_clock: Clock) -> None:
         self._model = model
-        self._where = where
+        self._site = site
         self._signing_clock = signing_clock
         # Tokens carry what they are good for, signed, so that any number of them needs no memory.
         self._key = token_bytes(32)
@@ -75,11 +64,11 @@ class MetadataService:
         if request.method not in {"GET", "HEAD"}:
             return _text(405, "Method Not Allowed")
         token = request.header(_TOKEN)
-        if token is None and self._where.token_required:
+        if token is None and self._site.token_required:
             return _text(403, "Forbidden")
         if token is not None and not self._is_good(token, machine, now):
             return _text(401, "Unauthorized")
-        value = self._values(machine, now).get(path.removeprefix(ROOT).strip("/"))
+        value = self._tree(machine, now).at(path)
         return _text(404, "Not Found") if value is None else _text(200, value)
 
     def _new_token(self, request: Request, machine: SimulatedMachine, now: datetime) -> Response:
@@ -108,28 +97,15 @@ class MetadataService:
         name, until = json.loads(said)
         return bool(name == machine.name and now.timestamp() < until)
 
-    def _values(self, machine: SimulatedMachine, now: datetime) -> Mapping[str, str]:
-        leaves = {
-            "instance-id": machine.name,
-            "region-id": self._where.region,
-            "zone-id": zone_of(self._where.region),
-            "owner-account-id": ACCOUNT,
-        }
+    def _tree(self, machine: SimulatedMachine, now: datetime) -> Tree:
         release = self._model.spot_release(machine.name)
-        role = "ram/security-credentials"
-        values = {
-            # Unverified: what a listing looks like; one name a line, folders with a slash.
-            "meta-data": "\n".join((*leaves, "instance/", "ram/")),
-            **{f"meta-data/{name}": value for name, value in leaves.items()},
-            f"meta-data/{role}": ROLE,
-            f"meta-data/{role}/{ROLE}": self._credentials(now),
-            # What stands here while there are events is not documented, so it says nothing of them.
-            "maintenance": "active-system-events",
-            "maintenance/active-system-events": "None",
+        leaves = {
+            **leaves_of(self._model.instances.hardware(machine.name), self._site),
+            f"meta-data/ram/security-credentials/{ROLE}": self._credentials(now),
         }
         if release is not None:
-            values["meta-data/instance/spot/termination-time"] = stamp(release.not_before)
-        return values
+            leaves["meta-data/instance/spot/termination-time"] = stamp(release.not_before)
+        return Tree({f"{version}/{path}": value for version in VERSIONS for path, value in leaves.items()})
 
     def _credentials(self, now: datetime) -> str:
         clients_now = self._signing_clock.now()
@@ -143,6 +119,17 @@ class MetadataService:
                 "Code": "Success",
             }
         )
+
+
+def is_metadata(request: Request, path: str) -> bool:
+    """Whether a request is for the metadata service and not for the API, with which it shares an address here.
+
+    The API has no use for a request that says nothing at all; the service answers it with its versions.
+    """
+    if any(f"{path}/".startswith(f"{version}/") for version in VERSIONS):
+        return True
+    bare = not request.query and not request.body and "x-acs-action" not in request.headers
+    return path == "/" and bare and request.method in {"GET", "HEAD"}
 
 
 def failure(status: int) -> Response:

@@ -5,8 +5,8 @@ Source, unless a line says otherwise: ECS's documentation of system events and o
 
 import itertools
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -70,7 +70,7 @@ class Query:
         instance_ids: the instances that they are about.
         not_before: from when to when they begin, both included (unverified).
         published: from when to when they were announced, both included (unverified).
-        tags: what the instances are tagged with.
+        tags: what the instances are tagged with: keys, each with its value or None for any.
     """
 
     statuses: Collection[EventStatus] = ()
@@ -79,7 +79,7 @@ class Query:
     instance_ids: Collection[str] = ()
     not_before: Span = (None, None)
     published: Span = (None, None)
-    tags: Mapping[str, str | None] = field(default_factory=dict)
+    tags: Collection[tuple[str, str | None]] = ()
 
     @property
     def narrows(self) -> bool:
@@ -139,7 +139,7 @@ class AlibabaModel:
             raise TooLate(f"the event {event.id} cannot be moved: it executes")
         if revision.resources is not None:
             name = self._one(revision.resources)
-            self._about(event.resources[0]).pop(event.id)
+            self.about(event.resources[0]).pop(event.id)
             event.resources = (name,)
         event.not_before = start_time(revision, now, event.not_before)
         if event.starts_at is not None:
@@ -218,19 +218,23 @@ class AlibabaModel:
         event.approved_by.append(by)
         self.book.start(event, now)
 
-    def reboot(self, instance_id: str, now: datetime, *, dry_run: bool) -> None:
-        """RebootInstance: it answers a restart that is scheduled, which is thereby avoided.
+    def move(self, event_id: str, instance_id: str, not_before: datetime, now: datetime) -> None:
+        """ModifySystemEventAttribute: a scheduled event gets another time.
+
+        Unverified: all but what the parameters are, so which events can be moved, and the errors.
 
         Raises:
-            ApiError: the instance is not known or does not run, or this was only to be tried.
+            ApiError: the instance has no such event, it is not scheduled, or the time has passed.
         """
         name = self.instances.named(instance_id)
-        if dry_run:
-            raise ApiError("DryRunOperation")
-        self.instances.restart(name, now)
-        for event in self._about(name).values():
-            if event.native_type == "SystemMaintenance.Reboot" and event.status is EventStatus.SCHEDULED:
-                self.book.end(event, now, Outcome.AVOIDED)
+        event = self.book.find(event_id)
+        if event is None or event.instance != name or event.native_type == SPOT_RELEASE:
+            raise ApiError("InvalidEventId.NotFound")
+        if event.status is not EventStatus.SCHEDULED:
+            raise ApiError("OperationConflict")
+        if not_before < now.replace(microsecond=0):
+            raise ApiError("InvalidNotBefore.Passed")
+        self.revise(event, Revision(not_before=not_before), now)
 
     def history(self, query: Query, now: datetime, *, before: int | None = None) -> Iterator[EcsEvent]:
         """The events that are asked for, the latest first (unverified): of the ended ones those of 30 days.
@@ -250,9 +254,16 @@ class AlibabaModel:
             ):
                 yield event
 
+    def about(self, name: str) -> dict[str, EcsEvent]:
+        """The events of an instance, by id as it is compared."""
+        # The book forgets old events; so does the index, the next time that it is asked.
+        known = {key: event for key, event in self._by_instance.get(name, {}).items() if self.book.find(key) is event}
+        self._by_instance[name] = known
+        return known
+
     def spot_release(self, name: str) -> EcsEvent | None:
         """The event that takes a spot instance away, None where none is announced."""
-        live = (event for event in self._about(name).values() if event.phase is not Phase.ENDED)
+        live = (event for event in self.about(name).values() if event.phase is not Phase.ENDED)
         return next((event for event in live if event.native_type == SPOT_RELEASE), None)
 
     def _make(self, kind: EventOrder, plan: EventPlan, now: datetime) -> EcsEvent:
@@ -294,17 +305,11 @@ class AlibabaModel:
     def _can_cancel(event: EcsEvent) -> bool:
         return event.phase is Phase.SCHEDULED or (event.simulated and event.phase is Phase.STARTED)
 
-    def _about(self, name: str) -> dict[str, EcsEvent]:
-        # The book forgets old events; so does the index, the next time that it is asked.
-        known = {key: event for key, event in self._by_instance.get(name, {}).items() if self.book.find(key) is event}
-        self._by_instance[name] = known
-        return known
-
     def _candidates(self, query: Query, names: Collection[str] | None) -> Iterator[EcsEvent]:
         if query.event_ids:
             found = {event.number: event for each in query.event_ids if (event := self.book.find(each))}
         elif names is not None:
-            found = {event.number: event for name in names for event in self._about(name).values()}
+            found = {event.number: event for name in names for event in self.about(name).values()}
         else:
             # The book has them in the order of their numbers.
             return reversed(self.book)
@@ -319,12 +324,12 @@ class AlibabaModel:
             and (not query.tags or self._tagged(event.instance, query.tags))
         )
 
-    def _tagged(self, name: str, wanted: Mapping[str, str | None]) -> bool:
+    def _tagged(self, name: str, wanted: Collection[tuple[str, str | None]]) -> bool:
         tags = self.instances.of(name).tags
-        return all(key in tags and value in {None, tags[key]} for key, value in wanted.items())
+        return all(key in tags and value in {None, tags[key]} for key, value in wanted)
 
     def _changed(self, event: EcsEvent) -> None:
-        self._about(event.instance)[event.id] = event
+        self.about(event.instance)[event.id] = event
         self._tell(event)
 
 

@@ -21,8 +21,8 @@ import requests
 
 from stormcone.errors import SettingsError
 from stormcone_simulators.alibaba.documents import Document, stamp
-from stormcone_simulators.alibaba.metadata import ACCOUNT
 from stormcone_simulators.alibaba.model import EcsEvent
+from stormcone_simulators.alibaba.site import ACCOUNT
 from stormcone_simulators.alibaba.types import FINISHED, SPOT_RELEASE, EventStatus
 
 _log = logging.getLogger(__name__)

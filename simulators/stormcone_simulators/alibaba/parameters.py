@@ -1,5 +1,8 @@
 """What an operation takes, as data, and how a call's text becomes values by it.
 
+Nothing that a call gives is ignored: what no table names is refused, and a table says of each parameter whether it is
+honoured, refused, or without effect in the service itself.
+
 Source, unless a line says otherwise: ECS's documentation of the operations.
 """
 
@@ -8,11 +11,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 from stormcone_simulators.alibaba.errors import ApiError
-from stormcone_simulators.alibaba.gate import TIME_FORMAT
+from stormcone_simulators.alibaba.gate import GATE_PARAMETERS, TIME_FORMAT
 from stormcone_simulators.http.bounds import read_json
 
 
@@ -23,12 +27,24 @@ class Form(StrEnum):
     NUMBER = "number"
     SWITCH = "switch"
     TIME = "time"
+    REGION = "region"
+    """The id of a region: that which is served, as there is no other here."""
     LIST = "list"
     """`Name.1`, `Name.2`, ..."""
     JSON_LIST = "json list"
     """One text, such as `["a","b"]`."""
-    TAGS = "tags"
-    """`Tag.1.Key`, `Tag.1.Value`, ..."""
+    RECORDS = "records"
+    """`Name.1.Field`, `Name.1.Other`, `Name.2.Field`, ..."""
+
+
+class Handling(StrEnum):
+    """What the simulator does with a parameter."""
+
+    HONOURED = "honoured"
+    REFUSED = "refused"
+    """It does not do this, so it says no; but to a value that asks for nothing, which stands in `choices`."""
+    LEGACY = "legacy"
+    """Accepted, and without effect in the service too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +54,11 @@ class Parameter:
     Attributes:
         name: as it is written.
         form: how it is written.
+        handling: what becomes of it.
+        why: of one that is refused, the reason, as the end of a sentence.
         required: whether a call without it is refused.
         choices: the values that there are; empty: any.
+        fields: of records, their fields, and whether each has to be there.
         least: the least number.
         most: the greatest number, or how many values a list may have.
         too_many: the code for a list with more.
@@ -48,12 +67,25 @@ class Parameter:
 
     name: str
     form: Form = Form.TEXT
+    handling: Handling = Handling.HONOURED
+    why: str = ""
     required: bool = False
     choices: Collection[str] = ()
+    fields: Mapping[str, bool] = field(default_factory=dict)
     least: int | None = None
     most: int | None = None
     too_many: str = "InvalidParameter"
     otherwise: Any = None
+
+    @cached_property
+    def names(self) -> re.Pattern[str]:
+        """How it is written: the number of an entry is the first group, a record's field the second."""
+        name, number = re.escape(self.name), r"\.([1-9][0-9]{0,8})"
+        if self.form is Form.LIST:
+            return re.compile(f"{name}{number}")
+        if self.form is Form.RECORDS:
+            return re.compile(rf"{name}{number}\.({'|'.join(map(re.escape, self.fields))})")
+        return re.compile(name)
 
 
 MISSING = "MissingParameter"
@@ -65,7 +97,7 @@ class Schema:
     """What an operation takes.
 
     Attributes:
-        parameters: by their order in the documentation; `RegionId` goes without saying.
+        parameters: all of them, by their order in the documentation.
         statuses: of the error codes whose status differs from the usual one here.
     """
 
@@ -76,25 +108,24 @@ class Schema:
         """The values of a call.
 
         Raises:
-            ApiError: one is missing, or cannot be used.
+            ApiError: one is missing, cannot be used, or is none of this operation.
         """
         try:
-            self._check_region(given, region)
-            return Arguments({parameter.name: _value(parameter, given) for parameter in self.parameters})
+            values = {parameter.name: _value(parameter, given, region) for parameter in self.parameters}
+            self._look_for_others(given)
         except ApiError as error:
             raise self.refined(error) from error
+        return Arguments(values)
+
+    def _look_for_others(self, given: Mapping[str, str]) -> None:
+        for name in given:
+            if name not in GATE_PARAMETERS and not any(each.names.fullmatch(name) for each in self.parameters):
+                raise ApiError(INVALID, f" {name}: the simulator knows no such parameter of this operation")
 
     def refined(self, error: ApiError) -> ApiError:
         """The error with the status that it has for this operation."""
         error.status = self.statuses.get(error.code, error.status)
         return error
-
-    @staticmethod
-    def _check_region(given: Mapping[str, str], region: str) -> None:
-        if not given.get("RegionId"):
-            raise ApiError(MISSING, " RegionId")
-        if given["RegionId"] != region:
-            raise ApiError("InvalidRegionId.NotFound")
 
 
 class Arguments:
@@ -115,22 +146,35 @@ class Arguments:
         return ()
 
 
-def _value(parameter: Parameter, given: Mapping[str, str]) -> Any:
+def _value(parameter: Parameter, given: Mapping[str, str], region: str) -> Any:
+    if parameter.handling is not Handling.HONOURED:
+        return _unheeded(parameter, given)
     value = _READERS[parameter.form](parameter, given)
-    if value in (None, (), {}):
+    if value in (None, ()):
         if parameter.required:
             raise ApiError(MISSING, f" {parameter.name}")
         return value if parameter.otherwise is None else parameter.otherwise
-    if isinstance(value, tuple | dict) and parameter.most is not None and len(value) > parameter.most:
+    if parameter.form is Form.REGION and value != region:
+        raise ApiError("InvalidRegionId.NotFound")
+    if isinstance(value, tuple) and parameter.most is not None and len(value) > parameter.most:
         raise ApiError(parameter.too_many)
     for each in value if isinstance(value, tuple) else (value,):
         if parameter.choices and each not in parameter.choices:
-            raise _bad(parameter)
+            raise bad(parameter.name)
     return value
 
 
-def _bad(parameter: Parameter) -> ApiError:
-    return ApiError(INVALID, f" {parameter.name}")
+def _unheeded(parameter: Parameter, given: Mapping[str, str]) -> None:
+    if parameter.handling is Handling.LEGACY:
+        return
+    for name, value in given.items():
+        if value and parameter.names.fullmatch(name) and value.lower() not in parameter.choices:
+            raise ApiError(INVALID, f" {name}: {parameter.why}; leave it out")
+
+
+def bad(name: str) -> ApiError:
+    """The refusal of a parameter whose value cannot be used."""
+    return ApiError(INVALID, f" {name}")
 
 
 def _text(parameter: Parameter, given: Mapping[str, str]) -> str | None:
@@ -142,12 +186,12 @@ def _number(parameter: Parameter, given: Mapping[str, str]) -> int | None:
     if not text:
         return None
     if not _WHOLE.fullmatch(text):
-        raise _bad(parameter)
+        raise bad(parameter.name)
     number = int(text)
     if (parameter.least is not None and number < parameter.least) or (
         parameter.most is not None and number > parameter.most
     ):
-        raise _bad(parameter)
+        raise bad(parameter.name)
     return number
 
 
@@ -160,7 +204,7 @@ def _switch(parameter: Parameter, given: Mapping[str, str]) -> bool | None:
     if not text:
         return None
     if text.lower() not in _SWITCH:
-        raise _bad(parameter)
+        raise bad(parameter.name)
     return _SWITCH[text.lower()]
 
 
@@ -171,18 +215,17 @@ def _time(parameter: Parameter, given: Mapping[str, str]) -> datetime | None:
     try:
         return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=UTC)
     except ValueError as error:
-        raise _bad(parameter) from error
+        raise bad(parameter.name) from error
 
 
-def _places(given: Mapping[str, str], pattern: re.Pattern[str]) -> list[tuple[int, re.Match[str], str]]:
-    matches = ((pattern.fullmatch(name), value) for name, value in given.items())
+def _places(parameter: Parameter, given: Mapping[str, str]) -> list[tuple[int, re.Match[str], str]]:
+    matches = ((parameter.names.fullmatch(name), value) for name, value in given.items())
     return sorted(((int(match[1]), match, value) for match, value in matches if match), key=lambda place: place[0])
 
 
 def _list(parameter: Parameter, given: Mapping[str, str]) -> tuple[str, ...]:
     # Unverified: that gaps between the numbers do not matter.
-    places = _places(given, re.compile(rf"{re.escape(parameter.name)}\.([1-9][0-9]{{0,8}})"))
-    return tuple(value for _, _, value in places if value)
+    return tuple(value for _, _, value in _places(parameter, given) if value)
 
 
 def _json_list(parameter: Parameter, given: Mapping[str, str]) -> tuple[str, ...]:
@@ -192,16 +235,21 @@ def _json_list(parameter: Parameter, given: Mapping[str, str]) -> tuple[str, ...
     try:
         values = read_json(text)
     except ValueError as error:
-        raise _bad(parameter) from error
+        raise bad(parameter.name) from error
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise _bad(parameter)
+        raise bad(parameter.name)
     return tuple(values)
 
 
-def _tags(parameter: Parameter, given: Mapping[str, str]) -> dict[str, str | None]:
-    prefix = re.escape(parameter.name)
-    keys = _places(given, re.compile(rf"{prefix}\.([1-9][0-9]{{0,8}})\.Key"))
-    return {value: given.get(f"{parameter.name}.{place}.Value") or None for place, _, value in keys}
+def _records(parameter: Parameter, given: Mapping[str, str]) -> tuple[Mapping[str, str | None], ...]:
+    records: dict[int, dict[str, str | None]] = {}
+    for place, match, value in _places(parameter, given):
+        records.setdefault(place, dict.fromkeys(parameter.fields))[match[2]] = value or None
+    for place, record in records.items():
+        for name, required in parameter.fields.items():
+            if required and record[name] is None:
+                raise ApiError(MISSING, f" {parameter.name}.{place}.{name}")
+    return tuple(records.values())
 
 
 _READERS = {
@@ -209,7 +257,8 @@ _READERS = {
     Form.NUMBER: _number,
     Form.SWITCH: _switch,
     Form.TIME: _time,
+    Form.REGION: _text,
     Form.LIST: _list,
     Form.JSON_LIST: _json_list,
-    Form.TAGS: _tags,
+    Form.RECORDS: _records,
 }

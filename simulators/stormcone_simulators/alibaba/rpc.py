@@ -15,6 +15,7 @@ from stormcone_simulators.alibaba.errors import FAILURES, UNKNOWN_FAILURE, ApiEr
 from stormcone_simulators.alibaba.gate import Call, Gate
 from stormcone_simulators.alibaba.model import AlibabaModel
 from stormcone_simulators.alibaba.operations import OPERATIONS, Caller
+from stormcone_simulators.alibaba.site import Site
 from stormcone_simulators.http.messages import Response
 
 JSON_TYPE = "application/json;charset=utf-8"
@@ -27,34 +28,34 @@ class Api:
     Args:
         model: the rules.
         gate: who is let in.
-        region: its id.
+        site: it.
     """
 
-    def __init__(self, model: AlibabaModel, gate: Gate, region: str) -> None:
+    def __init__(self, model: AlibabaModel, gate: Gate, site: Site) -> None:
         self._model = model
         self._gate = gate
-        self._region = region
+        self._site = site
 
     def answer(self, call: Call, machine: str, now: datetime) -> Response:
         """What a call is answered."""
         try:
             document = self._carry_out(call, machine, now)
         except ApiError as error:
-            return refused(call, error, self._region)
+            return refused(call, error, self._site.region)
         return answered(call, document)
 
     def failure(self, call: Call, status: int) -> Response:
         """What a call is answered when the service fails with that status."""
         code, message = FAILURES.get(status, UNKNOWN_FAILURE)
-        return refused(call, ApiError(code, status=status, message=message), self._region)
+        return refused(call, ApiError(code, status=status, message=message), self._site.region)
 
     def _carry_out(self, call: Call, machine: str, now: datetime) -> dict[str, Any]:
         self._gate.admit(call, now)
         operation = OPERATIONS.get(call.action)
         if operation is None:
             raise ApiError("InvalidApi.NotFound")
-        given = operation.schema.read(call.parameters, self._region)
-        caller = Caller(machine=machine, region=self._region, now=now)
+        given = operation.schema.read(call.parameters, self._site.region)
+        caller = Caller(machine=machine, host=call.request.header("host") or "", site=self._site, now=now)
         try:
             return operation.call(self._model, given, caller)
         except ApiError as error:

@@ -15,11 +15,12 @@ from stormcone.recording import Trace
 from stormcone.simulators.contract import Setting, SimulatorOptions, Tls
 from stormcone_simulators.alibaba.documents import Document
 from stormcone_simulators.alibaba.gate import AccessKey, Gate
-from stormcone_simulators.alibaba.metadata import ROLE_KEY, MetadataService, Where
+from stormcone_simulators.alibaba.metadata import ROLE_KEY, MetadataService
 from stormcone_simulators.alibaba.model import AlibabaModel, AlibabaRules
 from stormcone_simulators.alibaba.notifications import Notifications, Webhook, checked_webhook
 from stormcone_simulators.alibaba.replay import AlibabaReplay
 from stormcone_simulators.alibaba.rpc import Api
+from stormcone_simulators.alibaba.site import Site
 from stormcone_simulators.alibaba.types import POSSIBLE_EVENTS
 from stormcone_simulators.alibaba.wire import AlibabaWire
 from stormcone_simulators.base import BaseSimulator
@@ -140,9 +141,11 @@ class AlibabaSimulator(BaseSimulator):
         self._alibaba = AlibabaModel(known, AlibabaRules(quota=quota, executing=executing), self._notifications.changed)
         clients = signing_clock or SystemClock()
         gate = Gate((self._key, ROLE_KEY), clients, throttle)
-        where = Where(region=region, token_required=token_required)
-        wire = AlibabaWire(Api(self._alibaba, gate, region), MetadataService(self._alibaba, where, clients))
-        super().__init__(known, self._alibaba, wire, clock=clock or SystemClock(), port=port, bind=bind, tls=tls)
+        site = Site(region=region, token_required=token_required)
+        self._protocol = AlibabaWire(Api(self._alibaba, gate, site), MetadataService(self._alibaba, site, clients))
+        super().__init__(
+            known, self._alibaba, self._protocol, clock=clock or SystemClock(), port=port, bind=bind, tls=tls
+        )
 
     @classmethod
     def from_settings(cls, options: SimulatorOptions) -> Self:
@@ -181,6 +184,10 @@ class AlibabaSimulator(BaseSimulator):
         super().close()
         if self._webhook is not None:
             self._webhook.close()
+
+    def parameters(self, request: Request, path: str) -> Mapping[str, str]:
+        """What a request says, be it in the query, in a form or in headers."""
+        return self._protocol.parameters(request, path)
 
     def facts(self) -> Mapping[str, str]:
         """What a person needs in order to use it; the keys are the simulator's own, and open nothing else."""

@@ -204,6 +204,30 @@ NEUTRAL: Mapping[tuple[Impact, Cause], str] = MappingProxyType(
 """What neutral words mean here; of one impact the first is the usual one."""
 
 
+_UNTIL_IT_BEGINS = frozenset({EventStatus.INQUIRING, EventStatus.SCHEDULED})
+_WHILE_IT_ASKS = frozenset({EventStatus.INQUIRING})
+
+ANSWERED_BY_REBOOT: Mapping[str, frozenset[EventStatus]] = MappingProxyType(
+    {"SystemMaintenance.Reboot": frozenset({EventStatus.SCHEDULED})}
+)
+"""The events that RebootInstance answers: type, and in which statuses."""
+
+ANSWERED_BY_REDEPLOY: Mapping[str, frozenset[EventStatus]] = MappingProxyType(
+    {
+        "SystemMaintenance.Reboot": _UNTIL_IT_BEGINS,
+        "SystemMaintenance.Redeploy": _UNTIL_IT_BEGINS,
+        "SystemFailure.Redeploy": _UNTIL_IT_BEGINS,
+        "SystemMaintenance.RebootAndIsolateErrorDisk": _WHILE_IT_ASKS,
+        "SystemMaintenance.RebootAndReInitErrorDisk": _WHILE_IT_ASKS,
+        "SystemMaintenance.IsolateErrorDisk": _WHILE_IT_ASKS,
+        "SystemMaintenance.ReInitErrorDisk": _WHILE_IT_ASKS,
+    }
+)
+"""The events that RedeployInstance answers.
+
+A SystemFailure.Reboot that executes is one of them for instances with local disks alone, and there are none here.
+"""
+
 POSSIBLE_EVENTS = (
     *(PossibleEvent(impact, cause) for impact, cause in NEUTRAL),
     *(

@@ -1,9 +1,10 @@
-"""Which of the cloud's two services a request is for: the API at `/`, or the metadata service at `/latest`."""
+"""Which of the cloud's two services a request is for: the API, or the metadata service."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from stormcone_simulators.alibaba.gate import Call
-from stormcone_simulators.alibaba.metadata import ROOT, MetadataService, failure
+from stormcone_simulators.alibaba.metadata import ROOT, MetadataService, failure, is_metadata
 from stormcone_simulators.alibaba.rpc import Api
 from stormcone_simulators.http.messages import Request, Response, problem
 from stormcone_simulators.machines import SimulatedMachine
@@ -23,7 +24,7 @@ class AlibabaWire:
 
     def answer(self, request: Request, path: str, machine: SimulatedMachine, now: datetime) -> Response:
         """What the cloud answers to `machine`."""
-        if _is_metadata(path):
+        if is_metadata(request, path):
             return self._metadata.answer(request, path, machine, now)
         if path.strip("/"):
             return problem(404, f"there is no {path}: the API is at /, the metadata service at {ROOT}")
@@ -31,10 +32,13 @@ class AlibabaWire:
 
     def failure(self, status: int, request: Request, path: str) -> Response:
         """What the cloud says where it fails on this request with that status."""
-        if _is_metadata(path):
+        if is_metadata(request, path):
             return failure(status)
         return self._api.failure(Call.of(request, path), status)
 
-
-def _is_metadata(path: str) -> bool:
-    return f"{path}/".startswith(f"{ROOT}/")
+    def parameters(self, request: Request, path: str) -> Mapping[str, str]:
+        """What a request says, wherever it stands: of a call of the API also what is in a form or in headers."""
+        if is_metadata(request, path):
+            return request.query
+        call = Call.of(request, path)
+        return {**call.parameters, "Action": call.action, "Version": call.version}

@@ -123,13 +123,13 @@ class FaultRule(BaseModel):
             raise ValueError("content_type goes with a body")
         return self
 
-    def wants(self, request: Request, path: str, machine: str) -> bool:
-        """Whether the rule is for this request: of `machine`, for `path`."""
+    def wants(self, request: Request, path: str, machine: str, said: Mapping[str, str]) -> bool:
+        """Whether the rule is for this request: of `machine`, for `path`, saying this."""
         return (
             (self.path is None or path.startswith(self.path))
             and (self.method is None or self.method.upper() == request.method)
             and (self.machine is None or folded(self.machine) == folded(machine))
-            and all(request.query.get(name) == value for name, value in self.query.items())
+            and all(said.get(name) == value for name, value in self.query.items())
         )
 
     def replacement(self, usual: Response) -> Response | None:
@@ -196,13 +196,13 @@ class FaultPlan:
                 for number, in_force in self._rules.items()
             ]
 
-    def take(self, request: Request, path: str, machine: str) -> FaultRule | None:
+    def take(self, request: Request, path: str, machine: str, said: Mapping[str, str]) -> FaultRule | None:
         """The rule for this request, counted as applied; None where there is none."""
         if not self._rules:
             return None
         with self._lock:
             for number, in_force in self._rules.items():
-                if in_force.rule.wants(request, path, machine):
+                if in_force.rule.wants(request, path, machine, said):
                     if in_force.left is not None:
                         in_force.left -= 1
                         if in_force.left == 0:
