@@ -38,6 +38,9 @@ from stormcone_azure.wire import (
     UNKNOWN_TYPE,
 )
 from stormcone_simulators.alibaba import types as simulated_alibaba
+from stormcone_simulators.alibaba.operations import OPERATIONS
+from stormcone_simulators.alibaba.operations.contract import OWNERS
+from stormcone_simulators.alibaba.parameters import Handling, Parameter
 from stormcone_simulators.azure.model import EVENT_TYPES as SIMULATED_TYPES
 from stormcone_simulators.control import NewEvent
 from stormcone_simulators.fidelity import sheet
@@ -185,6 +188,21 @@ def _alibaba_simulated_types() -> Table:
         for name, kind in simulated_alibaba.EVENT_TYPES.items()
     )
     return Table(("type", "impact", "cause", "begins as", "notice"), rows)
+
+
+def _alibaba_operations() -> Table:
+    def named(parameters: Iterable[Parameter], handling: Handling) -> str:
+        return ", ".join(
+            code(each.name) + (f" ({each.why})" if each.why else "")
+            for each in parameters
+            if each.handling is handling and each not in OWNERS
+        )
+
+    rows = (
+        (code(name), *(named(operation.schema.parameters, handling) for handling in Handling))
+        for name, operation in OPERATIONS.items()
+    )
+    return Table(("operation", *(handling.value for handling in Handling)), rows)
 
 
 def _long_span(length: timedelta) -> str:
@@ -366,6 +384,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "alibaba-settings": _settings(alibaba_settings.SETTINGS),
     "alibaba-simulator-settings": _simulator_settings("alibaba"),
     "alibaba-simulated-types": _alibaba_simulated_types,
+    "alibaba-operations": _alibaba_operations,
     "alibaba-fidelity": _fidelity("alibaba"),
     "azure-fidelity": _fidelity("azure"),
     "provider-suite": _suite("ProviderSuite"),

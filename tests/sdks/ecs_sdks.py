@@ -137,9 +137,39 @@ def filled(model: Any) -> Any:
     if not hasattr(model, "to_map"):
         return {str: "x", bool: True, int: 1, float: 1.0}[model]
     made = model()
-    for name, kind in typing.get_type_hints(model.__init__, vars(sys.modules[model.__module__])).items():
+    for name, kind in hints_of(model).items():
         setattr(made, name, filled(kind))
     return made
+
+
+def hints_of(model: Any) -> Mapping[str, Any]:
+    """The types of a model's attributes."""
+    hints = typing.get_type_hints(model.__init__, vars(sys.modules[model.__module__]))
+    return {name: kind for name, kind in hints.items() if name != "return"}
+
+
+def names_of(model: Any) -> Mapping[str, str]:
+    """What a model's attributes are called in a document."""
+    names = {}
+    for name, kind in hints_of(model).items():
+        only = model()
+        setattr(only, name, filled(kind))
+        (names[name],) = (key for key, value in only.to_map().items() if value)
+    return names
+
+
+def misfits(kind: Any, value: Any, path: str = "") -> list[str]:
+    """Where a document does not fit a model: names that it does not know, and values of other types."""
+    if typing.get_origin(kind) is list:
+        (inner,) = typing.get_args(kind)
+        return [each for entry in value for each in misfits(inner, entry, path)] if isinstance(value, list) else [path]
+    if not hasattr(kind, "to_map"):
+        return [] if type(value) is kind else [path]
+    known = {key: hints_of(kind)[name] for name, key in names_of(kind).items()}
+    unknown = [f"{path}.{key}" for key in value if key not in known]
+    return unknown + [
+        each for key in value if key in known for each in misfits(known[key], value[key], f"{path}.{key}")
+    ]
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -109,7 +109,9 @@ class TestRefusals:
             ),
             ("DescribeInstanceMaintenanceAttributes", {"RegionId": None}, 400, "MissingParameter"),
             ("DescribeInstanceMaintenanceAttributes", {"InstanceId": ["i-x"]}, 404, "InvalidInstanceId.NotFound"),
-            ("RedeployInstance", {"InstanceId": "i-aaa"}, 404, "InvalidApi.NotFound"),
+            ("RebootInstance", {"InstanceId": "i-aaa", "RegionId": "cn-nowhere"}, 404, "InvalidRegionId.NotFound"),
+            ("AcceptInquiredSystemEvent", {"EventId": "e-x", "Choice": "Reject"}, 400, "InvalidParameter"),
+            ("DeleteInstance", {"InstanceId": "i-aaa"}, 404, "InvalidApi.NotFound"),
         ],
     )
     def test_a_bad_call_is_refused_with_the_documented_status_and_code(self, ecs, action, parameters, status, code):
@@ -156,6 +158,20 @@ class TestFailures:
         alibaba.faults.add(status=status, query={"Action": "DescribeInstances"})
         assert ecs.refused("DescribeInstances") == (status, code)
         assert ecs.ask("DescribeInstancesFullStatus").status == 200
+
+    @pytest.mark.parametrize("place", ["query", "form", "header"])
+    def test_it_is_told_by_the_operation_wherever_that_stands(self, alibaba, ecs, asking, place):
+        alibaba.faults.add(status=503, query={"Action": "DescribeInstances"})
+        signed = ecs.signed("DescribeInstances", {}, method="POST")
+        if place == "header":
+            named = {"x-acs-action": signed.pop("Action"), "x-acs-version": signed.pop("Version")}
+            answer = asking(alibaba.url, "POST", "/", headers=named)
+        elif place == "form":
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            answer = asking(alibaba.url, "POST", "/", body=urlencode(signed).encode(), headers=form)
+        else:
+            answer = asking(alibaba.url, "POST", f"/?{urlencode(signed)}")
+        assert answer.status == 503
 
     def test_it_is_xml_where_the_client_wants_xml(self, alibaba, ecs):
         alibaba.faults.add(status=503)

@@ -15,7 +15,9 @@ from stormcone.simulators.contract import SimulatorOptions
 from stormcone_simulators.alibaba import AlibabaSimulator
 from stormcone_simulators.alibaba.documents import CODES, PUBLIC_CODES
 from stormcone_simulators.alibaba.errors import ApiError
+from stormcone_simulators.alibaba.instances import InstanceStatus, StoppedMode
 from stormcone_simulators.alibaba.model import Query
+from stormcone_simulators.alibaba.power import Power
 from stormcone_simulators.alibaba.types import EVENT_TYPES, FINISHED, NEUTRAL, SPOT_RELEASE, EventStatus
 from stormcone_simulators.scenarios.format import scenario_names
 
@@ -96,41 +98,6 @@ class TestSimulatedEvents:
         clock.advance(HOUR)
         (instance,) = ecs.call("DescribeInstances", InstanceIds='["i-aaa"]')["Instances"]["Instance"]
         assert instance["Status"] == "Running"
-
-
-class TestReboot:
-    def test_it_avoids_a_restart_that_is_scheduled_and_nothing_else(self, alibaba, ecs):
-        ecs.create("SystemMaintenance.Reboot", START + HOUR, "i-aaa", "i-bbb")
-        ecs.create("SystemMaintenance.Stop", START + HOUR, "i-aaa")
-        ecs.create("SystemFailure.Reboot", START + HOUR, "i-aaa")
-        ecs.call("RebootInstance", InstanceId="i-aaa")
-        assert ecs.statuses() == ["Avoided", "Scheduled", "Scheduled", "Executing"]
-        assert [event["EventCycleStatus"]["Code"] for event in ecs.history(InstanceId="i-aaa")][-1] == 8
-        assert alibaba.events()[0]["approved_by"] == []
-
-    def test_it_avoids_one_of_the_clouds_own_too(self, alibaba, ecs):
-        alibaba.schedule("reboot", resources=["i-aaa"], native_type="SystemMaintenance.Reboot:Scheduled")
-        ecs.call("RebootInstance", InstanceId="i-aaa")
-        assert ecs.statuses() == ["Avoided"]
-
-    def test_it_comes_too_late_once_the_event_executes(self, ecs, clock):
-        ecs.create("SystemMaintenance.Reboot", START + HOUR, "i-aaa")
-        clock.advance(HOUR)
-        ecs.call("RebootInstance", InstanceId="i-aaa")
-        assert ecs.statuses() == ["Executing"]
-
-    def test_an_instance_that_is_starting_is_not_restarted(self, ecs, clock):
-        ecs.call("RebootInstance", InstanceId="i-aaa", ForceStop="true")
-        assert ecs.refused("RebootInstance", InstanceId="i-aaa") == (403, "IncorrectInstanceStatus")
-        first = ecs.call("DescribeInstances")["Instances"]["Instance"][0]
-        assert first["Status"] == "Starting"
-        clock.advance(30)
-        ecs.call("RebootInstance", InstanceId="i-aaa")
-
-    def test_a_dry_run_changes_nothing(self, ecs):
-        ecs.create("SystemMaintenance.Reboot", START + HOUR, "i-aaa")
-        ecs.refused("RebootInstance", InstanceId="i-aaa", DryRun="True")
-        assert ecs.statuses() == ["Scheduled"]
 
 
 class TestTheCloudsOwnEvents:
@@ -376,6 +343,9 @@ class TestSettings:
             AlibabaSimulator.from_options(SimulatorOptions(settings=given))
 
 
+POWER = ("start", "stop", "reboot", "redeploy")
+
+
 class Lives(RuleBasedStateMachine):
     """Whatever is done to events, in any order: they move only forward, and each end is final."""
 
@@ -426,9 +396,16 @@ class Lives(RuleBasedStateMachine):
     def accept(self, event):
         self.attempt(self.model.accept, event, "i-aaa")
 
-    @rule(instance=st.sampled_from(["i-aaa", "i-bbb"]))
-    def reboot(self, instance):
-        self.attempt(self.model.reboot, instance, dry_run=False)
+    @rule(instance=st.sampled_from(["i-aaa", "i-bbb"]), forced=st.booleans(), operation=st.sampled_from(POWER))
+    def use(self, instance, forced, operation):
+        more = {"forced": forced} if operation in {"stop", "reboot", "redeploy"} else {}
+        more |= {"dry_run": False} if operation != "redeploy" else {}
+        more |= {"mode": StoppedMode.KEEP_CHARGING} if operation == "stop" else {}
+        self.attempt(getattr(Power(self.model), operation), instance, **more)
+
+    @rule(event=events, ahead=st.integers(-10, 7200))
+    def put_off(self, event, ahead):
+        self.attempt(self.model.move, event, "i-aaa", self.clock.now() + timedelta(seconds=ahead))
 
     @rule(event=events, ahead=st.integers(0, 7200))
     def move(self, event, ahead):
@@ -455,6 +432,12 @@ class Lives(RuleBasedStateMachine):
             if event.simulated:
                 assert EventStatus.INQUIRING not in course
                 assert EventStatus.FAILED not in course
+
+    @invariant()
+    def each_instance_settles_by_itself(self):
+        for name in ("i-aaa", "i-bbb"):
+            later = self.model.instances.status(name, self.clock.now() + timedelta(minutes=1))
+            assert later in {InstanceStatus.RUNNING, InstanceStatus.STOPPED}
 
     @invariant()
     def nothing_is_listed_twice(self):

@@ -35,7 +35,17 @@ class TestValues:
             ("/latest/meta-data/region-id", b"cn-hangzhou"),
             ("/latest/meta-data/zone-id", b"cn-hangzhou-h"),
             ("/latest/meta-data/owner-account-id", b"1234567890123456"),
-            ("/latest/meta-data/", b"instance-id\nregion-id\nzone-id\nowner-account-id\ninstance/\nram/"),
+            ("/2016-01-01/meta-data/instance-id", b"i-bbb"),
+            ("/latest/meta-data/hostname", b"i-bbb"),
+            ("/latest/meta-data/instance/instance-type", b"ecs.g6.large"),
+            ("/latest/meta-data/private-ipv4", b"10.0.0.11"),
+            ("/latest/meta-data/mac", b"00:16:3e:00:00:0b"),
+            ("/latest/meta-data/network/interfaces/macs/", b"00:16:3e:00:00:0b/"),
+            ("/latest/meta-data/network/interfaces/macs/00:16:3e:00:00:0b/netmask", b"255.255.0.0"),
+            ("/latest/meta-data/network/interfaces/macs/00:16:3e:00:00:0b/private-ipv4s", b'["10.0.0.11"]'),
+            ("/", b"2016-01-01/\nlatest/"),
+            ("/latest", b"dynamic/\nmaintenance/\nmeta-data/"),
+            ("/latest/", b"dynamic/\nmaintenance/\nmeta-data/"),
             ("/latest/maintenance/active-system-events", b"None"),
             (ROLE, b"stormcone"),
         ],
@@ -52,7 +62,46 @@ class TestValues:
         simulator = alibabas(region="cn-beijing")
         assert asking(simulator.url, "GET", "/latest/meta-data/region-id").body == b"cn-beijing"
 
-    @pytest.mark.parametrize("path", ["/latest", "/latest/nothing", "/latest/meta-data/nothing", "/latest/user-data"])
+    def test_its_identity_is_a_document(self, get):
+        document = get("/latest/dynamic/instance-identity/document").json
+        assert document == {
+            "zone-id": "cn-hangzhou-h",
+            "serial-number": document["serial-number"],
+            "instance-id": "i-bbb",
+            "region-id": "cn-hangzhou",
+            "private-ipv4": "10.0.0.11",
+            "owner-account-id": "1234567890123456",
+            "mac": "00:16:3e:00:00:0b",
+            "image-id": "aliyun_3_x64_20G_alibase_20240528.vhd",
+            "instance-type": "ecs.g6.large",
+        }
+
+    def test_it_says_what_the_api_says_of_the_instance(self, get, ecs):
+        (item,) = ecs.call("DescribeInstances", InstanceIds='["i-bbb"]')["Instances"]["Instance"]
+        said = get("/latest/dynamic/instance-identity/document").json
+        network = item["VpcAttributes"]
+        assert said["private-ipv4"] == network["PrivateIpAddress"]["IpAddress"][0]
+        assert said["mac"] == item["NetworkInterfaces"]["NetworkInterface"][0]["MacAddress"]
+        assert said["serial-number"] == item["SerialNumber"]
+        assert said["image-id"] == item["ImageId"]
+        assert get("/latest/meta-data/vswitch-id").body.decode() == network["VSwitchId"]
+
+    def test_whatever_a_listing_names_answers(self, alibaba, get):
+        alibaba.schedule("terminate", cause="preemption", resources=["i-bbb"])
+        waiting, leaves = ["/"], []
+        while waiting:
+            folder = waiting.pop()
+            for name in get(folder).body.decode().splitlines():
+                (waiting if name.endswith("/") else leaves).append(folder + name)
+        assert all(get(path).status == 200 and get(path).body for path in leaves)
+        dated = {path.removeprefix("/2016-01-01") for path in leaves if path.startswith("/2016")}
+        assert dated == {path.removeprefix("/latest") for path in leaves if path.startswith("/latest")}
+        assert "/meta-data/instance/spot/termination-time" in dated
+        assert len(dated) > 35
+
+    @pytest.mark.parametrize(
+        "path", ["/latest/nothing", "/latest/meta-data/nothing", "/latest/user-data", "/2009-04-04/meta-data/"]
+    )
     def test_there_is_nothing_else(self, get, path):
         assert get(path).status == 404
 

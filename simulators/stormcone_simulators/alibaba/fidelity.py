@@ -14,6 +14,40 @@ SHEET: Sheet = (
     ),
     Feature(
         Fidelity.DOES,
+        "Every parameter that the vendor's SDKs can send is honoured, refused by its name, or without effect there "
+        "too; one that no table has is refused, which the service may not do",
+        "the SDKs' own request classes",
+        (
+            "test_alibaba_parameters.py::TestTheTables::test_name_all_that_the_sdks_can_send_and_nothing_else",
+            "test_alibaba_parameters.py::TestTheWalk::test_what_is_honoured_makes_a_difference",
+            "test_alibaba_parameters.py::TestTheWalk::test_what_is_refused_is_named_with_the_reason",
+            "test_alibaba_parameters.py::TestTheWalk::test_what_is_legacy_makes_no_difference",
+            "test_alibaba_parameters.py::TestWhatNoTableNames::test_is_refused_by_its_name",
+        ),
+    ),
+    Feature(
+        Fidelity.DOES,
+        "Instances and disks with their documented fields and filters, pages and tokens; what they are made of is "
+        "invented",
+        "Alibaba Cloud's documentation and the newer SDK's models",
+        (
+            "test_alibaba_instances.py::TestDescriptions::test_fit_the_newer_sdks_model",
+            "test_alibaba_instances.py::TestDescriptions::test_have_all_fields_but_those_of_previews",
+            "test_alibaba_instances.py::TestFilters::test_all_of_them_together_leave_what_fits",
+            "test_alibaba_instances.py::TestPages::test_tokens_lead_through_all_once_whatever_is_added_meanwhile",
+        ),
+    ),
+    Feature(
+        Fidelity.DOES,
+        "Instances are started, stopped, restarted and redeployed, through the documented statuses",
+        "Alibaba Cloud's documentation",
+        (
+            "test_alibaba_instances.py::TestCourses::test_of_an_instance_that_runs",
+            "test_alibaba_instances.py::TestCourses::test_what_does_not_fit_the_status_is_refused",
+        ),
+    ),
+    Feature(
+        Fidelity.DOES,
         "A simulated maintenance is Scheduled, Executing at its time, then Executed; a failure is Executing at once",
         "Alibaba Cloud's documentation",
         (
@@ -34,7 +68,17 @@ SHEET: Sheet = (
         Fidelity.DOES,
         "RebootInstance avoids a scheduled SystemMaintenance.Reboot",
         "Alibaba Cloud's documentation",
-        ("test_alibaba_lifecycle.py::TestReboot::test_it_avoids_a_restart_that_is_scheduled_and_nothing_else",),
+        ("test_alibaba_instances.py::TestReboot::test_it_avoids_a_restart_that_is_scheduled_and_nothing_else",),
+    ),
+    Feature(
+        Fidelity.DOES,
+        "RedeployInstance answers the documented events, and is refused where there are none, or a simulated one",
+        "Alibaba Cloud's documentation",
+        (
+            "test_alibaba_instances.py::TestRedeploy::test_it_answers_an_event_of_the_cloud_that_has_not_begun",
+            "test_alibaba_instances.py::TestRedeploy::test_it_is_refused_while_there_is_a_simulated_event",
+            "test_alibaba_instances.py::TestRedeploy::test_it_is_refused_where_there_is_no_event_that_it_answers",
+        ),
     ),
     Feature(
         Fidelity.DOES,
@@ -91,9 +135,12 @@ SHEET: Sheet = (
     ),
     Feature(
         Fidelity.DOES,
-        "Metadata with and without a token, and the credentials of an instance role",
+        "Metadata under `latest` and 2016-01-01, with and without a token: the documented items, the identity "
+        "document, and the credentials of an instance role",
         "Alibaba Cloud's documentation",
         (
+            "test_alibaba_metadata.py::TestValues::test_its_identity_is_a_document",
+            "test_alibaba_metadata.py::TestValues::test_whatever_a_listing_names_answers",
             "test_alibaba_metadata.py::TestTokens::test_a_token_is_good_for_its_machine_until_it_expires",
             "test_alibaba_metadata.py::TestRole::test_its_credentials_are_good_for_the_api",
         ),
@@ -120,6 +167,21 @@ SHEET: Sheet = (
     ),
     Feature(
         Fidelity.DOES_NOT,
+        "The other operations of ECS, and DescribeTasks for the task of a redeployment: `InvalidApi.NotFound`",
+        "by design",
+    ),
+    Feature(
+        Fidelity.DOES_NOT,
+        "More than one region, zone, network and disk of an instance; public addresses",
+        "by design",
+    ),
+    Feature(
+        Fidelity.DOES_NOT,
+        "In the metadata: the identity's signature, which only the vendor can make; user data; public keys",
+        "by design",
+    ),
+    Feature(
+        Fidelity.DOES_NOT,
         "Disk events, which cannot be simulated on the real service either",
         "Alibaba Cloud's documentation",
     ),
@@ -137,6 +199,21 @@ SHEET: Sheet = (
         Fidelity.UNVERIFIED,
         "1,000 simulated events may be active at once; a setting changes that",
         "the number is not published",
+    ),
+    Feature(
+        Fidelity.UNVERIFIED,
+        "An instance takes 10 s to stop, 2 s by force, and 20 s to start",
+        "no source",
+    ),
+    Feature(
+        Fidelity.UNVERIFIED,
+        "ModifySystemEventAttribute moves what is Scheduled, simulated or not, and refuses the rest",
+        "its parameters alone are public",
+    ),
+    Feature(
+        Fidelity.UNVERIFIED,
+        "Only MetadataOptions and Placement can be asked for as additional attributes",
+        "what the others add is not documented",
     ),
     Feature(
         Fidelity.UNVERIFIED,
