@@ -12,6 +12,7 @@ from uuid import NAMESPACE_DNS, uuid5
 from stormcone.clouds.exchange import Exchange
 from stormcone.clouds.trace import TraceRules
 from stormcone.model import Machine, MaintenanceEvent
+from stormcone.text import folded
 from stormcone_azure.wire import CURRENT_VERSION, approval
 
 ENDPOINT = "http://169.254.169.254"
@@ -83,7 +84,7 @@ class AzureTrace:
             "location": machine.region,
             "name": machine.name,
             "subscriptionId": machine.account,
-            "vmId": machine.id or str(uuid5(NAMESPACE_DNS, machine.name.casefold())),
+            "vmId": machine.id or str(uuid5(NAMESPACE_DNS, folded(machine.name))),
             "zone": machine.zone,
         }
         yield _exchange("GET", COMPUTE_PATH, at, body=json.dumps(fields).encode())

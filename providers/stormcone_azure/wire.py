@@ -319,5 +319,5 @@ def _oddities(event: MaintenanceEvent) -> Iterator[str]:
 def _inferred_id(native: ScheduledEvent, names: list[str]) -> str:
     """An id from what stays the same as long as the event lasts: not its status, nor its time, which is blank then."""
     lasting = [native.event_type, native.event_source, *sorted(names)]
-    digest = hashlib.sha256(json.dumps(lasting).casefold().encode()).hexdigest()
+    digest = hashlib.sha256(folded(json.dumps(lasting)).encode()).hexdigest()
     return f"inferred-{digest[:32]}"

@@ -33,6 +33,13 @@ class TestAPseudonym:
         lower, upper = anonymiser.name("web-zero"), anonymiser.name("WEB-ZERO")
         assert (lower.upper(), upper.isupper()) == (upper, True)
 
+    @pytest.mark.parametrize(
+        ("name", "other"), [("straße", "strasse"), ("\u212a1", "k1"), ("\u017f1", "s1"), ("\ufb011", "fi1")]
+    )
+    def test_is_another_one_where_more_than_the_case_of_ascii_letters_differs(self, anonymiser, name, other):
+        assert anonymiser.name(name) != anonymiser.name(other)
+        assert name not in anonymiser.text(f"the host of {name} is serviced")
+
     def test_of_a_guid_is_a_guid_in_its_case(self, anonymiser):
         upper = anonymiser.name("C7061BAC-AFDC-4513-B24B-AA5F13A16123")
         assert GUID.fullmatch(upper)

@@ -20,6 +20,7 @@ from stormcone.clouds.exchange import Exchange
 from stormcone.clouds.trace import TraceRules
 from stormcone.recording.secrets import WITHHELD
 from stormcone.recording.times import is_time
+from stormcone.text import folded
 
 _GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _MAC = r"(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}"
@@ -44,9 +45,9 @@ class Anonymiser:
 
     def __init__(self, rules: TraceRules, salt: bytes | None = None) -> None:
         self._salt = salt or secrets.token_bytes(32)
-        self._plain = {name.casefold() for name in rules.plain_fields}
-        self._texts = {name.casefold() for name in rules.text_fields}
-        self._words = ("localhost", *(word.casefold() for word in rules.plain_words))
+        self._plain = {folded(name) for name in rules.plain_fields}
+        self._texts = {folded(name) for name in rules.text_fields}
+        self._words = ("localhost", *(folded(word) for word in rules.plain_words))
         self._known: set[str] = set()
         self._search: re.Pattern[str] | None = None
 
@@ -128,14 +129,14 @@ class Anonymiser:
             return {key: self._value(key, item) for key, item in value.items()}
         if isinstance(value, list):
             return [self._value(name, item) for item in value]
-        if name.casefold() in self._plain or value is None or isinstance(value, bool | float):
+        if folded(name) in self._plain or value is None or isinstance(value, bool | float):
             return value
         if isinstance(value, int):
             return int(self.name(str(value))) if value >= 0 else value
-        return self.text(value) if name.casefold() in self._texts else self.name(value)
+        return self.text(value) if folded(name) in self._texts else self.name(value)
 
     def _is_plain(self, value: str) -> bool:
-        return any(fnmatchcase(value.casefold(), word) for word in self._words)
+        return any(fnmatchcase(folded(value), word) for word in self._words)
 
     def _shaped(self, value: str) -> str:
         """A GUID, a MAC or an IP address; what only looks like an address, or is nobody's, stays."""
@@ -171,13 +172,13 @@ class Anonymiser:
         return str(smallest + int(self._digest(value), 16) % (9 * smallest))
 
     def _remember(self, value: str, pseudonym: str) -> str:
-        if value.casefold() not in self._known:
-            self._known.add(value.casefold())
+        if folded(value) not in self._known:
+            self._known.add(folded(value))
             self._search = None
         return pseudonym.upper() if value.isupper() else pseudonym
 
     def _digest(self, value: str) -> str:
-        return hmac.new(self._salt, value.casefold().encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+        return hmac.new(self._salt, folded(value).encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 _GUID_PARTS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
@@ -192,4 +193,4 @@ def _base36(number: int, length: int) -> str:
 
 
 def _without_marks(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name.casefold() not in _OPAQUE_HEADERS}
+    return {name: value for name, value in headers.items() if folded(name) not in _OPAQUE_HEADERS}
