@@ -2,8 +2,10 @@
 
 from itertools import permutations
 
+import pytest
+
 from stormcone.clouds.payload import read_json, repeats
-from stormcone.clouds.sightings import TOLD, Sightings
+from stormcone.clouds.sightings import TOLD, Sightings, unnamed
 from stormcone.model import Approval, Phase
 
 
@@ -39,6 +41,16 @@ class TestAnEventThatIsListedTwice:
         for order in permutations([event(), event(approval="none", withheld="it names no machine")]):
             (one,) = listed(*order).events
             assert (one.approval, one.withheld) == (Approval.NONE, "it names no machine")
+
+
+class TestTheMachinesOfAnEvent:
+    @pytest.mark.parametrize("blank", ["", "  ", "\t\n", "\u00a0"])
+    def test_are_not_all_known_where_a_name_is_blank(self, event, blank):
+        assert unnamed(event(resources=("web-0", blank))) == "one of its resources has no name"
+        assert unnamed(event(resources=(blank,)))
+
+    def test_are_known_where_each_has_a_name(self, event):
+        assert not unnamed(event(resources=("web-0", "db-0")))
 
 
 class TestProblems:

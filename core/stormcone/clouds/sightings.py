@@ -89,4 +89,6 @@ def unnamed(event: MaintenanceEvent, unread: Iterable[object] = ()) -> str:
     """
     if number := len(tuple(unread)):
         return f"{number} of its resources cannot be read"
+    if not all(name.strip() for name in event.resources):
+        return "one of its resources has no name"
     return "" if event.resources else "it names no machine"
