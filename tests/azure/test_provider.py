@@ -37,6 +37,17 @@ class TestThePlugin:
         assert azure.outcomes(["C7061BAC"]) == {}
 
 
+class TestAnAnswerThatComesAgain:
+    def test_is_not_read_again_while_it_is_the_same_to_the_letter(self, azure, scripted, document, entry, monkeypatch):
+        read = []
+        usual = provider_module.read_document
+        monkeypatch.setattr(provider_module, "read_document", lambda *given: read.append(given) or usual(*given))
+        for body in (document(entry()), document(entry()), document(), document(entry())):
+            scripted.answer(200, body)
+        assert [len(azure.poll().events) for _ in range(4)] == [1, 1, 0, 1]
+        assert len(read) == 3
+
+
 class TestOptions:
     def test_reach_the_provider(self, scripted, clock, document, compute):
         scripted.answer(200, document()).answer(200, compute())

@@ -4,6 +4,7 @@ import pytest
 
 from stormcone.handlers import Stage
 from stormcone.model import Approval, EventKey, Observation, Origin, Phase
+from stormcone.rules import identity
 
 ROUND = (Stage.PREPARE, Stage.RECOVER)
 
@@ -103,3 +104,13 @@ class TestAnEventThatIsFirstSeenWithoutItsId:
         spoil(None)
         world.step(seconds=1)
         assert sorted(world.calls) == ["lb.prepare", "lb.prepare", "lb.recover"]
+
+
+def test_thousands_of_other_events_are_not_compared_with_one_another(event, monkeypatch):
+    compared = []
+    monkeypatch.setattr(identity, "_may_be", lambda *pair: compared.append(pair))
+    before = {event(id=f"A-{number}").key: event(id=f"A-{number}") for number in range(2000)}
+    now = [event(id=f"B-{number}") for number in range(2000)]
+    unnamed = [without_id(event(), id=f"inferred-{number}", resources=(f"m{number}",)) for number in range(2000)]
+    assert len(identity.recognized(before, before, [*now, *unnamed])) == 4000
+    assert not compared

@@ -1,13 +1,18 @@
 """What the loop keeps in memory is what the journal has, and spares it reading and asking twice."""
 
+from contextlib import contextmanager
+
 from stormcone import JournalError
+from stormcone.agent import engine
 from stormcone.agent.unfinished import Unfinished
 from stormcone.handlers import Stage
 
 
 def works(world):
-    engine = world.agent._engine
-    return [*engine._unfinished], [*Unfinished(world.journal, engine.machine)]
+    ours = world.agent._engine
+    kept, read = ours._unfinished, Unfinished(world.journal, ours.machine)
+    assert dict(kept.going_on()) == dict(read.going_on())
+    return [*kept], [*read]
 
 
 class TestMemory:
@@ -47,6 +52,37 @@ class TestMemory:
         world.step(seconds=1)
         kept, read = works(world)
         assert kept == read != []
+        assert world.calls == ["lb.prepare"]
+
+
+class TestTheSameAnswer:
+    def test_is_looked_into_once(self, world, monkeypatch):
+        looked = []
+        usual = engine.advance
+        monkeypatch.setattr(engine, "advance", lambda *given: looked.append(given) or usual(*given))
+        world.handler("lb")
+        world.cloud.announce()
+        for _ in range(3):
+            world.step(seconds=1)
+        world.cloud.forget()
+        world.step(seconds=1)
+        assert len(looked) == 2
+        assert world.calls == ["lb.prepare", "lb.recover"]
+
+    def test_is_looked_into_again_where_it_could_not_be_written_down(self, world, monkeypatch):
+        world.handler("lb", [Stage.PREPARE])
+        world.cloud.announce()
+        usual = world.journal.transaction
+
+        @contextmanager
+        def full():
+            raise JournalError("the disk is full")
+            yield
+
+        monkeypatch.setattr(world.journal, "transaction", full)
+        world.step()
+        monkeypatch.setattr(world.journal, "transaction", usual)
+        world.step(seconds=1)
         assert world.calls == ["lb.prepare"]
 
 

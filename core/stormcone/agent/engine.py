@@ -16,7 +16,7 @@ from stormcone.journal import ApprovalRecord, Episode, JournalStore
 from stormcone.model import Approval, EventKey, Machine, Observation, Phase
 from stormcone.rules.approval import ApprovalAnswer, Decision, Facts, decide
 from stormcone.rules.lifecycle import Change, ChangeKind, Verdicts, advance
-from stormcone.rules.runs import Attempt, Run, RunState, Settled, backoff, may_begin, outdated, plan, settle
+from stormcone.rules.runs import Attempt, Run, Settled, backoff, may_begin, outdated, plan, settle
 from stormcone.text import one_line, printable
 
 
@@ -94,6 +94,7 @@ class Engine:
         self.machine = machine
         self._journal = journal
         self._unfinished = Unfinished(journal, machine)
+        self._seen: Observation | None = None
 
     def going_on(self) -> dict[EventKey, str]:
         """The events that have not ended, with their ids as the cloud spells them."""
@@ -115,7 +116,9 @@ class Engine:
         verdicts: Verdicts | None = None,
     ) -> tuple[Change, ...]:
         """Record what an observation means, with the runs that it makes, in one transaction."""
-        episodes = self._unfinished.going_on()
+        if observation == self._seen and not verdicts:
+            return ()  # as at the last look, and what is to be concluded from that has been
+        episodes = dict(self._unfinished.going_on())
         others = [event.key for event in observation.events if event.key not in episodes]
         episodes |= {episode.event.key: episode for episode in self._journal.latest(self.machine, others)}
         known = {key: episode.known() for key, episode in episodes.items()}
@@ -124,12 +127,13 @@ class Engine:
             with self._journal.transaction():
                 for change in changes:
                     self._record(change, now)
+        self._seen = observation
         return changes
 
     def resume(self, now: Instant) -> None:
         """Let handlers that the app did not have in its last life take part in the events that go on."""
         with self._journal.transaction():
-            for episode in self._unfinished.going_on().values():
+            for episode in tuple(self._unfinished.going_on().values()):
                 kind = ChangeKind.REVISED if episode.event.phase is Phase.SCHEDULED else ChangeKind.STARTED
                 change = Change(kind=kind, event=episode.event, before=episode.event, episode=episode.number)
                 self._plan(change, episode, now)
@@ -169,7 +173,7 @@ class Engine:
         for work in self._unfinished:
             if most is not None and len(begun) >= most:
                 break
-            if work.episode.id in held or any(run.state is RunState.RUNNING for run in work.runs):
+            if not work.waiting or work.episode.id in held:
                 continue
             late, due = self._due(work, now, confirmed=confirmed)
             dropped += late
@@ -188,7 +192,7 @@ class Engine:
     ) -> tuple[list[tuple[Run, str]], tuple[Run, Handler] | None]:
         """Of an event the runs that come to nothing, with the reason, and the one that is to begin."""
         dropped: list[tuple[Run, str]] = []
-        for run in work.runs:
+        for run in work.waiting:
             if not may_begin(run, now):
                 continue
             handler = self.app.handler(run.handler)
@@ -236,7 +240,9 @@ class Engine:
             if most is not None and sent >= most:
                 break
             episode = work.episode
-            if episode.event.phase is not Phase.SCHEDULED or episode.id in in_flight or not _may_ask(work, now):
+            if work.answered or episode.event.phase is not Phase.SCHEDULED or episode.id in in_flight:
+                continue
+            if not _may_ask(work, now):
                 continue
             decision = self._decide(work, now)
             send = ask and decision.answer is ApprovalAnswer.YES
@@ -298,11 +304,10 @@ def _may_ask(work: Work, now: Instant) -> bool:
 
     What waits for consent waits without a limit, whatever its time says.
     """
-    earlier = work.approvals
-    if not earlier:
+    if not work.approvals:
         return True
-    last = earlier[-1]
-    if any(approval.accepted for approval in earlier) or last.final:
+    last = work.approvals[-1]
+    if work.answered:
         return False
     event = work.episode.event
     if event.not_before is not None and now.date >= event.not_before and event.approval is not Approval.CONSENT:

@@ -204,7 +204,7 @@ class Agent:
                 busy = self._approve(self._engine) or busy
                 if self._steady.stepped:
                     self.journal.save_clock(self._steady.record())
-                self._going_on = self._engine.going_on()
+                self._tell_poller(self._engine)
                 self._forget()
         except JournalDamaged:
             raise
@@ -287,12 +287,17 @@ class Agent:
         engine.resume(self._steady.now())
         self._leftovers = Leftovers(self._book, self.journal, engine.runs())
         self._engine = engine
-        self._going_on = self._engine.going_on()
-        if self._going_on and self.provider.capabilities.reports_outcome:
+        self._tell_poller(engine)
+        if self._going_on:
             self._poller.soon()  # the first poll could not ask how these have ended
         resumed = f"; {cut_off} unfinished run(s) of the last life go on" if cut_off else ""
         self._reporter.tell(NoticeKind.IDENTIFIED, f"watching {machine.name} on {machine.provider}{resumed}")
         self._reporter.complain("name", notices.disputed(machine))
+
+    def _tell_poller(self, engine: Engine) -> None:
+        """Tell the poller which events go on, where it can ask how they have ended."""
+        if self.provider.capabilities.reports_outcome:
+            self._going_on = engine.going_on()
 
     def _observed(self, engine: Engine, observation: Observation, verdicts: Verdicts | None) -> None:
         instant = self._steady.now()

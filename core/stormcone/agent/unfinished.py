@@ -4,13 +4,15 @@ The journal stays the truth: whatever is written there is read back from there b
 the agent that holds the journal writes it. So memory is as true as the disk, also after a write that failed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 
 from stormcone.journal import ApprovalRecord, Episode, JournalStore
 from stormcone.model import EventKey, Machine
-from stormcone.rules.runs import Run
+from stormcone.rules.runs import Run, RunState
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,18 @@ class Work:
         """Whether nothing is left to do."""
         return self.episode.ended is not None and all(run.state.over for run in self.runs)
 
+    @cached_property
+    def waiting(self) -> tuple[Run, ...]:
+        """The runs of which the next may begin when its time comes; none while one is running."""
+        if any(run.state is RunState.RUNNING for run in self.runs):
+            return ()
+        return tuple(run for run in self.runs if run.state is RunState.PENDING)
+
+    @cached_property
+    def answered(self) -> bool:
+        """Whether the cloud has taken an approval, or refused it for good: it is not asked again."""
+        return any(approval.accepted or approval.final for approval in self.approvals)
+
 
 class Unfinished:
     """One machine's unfinished events, oldest first, as the journal has them.
@@ -47,8 +61,10 @@ class Unfinished:
         self._journal = journal
         self._changed: set[int] = set()
         self._touched: set[int] = set()
-        self._going_on: dict[EventKey, Episode] | None = None
-        self._works = {episode.id: self._read(episode) for episode in journal.unfinished(machine)}
+        self._going_on: dict[EventKey, Episode] = {}
+        self._works: dict[int, Work] = {}
+        for episode in journal.unfinished(machine):
+            self._put(episode.id, self._read(episode))
 
     def changed(self, episode: int) -> None:
         """The episode of that number is about to be written, or has been: it is read again before the next look."""
@@ -74,28 +90,34 @@ class Unfinished:
         self._read_changed()
         return self._works.get(episode)
 
-    def going_on(self) -> dict[EventKey, Episode]:
-        """The events that have not ended."""
+    def going_on(self) -> Mapping[EventKey, Episode]:
+        """The events that have not ended; a view, which changes with them."""
         self._read_changed()
-        if self._going_on is None:
-            works = self._works.values()
-            self._going_on = {work.episode.event.key: work.episode for work in works if work.episode.ended is None}
-        return dict(self._going_on)
+        return MappingProxyType(self._going_on)
 
     def _read_changed(self) -> None:
-        while self._changed:
-            self._going_on = None
-            number = min(self._changed)
+        for number in sorted(self._changed):
             try:
-                work = self._read(self._journal.episode(number))
+                work: Work | None = self._read(self._journal.episode(number))
             except KeyError:  # its transaction was undone
-                self._works.pop(number, None)
-            else:
-                if work.finished:
-                    self._works.pop(number, None)
-                else:
-                    self._works[number] = work
+                work = None
+            self._put(number, work)
             self._changed.discard(number)
+
+    def _put(self, number: int, work: Work | None) -> None:
+        """Keep one event as it is now; None: there is no such event."""
+        before = self._works.get(number)
+        if work is None or work.finished:
+            self._works.pop(number, None)
+        else:
+            self._works[number] = work
+        key = work.episode.event.key if work is not None and work.episode.ended is None else None
+        if before is not None and before.episode.event.key != key:
+            known = before.episode.event.key
+            if self._going_on.get(known) is before.episode:  # else another has that id by now
+                del self._going_on[known]
+        if work is not None and key is not None:
+            self._going_on[key] = work.episode
 
     def _read(self, episode: Episode) -> Work:
         return Work(episode, tuple(self._journal.runs(episode.id)), tuple(self._journal.approvals(episode.id)))

@@ -26,25 +26,48 @@ def recognized(
     for event in seen:
         sightings.setdefault(event.key, event)
     known = set(known)
-    free = {key: event for key, event in going_on.items() if key not in sightings}
+    free = _Free(event for key, event in going_on.items() if key not in sightings)
     found: dict[EventKey, MaintenanceEvent] = {}
     for key, event in sightings.items():
-        match = None if key in known else next((own for own, other in free.items() if _may_be(other, event)), None)
-        if match is None:
+        before = None if key in known else free.take(event)
+        if before is None:
             found[key] = event
             continue
-        before = free.pop(match)
-        found[match] = (
+        found[before.key] = (
             event if before.id_origin is Origin.INFERRED else event.but(id=before.id, id_origin=before.id_origin)
         )
     return found
 
 
+class _Free:
+    """Known events that no sighting is of yet, by their machines: thousands of other ones must cost no look each."""
+
+    def __init__(self, events: Iterable[MaintenanceEvent]) -> None:
+        self._groups: dict[tuple[frozenset[str], Origin], dict[EventKey, MaintenanceEvent]] = {}
+        for event in events:
+            self._groups.setdefault((_machines(event), event.id_origin), {})[event.key] = event
+
+    def take(self, seen: MaintenanceEvent) -> MaintenanceEvent | None:
+        """The first known event that the sighting may be of, which is then free no more; None: there is none."""
+        machines = _machines(seen)
+        if not machines:
+            return None
+        # Two ids of the cloud's are two events.
+        origins = (Origin.INFERRED,) if seen.id_origin is Origin.REPORTED else (Origin.REPORTED, Origin.INFERRED)
+        for origin in origins:
+            group = self._groups.get((machines, origin), {})
+            key = next((key for key, event in group.items() if _may_be(event, seen)), None)
+            if key is not None:
+                return group.pop(key)
+        return None
+
+
+def _machines(event: MaintenanceEvent) -> frozenset[str]:
+    return frozenset(map(folded, event.resources))
+
+
 def _may_be(known: MaintenanceEvent, seen: MaintenanceEvent) -> bool:
-    """Whether two events with different ids may be one: one id is ours, and all else that was read fits."""
-    if Origin.INFERRED not in {known.id_origin, seen.id_origin} or known.provider != seen.provider:
+    """Whether two events of the same machines may be one, of which one id is ours: all else that was read fits."""
+    if known.provider != seen.provider:
         return False
-    if known.native_type and seen.native_type and folded(known.native_type) != folded(seen.native_type):
-        return False
-    machines = {folded(name) for name in known.resources}
-    return bool(machines) and machines == {folded(name) for name in seen.resources}
+    return not known.native_type or not seen.native_type or folded(known.native_type) == folded(seen.native_type)
