@@ -5,12 +5,13 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types lowest bench chaos fuzz soak docs audit clean venv-runtime venv-suite venv-dev
+.PHONY: help demo test check lint types lowest clients bench chaos fuzz soak docs audit clean venv-runtime venv-suite venv-dev
 
 help:
 	@echo "make demo    see the whole story in a minute"
 	@echo "make test    run the tests"
 	@echo "make check   style, types, layers, docs and tests: all that must hold"
+	@echo "make clients try the simulators with programs that others wrote"
 	@echo "make bench   measure"
 	@echo "make fuzz    a million spoilt documents, a hundred thousand spoilt requests (20 minutes)"
 	@echo "make chaos   kill, freeze and stop the agent, KILLS=1000 times"
@@ -26,7 +27,7 @@ test: venv-suite
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # The tests come last, so that their closing line does.
-check: lint types docs lowest test
+check: lint types docs lowest clients test
 
 lint: venv-dev
 	@$(BIN)/ruff check
@@ -44,6 +45,10 @@ docs: venv-dev
 # The core's tests once more, with the lowest versions of the dependencies that are allowed.
 lowest:
 	@$(or $(PYTHON),python3) .ci/lowest
+
+# Programs that others wrote, unchanged, at the clouds' own addresses in a network of their own.
+clients: venv-suite
+	@$(or $(PYTHON),python3) .ci/clients
 
 bench: venv-runtime
 	@for file in benchmarks/bench_*.py; do echo "== $$file" && $(BIN)/python "$$file" || exit 1; done
@@ -65,7 +70,7 @@ soak: venv-suite
 		$(BIN)/python soak/soak.py --real --cloud alibaba && wait $$other
 
 clean:
-	@rm -rf .venv .venv-audit .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist docs/_build
+	@rm -rf .venv .venv-audit .venv-clients .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist docs/_build
 
 venv-runtime venv-suite venv-dev:
 	@PYTHON="$(PYTHON)" .ci/venv $(@:venv-%=%)
