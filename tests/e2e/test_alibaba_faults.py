@@ -1,5 +1,6 @@
 """What goes wrong with Alibaba Cloud is told in one clear sentence by every command, and nothing secret is in it."""
 
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import timedelta
@@ -126,3 +127,65 @@ class TestOneClearSentence:
         address = type("Gone", (), {"url": gone.url})
         gone.close()
         each_says(told(address), "refused")
+
+
+class TestTheFirstStart:
+    """What only a person can cure ends it, whichever way the agent knows what it watches; later ones go on."""
+
+    ON_THE_INSTANCE = ()
+    IN_A_REGION_THAT_IS_NAMED = ("--region", "cn-hangzhou")
+    OF_A_NAMED_INSTANCE = ("--machine", INSTANCE)
+    OF_A_NAMED_INSTANCE_FROM_ELSEWHERE = ("--machine", INSTANCE, "--region", "cn-hangzhou")
+    OF_A_REGION = ("--set", "scope=region")
+    OF_A_NAMED_REGION = ("--set", "scope=region", "--region", "cn-hangzhou")
+    SCOPES = (
+        ON_THE_INSTANCE,
+        IN_A_REGION_THAT_IS_NAMED,
+        OF_A_NAMED_INSTANCE,
+        OF_A_NAMED_INSTANCE_FROM_ELSEWHERE,
+        OF_A_REGION,
+        OF_A_NAMED_REGION,
+    )
+
+    @pytest.fixture
+    def agent(self):
+        """The words that start an agent."""
+        return lambda simulator, *scope: (
+            *("run", "--on-prepare", "true", "--provider", "alibaba", "--interval", "0.1s"),
+            *("--endpoint", simulator.url, *scope),
+        )
+
+    @pytest.fixture
+    def keys(self, home):
+        return {**home.env, "ALIBABA_CLOUD_ACCESS_KEY_ID": KEY_ID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": SECRET}
+
+    def test_with_a_wrong_clock(self, home, start, agent, keys):
+        wrong = start(signing_clock=ManualClock(SystemClock().now() + timedelta(hours=1)))
+
+        def run(number):
+            journal = {"STORMCONE_JOURNAL": str(home.folder / f"{number}.db")}
+            return home.run(*agent(wrong, *self.SCOPES[number]), env={**keys, **journal})
+
+        with ThreadPoolExecutor(2) as at_once:
+            for done in at_once.map(run, range(len(self.SCOPES))):
+                assert done.returncode == 69, done
+                assert "this machine's clock is more than 15 minutes off" in done.stderr
+                assert done.stderr.count("\n") == 1
+
+    def test_what_may_pass_is_waited_for(self, home, start, agent, keys):
+        busy = start()
+        busy.faults.add(status=503, query={"Action": "DescribeInstanceHistoryEvents"}, times=6)
+        running = home.start(*agent(busy), **keys)
+        running.says("watching i-aaa on alibaba")
+        running.says("answers again")
+        assert running.ends_by(signal.SIGTERM) == 0
+
+    def test_a_later_one_goes_on(self, home, start, agent, keys):
+        right = start()
+        running = home.start(*agent(right), **keys)
+        running.says("watching i-aaa on alibaba")
+        running.ends_by(signal.SIGTERM)
+        wrong = start(signing_clock=ManualClock(SystemClock().now() + timedelta(hours=1)))
+        running = home.start(*agent(wrong), **keys)
+        running.says("this machine's clock is more than 15 minutes off")
+        assert running.ends_by(signal.SIGTERM) == 0

@@ -211,14 +211,24 @@ def _open(options: ProviderOptions, journal: Journal) -> Provider:
 
 
 def _first_identity(provider: Provider, journal: Journal) -> Machine | None:
-    """Ask who we are at the very first start, so that a wrong endpoint is told at once.
+    """Ask who we are; at the very first start what is scheduled as well, so that what stays wrong is told at once.
 
     An agent that has worked before comes up while the endpoint is down, after a reboot say, and goes on asking; also
-    one whose journal was damaged.
+    one whose journal was damaged. What may pass by itself ends neither.
     """
+    first = not (journal.lives() or journal.loss)
     try:
-        return provider.identify()
+        machine = provider.identify()
     except ProviderError:
-        if not (journal.lives() or journal.loss):
+        if first:
             raise
         return None
+    try:
+        if first:
+            provider.poll()
+    except ProviderUnavailable:
+        raise
+    except ProviderError as error:
+        if not error.passing:
+            raise
+    return machine
