@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 import requests
 
 from stormcone import Impact, ManualClock
+from stormcone_simulators.alibaba import AlibabaSimulator
 from stormcone_simulators.azure import AzureSimulator
 
 DEFAULT_PORT = "18169"
@@ -50,9 +52,9 @@ class Terminal:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
-    def wait_for(self, text):
+    def wait_for(self, text, after=0):
         with self._news:
-            assert self._news.wait_for(lambda: text in self.said, PATIENCE), f"no {text!r} in:\n{self.said}"
+            assert self._news.wait_for(lambda: text in self.said[after:], PATIENCE), f"no {text!r} in:\n{self.said}"
 
     def close(self):
         self._process.terminate()
@@ -68,26 +70,47 @@ class Terminal:
 
 
 @pytest.fixture
-def run(root, environment):
+def folder(request, root, tmp_path):
+    """Where a page's commands are run: in the repository, or in a fresh folder of the name that the test gives."""
+    if not hasattr(request, "param"):
+        return root
+    fresh = tmp_path / request.param
+    fresh.mkdir()
+    return fresh
+
+
+@pytest.fixture
+def run(folder, environment):
     """Runs a command line of a page to its end, and answers what it printed."""
 
     def run(line):
         return subprocess.run(
-            _words(line), cwd=root, env=environment, check=True, capture_output=True, text=True, timeout=PATIENCE
+            _words(line),
+            cwd=folder,
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
         ).stdout
 
     return run
 
 
 @pytest.fixture
-def terminal(root, environment):
+def terminal(folder, environment):
     """Runs a command line of a page that goes on until it is stopped."""
     with ExitStack() as stack:
 
         @contextmanager
         def opened(line):
             process = subprocess.Popen(
-                _words(line), cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                _words(line),
+                cwd=folder,
+                env=environment,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
             )
             terminal = Terminal(process)
             yield terminal
@@ -143,18 +166,22 @@ def test_the_calls_of_the_simulators_page_are_taken(blocks):
     assert (event["impact"], event["cause"], event["resources"]) == (Impact.REBOOT, "user", ["web-0", "web-1"])
 
 
-def test_the_how_to_of_simulated_events_works_without_an_account(blocks, terminal, run, environment, port):
+@pytest.mark.parametrize("folder", ["fresh"], indirect=True)
+def test_the_how_to_of_simulated_events_works_without_an_account(
+    blocks, terminal, run, environment, port, root, folder
+):
+    shutil.copy(root / "examples" / "both_clouds.py", folder / "handlers.py")
     lines = [line for block in blocks("docs/howto-simulated-events.md", "sh") for line in block.text.splitlines()]
     exports = [line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export ")]
     environment.update({name: value.replace(DEFAULT_PORT, port) for name, value in exports if value != "..."})
     (simulator,) = (line for line in lines if line.startswith("stormcone simulator"))
     (doctor,) = (line for line in lines if line.startswith("stormcone doctor"))
-    (agent,) = (line for line in lines if line.startswith("stormcone run"))
-    announce, cancel, advance, history = lines[lines.index(agent) + 1 :]
+    agent, _ = (line for line in lines if line.startswith("stormcone run"))
+    announce, cancel, advance, history, *_ = lines[lines.index(agent) + 1 :]
 
     terminal(f"{simulator} --port {port} --executing 0").wait_for("is ready at")
     assert "credentials: environment" in run(doctor)
-    watching = terminal(agent.replace("handlers.py", "examples/both_clouds.py") + " --interval 0.2s")
+    watching = terminal(f"{agent} --interval 0.2s")
     watching.wait_for("watching i-web0 on alibaba")
     first = re.search(r"cancel (e-\w+)", run(announce))[1]
     watching.wait_for("Queue.prepare begins")
@@ -166,3 +193,37 @@ def test_the_how_to_of_simulated_events_works_without_an_account(blocks, termina
     watching.wait_for("Queue.recover done")
     story = run(history)
     assert all(words in story for words in ("ended: canceled", "ended: completed", "recover ends: succeeded"))
+
+
+KINDS = (
+    "reboot of i-web0 announced",
+    "redeploy of i-web0 announced",
+    "stop of i-web0 announced",
+    "reboot of i-web0 has begun",
+    "reboot of i-web0 announced",
+)
+"""What the agent says of each kind that is worth a test, in the order of the page."""
+
+
+@pytest.mark.parametrize("folder", ["fresh"], indirect=True)
+def test_every_kind_that_the_how_to_names_reaches_its_agent(blocks, terminal, run, environment, port, root, folder):
+    shutil.copy(root / "examples" / "both_clouds.py", folder / "handlers.py")
+    *steps, kinds, consent, spot = (block.text.splitlines() for block in blocks("docs/howto-simulated-events.md", "sh"))
+    (agent,) = (line for step in steps for line in step if line.startswith("stormcone run"))
+    environment |= {
+        "STORMCONE_PROVIDER": "alibaba",
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": "testid",
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret",
+    }
+    other, terminate = spot
+    with AlibabaSimulator(["i-web0", "i-web1"], port=int(port)):
+        watching = terminal(f"{agent} --interval 0.2s")
+        watching.wait_for("watching i-web0 on alibaba")
+        for line, said in zip([*kinds, *consent], KINDS, strict=True):
+            before = len(watching.said)
+            run(line)
+            watching.wait_for(said, after=before)
+        watching = terminal(f"{other} --interval 0.2s --journal other.db")
+        watching.wait_for("watching i-web0 on alibaba")
+        run(terminate)
+        watching.wait_for("terminate of i-web0 announced")
