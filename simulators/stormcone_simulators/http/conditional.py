@@ -4,10 +4,13 @@ import re
 
 from stormcone_simulators.http.messages import Request
 
-_TAG = re.compile(r'(?:W/)?("[^"]*")')
+_TAG = re.compile(r'"[^"]*"')
 
 
 def is_known(request: Request, etag: str) -> bool:
-    """Whether the client says that it has what carries this `ETag`: by a list of tags, weak ones too, or by `*`."""
+    """Whether the client says that it has what carries this `ETag`: by a list of tags, or by `*`.
+
+    Tags are compared weakly: `W/"1"` and `"1"` are the same.
+    """
     asked = (request.header("if-none-match") or "").strip()
     return asked == "*" or etag.removeprefix("W/") in _TAG.findall(asked)
