@@ -20,20 +20,15 @@ _NAMED = re.compile(
     rf"({'|'.join(_NAMES)})(['\"]?\s*(?:=|:|%3D|%253D)\s*(?:b?['\"])?)(?:(?!%26|%2526)[^&\s'\",}}])+", re.IGNORECASE
 )
 
-LOGGERS = (
-    "aliyunsdkcore.client",
-    "aliyunsdkcore.http.http_response",
-    "aliyunsdkcore.retry.retry_condition",
-    "urllib3.connectionpool",
-)
-"""The loggers of others that write down signed URLs."""
+PACKAGES = frozenset({"aliyunsdkcore", "requests", "urllib3"})
+"""Whose loggers may write down signed URLs: any of them, as urllib3 does where it cannot read a header."""
 
 
 _KNOWN = SecretValues()
 
 
 def remember(*secrets: str) -> None:
-    """Hide these values from now on in what `LOGGERS` write, also where they stand without their names."""
+    """Hide these values from now on in what the `PACKAGES` log, also where they stand without their names."""
     _KNOWN.learn(secrets)
 
 
@@ -65,6 +60,11 @@ _FILTER = _Redacting()
 
 
 def redact_logs() -> None:
-    """Hide the secrets in what `LOGGERS` write, from now on; safe to call again."""
-    for name in LOGGERS:
+    """Hide the secrets in what the `PACKAGES` log from now on, once they are imported; safe to call again."""
+    for name in loggers():
         logging.getLogger(name).addFilter(_FILTER)
+
+
+def loggers() -> tuple[str, ...]:
+    """The names of all loggers of the `PACKAGES`: a filter does not go down to the loggers below its own."""
+    return tuple(name for name in tuple(logging.root.manager.loggerDict) if name.partition(".")[0] in PACKAGES)

@@ -17,7 +17,7 @@ from stormcone.errors import ProviderError, ProviderUnavailable
 from stormcone_alibaba import transport
 from stormcone_alibaba.ecs import HistoryQuery
 from stormcone_alibaba.errors import ApiFault, ApiRefused
-from stormcone_alibaba.redact import LOGGERS
+from stormcone_alibaba.redact import loggers
 from stormcone_alibaba.sdk import ReadRetries, SdkEcs, require_sdk
 
 HISTORY = "DescribeInstanceHistoryEvents"
@@ -325,7 +325,7 @@ class TestSecrets:
     def quiet(self, temporary, caplog, monkeypatch, capfd):
         """Fails if one of them shows in a text, in the log at DEBUG, or on the SDK's own output."""
         monkeypatch.setenv("DEBUG", "sdk")
-        for name in LOGGERS:  # whatever an earlier test has set up
+        for name in loggers():  # whatever an earlier test has set up
             monkeypatch.setattr(logging.getLogger(name), "filters", [])
         caplog.set_level(logging.DEBUG)
         for name in ("aliyunsdkcore", "urllib3", "stormcone", "stormcone.alibaba"):
@@ -354,6 +354,12 @@ class TestSecrets:
         with pytest.raises(ProviderError, match="broke off halfway") as caught:
             open_ecs(scripted.url, signs=temporary, retries=ReadRetries(attempts=1)).describe_history_events(query)
         quiet(whole_chain(caught.value))
+
+    def test_do_not_show_when_a_header_cannot_be_read(self, scripted, open_ecs, query, temporary, quiet):
+        body = b'{"RequestId": "R", "InstanceSystemEventSet": {"InstanceSystemEventType": []}}'
+        scripted.raw(b"HTTP/1.1 200 OK\r\nno header\r\nContent-Length: %d\r\n\r\n" % len(body) + body, hang_up=True)
+        open_ecs(scripted.url, signs=temporary).describe_history_events(query)
+        assert "Failed to parse headers" in quiet("")
 
     @pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "IncompleteSignature", "Novel.Code"])
     def test_do_not_show_when_the_service_echoes_the_string_to_sign(
