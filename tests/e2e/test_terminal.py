@@ -91,6 +91,16 @@ class TestAnApprovalThatSpeaksForOthers:
         assert said in terminal.shown
         assert home.approvals(simulator) == approvals
 
+    def test_is_of_what_was_shown_and_of_nothing_else(self, home: Any, simulator: Any) -> None:
+        event = simulator.schedule(Impact.REBOOT, resources=["web-0"], notice=timedelta(minutes=15))
+        terminal = Terminal(home, "approve", event, "--endpoint", simulator.url)
+        terminal.shows("This lets the reboot begin for web-0 (this machine). Approve it? [y/N]:")
+        simulator.change(event, resources=["web-0", "web-1"])
+        terminal.type("y\n")
+        assert terminal.ends() == 1
+        assert "nothing was approved: meanwhile it is another event" in terminal.shown
+        assert home.approvals(simulator) == []
+
     @pytest.mark.parametrize("word", ["", "y\n"])
     def test_is_not_sent_where_there_is_no_terminal_to_ask_at(self, home: Any, simulator: Any, word: str) -> None:
         done = home.run("approve", announce(simulator), "--endpoint", simulator.url, stdin=word)

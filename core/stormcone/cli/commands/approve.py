@@ -38,6 +38,7 @@ def command(
         found = _find(event_id, provider.poll())
         if not yes:
             _ask(found, ours)
+            found = _as_shown(found, _find(event_id, provider.poll()))
         provider.approve(found)
     if as_json:
         print_json({"approved": found.id, "resources": list(found.resources)})
@@ -54,6 +55,13 @@ def _find(event_id: str, seen: Observation) -> MaintenanceEvent:
         why = "it cannot be" if found.phase is Phase.SCHEDULED else f"it has {found.phase}"
         raise RequestRefused(f"the event {found.id} is not approved: {found.withheld or why}")
     return found
+
+
+def _as_shown(shown: MaintenanceEvent, now: MaintenanceEvent) -> MaintenanceEvent:
+    """The event as it is once somebody has answered, who spoke of what was shown."""
+    if shown.impact is not now.impact or set(map(folded, shown.resources)) != set(map(folded, now.resources)):
+        raise StormconeError(f"nothing was approved: meanwhile it is another event, {describe(now)}; approve it again")
+    return now
 
 
 def _ask(event: MaintenanceEvent, ours: Machine) -> None:
