@@ -49,6 +49,7 @@ from stormcone_simulators.scenarios.format import STEPS
 
 HELP_WIDTH = 100
 _DECISIONS = Path(__file__).parents[1] / "data" / "approval-decisions.toml"
+_CLIENTS = Path(__file__).parents[1] / "data" / "clients.toml"
 
 
 class Table(NamedTuple):
@@ -347,6 +348,18 @@ def _exit_statuses() -> Table:
     return Table(("exit status", "error", "means"), sorted((*own, *raised), key=lambda row: int(row[0])))
 
 
+def _clients(cloud: str) -> Callable[[], Table]:
+    def table() -> Table:
+        rows = (
+            (each["name"], each["version"], each["asks"], each["said"], "yes" if "test" in each else "by hand")
+            for each in tomllib.loads(_CLIENTS.read_text(encoding="utf-8"))["program"]
+            if each["cloud"] == cloud
+        )
+        return Table(("program", "version", "asks", "what it said", "in `make clients`"), rows)
+
+    return table
+
+
 def _fidelity(simulator: str) -> Callable[[], Table]:
     def table() -> Table:
         rows = ((f"**{feature.verdict}**", feature.what, feature.source) for feature in sheet(simulator))
@@ -387,6 +400,8 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "alibaba-operations": _alibaba_operations,
     "alibaba-fidelity": _fidelity("alibaba"),
     "azure-fidelity": _fidelity("azure"),
+    "azure-clients": _clients("azure"),
+    "alibaba-clients": _clients("alibaba"),
     "provider-suite": _suite("ProviderSuite"),
     "simulator-suite": _suite("SimulatorSuite"),
     "journal-suite": _suite("JournalSuite"),

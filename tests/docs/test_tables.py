@@ -119,3 +119,26 @@ class TestAlibabaCloud:
         (policy,) = blocks("docs/alibaba.md", "json")
         (statement,) = json.loads(policy.text)["Statement"]
         assert tuple(statement["Action"]) == AlibabaProvider.capabilities.permissions
+
+
+class TestClients:
+    """The programs that others wrote, which the simulators are tried with."""
+
+    @pytest.fixture
+    def programs(self, root):
+        return tomllib.loads((root / "docs" / "data" / "clients.toml").read_text())["program"]
+
+    def test_what_is_run_at_every_change_has_a_test_by_that_name(self, programs, root):
+        tests = "".join(path.read_text() for path in (root / "clients").glob("test_*.py"))
+        assert [each["test"] for each in programs if "test" in each and f"def {each['test']}(" not in tests] == []
+
+    def test_their_versions_are_those_that_are_installed(self, programs, root):
+        requirements = re.findall(
+            r"^([\w-]+)==(\S+)$", (root / "clients" / "requirements.txt").read_text(), re.MULTILINE
+        )
+        modules = json.loads((root / "clients" / "package.json").read_text())["dependencies"]
+        installed = {*requirements, *modules.items()}
+        tried = {(re.split(r"[ ,]", each["name"])[0], each["version"]) for each in programs if "test" in each}
+        from_registries = {(name, version) for name, version in tried if name in dict(installed)}
+        assert len(from_registries) >= len(installed) - 2  # one is there for others, another for the fence agent
+        assert from_registries <= installed
