@@ -274,6 +274,12 @@ class TestDescriptions:
         model().from_map(document).validate()
         assert misfits(model, document) == []
 
+    def test_have_the_elastic_address_before_the_public_one_as_footmark_reads_them(self, ecs):
+        listed = list(ecs.call("DescribeInstances")["Instances"]["Instance"][0])
+        told = list(ecs.call("DescribeInstanceAttribute", InstanceId="i-aaa"))
+        for names in (listed, told):
+            assert names.index("EipAddress") < names.index("PublicIpAddress")
+
     @pytest.mark.parametrize(
         ("operation", "folders", "name"),
         [

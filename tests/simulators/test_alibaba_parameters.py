@@ -19,7 +19,7 @@ from stormcone_simulators.alibaba import AlibabaSimulator
 from stormcone_simulators.alibaba.gate import GATE_PARAMETERS
 from stormcone_simulators.alibaba.instances import InstanceStatus
 from stormcone_simulators.alibaba.operations import OPERATIONS
-from stormcone_simulators.alibaba.parameters import Handling
+from stormcone_simulators.alibaba.parameters import NO_SUCH, Handling
 
 pytestmark = pytest.mark.usefixtures("no_proxies")
 
@@ -358,7 +358,17 @@ class TestWhatNoTableNames:
     def test_is_refused_by_its_name(self, ecs, operation, name):
         answer = ecs.ask(operation, **{name: "x"})
         assert (answer.status, answer.json["Code"]) == (403, "InvalidParameter")
-        assert answer.json["Message"].endswith(f" {name}: the simulator knows no such parameter of this operation")
+        assert answer.json["Message"].endswith(f" {name}: {NO_SUCH}")
+
+    def test_is_ignored_where_that_is_asked_for(self, alibabas, ecs_of):
+        ecs = ecs_of(alibabas(ignore_unknown=True))
+        answer = ecs.ask("RebootInstance", InstanceId="i-aaa", on="RebootInstance")  # as footmark sends it
+        assert answer.status == 200
+        assert ecs.ask("DescribeInstances", InstanceName="x", on="DescribeInstances").json["TotalCount"] == 0
+
+    def test_what_is_known_and_not_done_is_refused_even_then(self, alibabas, ecs_of):
+        answer = ecs_of(alibabas(ignore_unknown=True)).ask("DescribeInstances", HttpPutResponseHopLimit="1")
+        assert (answer.status, answer.json["Code"]) == (403, "InvalidParameter")
 
     def test_but_what_is_said_to_the_gateway_is_its_own(self, ecs):
         assert set(ecs.signed("DescribeInstances", {})) - {"RegionId"} <= GATE_PARAMETERS

@@ -15,14 +15,16 @@ SHEET: Sheet = (
     Feature(
         Fidelity.DOES,
         "Every parameter that the vendor's SDKs can send is honoured, refused by its name, or without effect there "
-        "too; one that no table has is refused, which the service may not do",
-        "the SDKs' own request classes",
+        "too; one that no table has is refused, or ignored with a setting, as the service does: the vendor's footmark "
+        "sends one with every call",
+        "the SDKs' own request classes; footmark",
         (
             "test_alibaba_parameters.py::TestTheTables::test_name_all_that_the_sdks_can_send_and_nothing_else",
             "test_alibaba_parameters.py::TestTheWalk::test_what_is_honoured_makes_a_difference",
             "test_alibaba_parameters.py::TestTheWalk::test_what_is_refused_is_named_with_the_reason",
             "test_alibaba_parameters.py::TestTheWalk::test_what_is_legacy_makes_no_difference",
             "test_alibaba_parameters.py::TestWhatNoTableNames::test_is_refused_by_its_name",
+            "test_alibaba_parameters.py::TestWhatNoTableNames::test_is_ignored_where_that_is_asked_for",
         ),
     ),
     Feature(

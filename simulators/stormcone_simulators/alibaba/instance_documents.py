@@ -48,7 +48,6 @@ def instance_item(instance: Instance, *, metadata_options: bool) -> Document:
     """
     made, where = instance.hardware, instance.site
     return {
-        **_usual(instance),
         **({"MetadataOptions": _metadata_options(where)} if metadata_options else {}),
         "AdditionalInfo": {"EnableHighDensityMode": False},
         "AutoReleaseTime": "",
@@ -105,6 +104,8 @@ def instance_item(instance: Instance, *, metadata_options: bool) -> Document:
         "Recyclable": False,
         "ResourceGroupId": "",
         **_spot(instance),
+        # After EipAddress, without which the vendor's footmark cannot read PublicIpAddress.
+        **_usual(instance),
         "StartTime": minute(instance.started_at),
         "Tags": {"Tag": [{"TagKey": key, "TagValue": value} for key, value in instance.kept.tags.items()]},
     }
@@ -113,11 +114,12 @@ def instance_item(instance: Instance, *, metadata_options: bool) -> Document:
 def attribute_item(instance: Instance) -> Document:
     """An instance as DescribeInstanceAttribute tells of it."""
     return {
-        **_usual(instance),
         "DedicatedHostAttribute": {"DedicatedHostId": "", "DedicatedHostName": ""},
         "EipAddress": {"AllocationId": "", "Bandwidth": 0, "InternetChargeType": "", "IpAddress": ""},
         "EnableJumboFrame": False,
         "IoOptimized": "optimized",
+        # After EipAddress, without which the vendor's footmark cannot read PublicIpAddress.
+        **_usual(instance),
     }
 
 

@@ -1,7 +1,7 @@
 """What an operation takes, as data, and how a call's text becomes values by it.
 
-Nothing that a call gives is ignored: what no table names is refused, and a table says of each parameter whether it is
-honoured, refused, or without effect in the service itself.
+A table says of each parameter whether it is honoured, refused, or without effect in the service itself. What no table
+names is refused as well, or ignored as by the service, whichever is asked for.
 
 Source, unless a line says otherwise: ECS's documentation of the operations.
 """
@@ -88,6 +88,7 @@ class Parameter:
         return re.compile(name)
 
 
+NO_SUCH = "the simulator knows no such parameter of this operation; --ignore-unknown lets it pass"
 MISSING = "MissingParameter"
 INVALID = "InvalidParameter"
 
@@ -104,7 +105,7 @@ class Schema:
     parameters: Sequence[Parameter]
     statuses: Mapping[str, int] = field(default_factory=dict)
 
-    def read(self, given: Mapping[str, str], region: str) -> "Arguments":
+    def read(self, given: Mapping[str, str], region: str, *, ignores_unknown: bool = False) -> "Arguments":
         """The values of a call.
 
         Raises:
@@ -112,7 +113,8 @@ class Schema:
         """
         try:
             values = {parameter.name: _value(parameter, given, region) for parameter in self.parameters}
-            self._look_for_others(given)
+            if not ignores_unknown:
+                self._look_for_others(given)
         except ApiError as error:
             raise self.refined(error) from error
         return Arguments(values)
@@ -120,7 +122,7 @@ class Schema:
     def _look_for_others(self, given: Mapping[str, str]) -> None:
         for name in given:
             if name not in GATE_PARAMETERS and not any(each.names.fullmatch(name) for each in self.parameters):
-                raise ApiError(INVALID, f" {name}: the simulator knows no such parameter of this operation")
+                raise ApiError(INVALID, f" {name}: {NO_SUCH}")
 
     def refined(self, error: ApiError) -> ApiError:
         """The error with the status that it has for this operation."""

@@ -29,12 +29,14 @@ class Api:
         model: the rules.
         gate: who is let in.
         site: it.
+        ignores_unknown: whether a parameter that an operation does not have is ignored, and not refused.
     """
 
-    def __init__(self, model: AlibabaModel, gate: Gate, site: Site) -> None:
+    def __init__(self, model: AlibabaModel, gate: Gate, site: Site, *, ignores_unknown: bool) -> None:
         self._model = model
         self._gate = gate
         self._site = site
+        self._ignores_unknown = ignores_unknown
 
     def answer(self, call: Call, machine: str, now: datetime) -> Response:
         """What a call is answered."""
@@ -54,7 +56,7 @@ class Api:
         operation = OPERATIONS.get(call.action)
         if operation is None:
             raise ApiError("InvalidApi.NotFound")
-        given = operation.schema.read(call.parameters, self._site.region)
+        given = operation.schema.read(call.parameters, self._site.region, ignores_unknown=self._ignores_unknown)
         caller = Caller(machine=machine, host=call.request.header("host") or "", site=self._site, now=now)
         try:
             return operation.call(self._model, given, caller)

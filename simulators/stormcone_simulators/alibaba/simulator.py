@@ -81,6 +81,7 @@ class AlibabaSimulator(BaseSimulator):
         quota: how many simulated events may be active at once.
         throttle: how many calls of one operation a minute of the clock takes; None: any number.
         executing: how long maintenance is Executing.
+        ignore_unknown: whether parameters that an operation does not have are ignored, and not refused.
         token_required: whether the metadata service answers nothing without a token.
         webhook: where each notification is posted to, or None.
         webhook_anywhere: whether that may be another machine.
@@ -108,6 +109,11 @@ class AlibabaSimulator(BaseSimulator):
             help="Seconds that maintenance is Executing; the real duration is not documented.",
             default=f"{DEFAULT_EXECUTING.total_seconds():g}",
         ),
+        Setting(
+            name="ignore-unknown",
+            help="Ignore parameters that an operation does not have, as the service does, and do not refuse them.",
+            default=None,
+        ),
         Setting(name="token-required", help="The metadata service answers nothing without a token.", default=None),
         Setting(name="webhook", help="Post each CloudMonitor notification to this URL.", default=""),
         Setting(name="webhook-anywhere", help="The webhook may be on another machine.", default=None),
@@ -126,6 +132,7 @@ class AlibabaSimulator(BaseSimulator):
         quota: int = DEFAULT_QUOTA,
         throttle: int | None = None,
         executing: timedelta = DEFAULT_EXECUTING,
+        ignore_unknown: bool = False,
         token_required: bool = False,
         webhook: str | None = None,
         webhook_anywhere: bool = False,
@@ -142,7 +149,10 @@ class AlibabaSimulator(BaseSimulator):
         clients = signing_clock or SystemClock()
         gate = Gate((self._key, ROLE_KEY), clients, throttle)
         site = Site(region=region, token_required=token_required)
-        self._protocol = AlibabaWire(Api(self._alibaba, gate, site), MetadataService(self._alibaba, site, clients))
+        self._protocol = AlibabaWire(
+            Api(self._alibaba, gate, site, ignores_unknown=ignore_unknown),
+            MetadataService(self._alibaba, site, clients),
+        )
         super().__init__(
             known, self._alibaba, self._protocol, clock=clock or SystemClock(), port=port, bind=bind, tls=tls
         )
@@ -165,6 +175,7 @@ class AlibabaSimulator(BaseSimulator):
             quota=count(settings, "quota"),
             throttle=count(settings, "throttle") or None,
             executing=seconds(settings, "executing"),
+            ignore_unknown=switch(settings, "ignore-unknown"),
             token_required=switch(settings, "token-required"),
             webhook=settings["webhook"] or None,
             webhook_anywhere=switch(settings, "webhook-anywhere"),
