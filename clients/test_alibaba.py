@@ -40,6 +40,15 @@ class TestMetadata:
 
 
 class TestApi:
+    @pytest.mark.parametrize("sdk", ["alicloud-ecs", "alicloud-pop-core"])
+    def test_the_sdks_for_node_answer_a_restart(self, sdk, node, alibaba):
+        assert node(sdk) == {
+            "id": "i-web0",
+            "type": "ecs.g6.large",
+            "redeployed": "InvalidOperation.RedeployInstance",
+            "event": "Avoided",
+        }
+
     def test_libcloud_lists_the_regions(self, python, alibaba):
         assert "cn-hangzhou" in python("libcloud", "places")
 

@@ -120,9 +120,17 @@ class Schema:
         return Arguments(values)
 
     def _look_for_others(self, given: Mapping[str, str]) -> None:
-        for name in given:
-            if name not in GATE_PARAMETERS and not any(each.names.fullmatch(name) for each in self.parameters):
+        for name in sorted(given.keys() - GATE_PARAMETERS):
+            if not any(each.names.fullmatch(name) for each in self._by_first_word.get(name.partition(".")[0], ())):
                 raise ApiError(INVALID, f" {name}: {NO_SUCH}")
+
+    @cached_property
+    def _by_first_word(self) -> Mapping[str, Sequence[Parameter]]:
+        # A call may name a hundred instances, and each of their names is looked up.
+        found: dict[str, list[Parameter]] = {}
+        for each in self.parameters:
+            found.setdefault(each.name.partition(".")[0], []).append(each)
+        return found
 
     def refined(self, error: ApiError) -> ApiError:
         """The error with the status that it has for this operation."""
