@@ -80,7 +80,8 @@ const clients = {
 
   "alicloud-ecs": () => {
     const ecs = require("@alicloud/ecs20140526");
-    const { $OpenApiUtil } = require("@alicloud/openapi-core");
+    const beside = { paths: [require.resolve("@alicloud/ecs20140526")] };
+    const { $OpenApiUtil } = require(require.resolve("@alicloud/openapi-core", beside));
     const config = { ...ECS_KEY, regionId: REGION, endpoint: "100.100.100.200", protocol: "http" };
     const client = new ecs.default(new $OpenApiUtil.Config(config));
     return answeredRestart(async (operation, given) => {
