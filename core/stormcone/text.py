@@ -11,6 +11,8 @@ LONGEST_SPAN = timedelta(days=3660)
 
 def printable(text: str) -> str:
     """The text with every control character, line break and terminal escape turned into a space."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else " " for character in text)
 
 

@@ -1,13 +1,15 @@
 """What is wrong is told once; what is wrong in another way at every look does not fill the disk."""
 
+import logging
 from datetime import UTC, datetime
 
 import pytest
 
-from stormcone.agent.notices import NoticeKind
+from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.agent.reporter import SELDOM, Reporter
 from stormcone.clock import ManualClock
 from stormcone.errors import ProviderError
+from stormcone.text import LONGEST_TRACE
 
 
 @pytest.fixture
@@ -81,3 +83,11 @@ def test_an_answer_that_is_odd_in_another_way_at_each_poll_is_told_seldom(world)
         world.cloud.problems = (f"entry {number} cannot be read",)
         world.step(seconds=1)
     assert len(world.told(NoticeKind.PROBLEM)) == 3
+
+
+def test_the_trace_of_an_error_that_says_a_megabyte_is_cut_in_the_log(reporter, clock, caplog):
+    error = ValueError("x" * 1_000_000)
+    reporter.publish(Notice(clock.now(), NoticeKind.RUN_FAILED, "it failed", error=error))
+    (record,) = caplog.records
+    assert len(logging.Formatter().format(record)) < LONGEST_TRACE + 1000
+    assert "... (cut) ..." in record.exc_text

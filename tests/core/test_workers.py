@@ -15,6 +15,7 @@ from stormcone.handlers.context import Context, control_of
 from stormcone.handlers.control import RunControl, Word
 from stormcone.model import Machine
 from stormcone.rules.runs import Attempt, Verdict
+from stormcone.text import LONGEST_SAID
 
 
 @pytest.fixture
@@ -93,6 +94,12 @@ class TestAStage:
     @pytest.mark.parametrize("stage", [Stage.STARTED, Stage.RECOVER])
     def test_cannot_veto_once_there_is_nothing_to_approve(self, attempt, stage):
         assert attempt(raising(Veto("no"))[0], stage) == Attempt(Verdict.GAVE_UP, "no")
+
+    @pytest.mark.parametrize("kind", [ValueError, Retry, GiveUp, Veto])
+    def test_that_says_a_megabyte_is_cut_short(self, attempt, kind):
+        note = attempt(raising(kind("x" * 1_000_000))[0]).note
+        assert note.endswith(f"({1_000_000 - LONGEST_SAID} characters more)")
+        assert len(note) < LONGEST_SAID + 100
 
     def test_that_does_not_fit_its_call_is_an_error_like_any(self, attempt):
         assert attempt(lambda: None).verdict is Verdict.ERROR

@@ -104,10 +104,13 @@ class RunningCommand:
 
     def _read(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - for the type checker: it is a pipe
-        room, left_out = LOGGED, 0
+        room, left_out, last = LOGGED, 0, b""
         with self._process.stdout as output:
             for raw in iter(lambda: output.readline(_LONGEST_READ), b""):
-                line = printable(raw[: 4 * _LONGEST_LINE].decode(errors="replace")).strip()[:_LONGEST_LINE]
+                if left_out:  # a hundred megabytes must cost no more than their reading
+                    left_out, last = left_out + 1, last if raw.isspace() else raw
+                    continue
+                line = _line(raw)
                 if not line:
                     continue
                 self.last_line = line
@@ -115,11 +118,15 @@ class RunningCommand:
                 if room >= 0:
                     self._log.info("%s", line)
                     continue
-                if not left_out:
-                    self._log.warning("it has said too much: what comes now is not logged")
-                left_out += 1
+                self._log.warning("it has said too much: what comes now is not logged")
+                left_out, last = 1, raw
         if left_out:
+            self.last_line = _line(last)
             self._log.warning("%d lines were not logged; the last one: %s", left_out, self.last_line)
+
+
+def _line(raw: bytes) -> str:
+    return printable(raw[: 4 * _LONGEST_LINE].decode(errors="replace")).strip()[:_LONGEST_LINE]
 
 
 def keep_exit_statuses() -> None:
