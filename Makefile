@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types lowest clients bench chaos fuzz soak docs audit clean venv-runtime venv-suite venv-dev
+.PHONY: help demo test check lint types lowest clients bench chaos chaos-check fuzz soak docs audit clean venv-runtime venv-suite venv-dev
 
 help:
 	@echo "make demo    see the whole story in a minute"
@@ -15,6 +15,7 @@ help:
 	@echo "make bench   measure"
 	@echo "make fuzz    a million spoilt documents, a hundred thousand spoilt requests (20 minutes)"
 	@echo "make chaos   kill, freeze and stop the agent, KILLS=1000 times"
+	@echo "make chaos-check   put known faults back, one at a time: is each found? (an hour)"
 	@echo "make soak    a year of a manual clock, then a real hour, each on both clouds"
 	@echo "make docs    build the documentation into docs/_build/html"
 	@echo "make audit   look the installed versions up in the public advisories"
@@ -62,6 +63,9 @@ fuzz: venv-suite
 # The whole of it is KILLS=10000; SEED=... repeats one. Steps of the clock take libfaketime, and full disks root.
 chaos: venv-suite
 	@$(BIN)/python chaos/chaos.py --kills $(or $(KILLS),1000) $(if $(SEED),--seed $(SEED))
+
+chaos-check: venv-suite
+	@$(BIN)/python chaos/put_back.py
 
 # The real hour is that of both clouds, side by side.
 soak: venv-suite

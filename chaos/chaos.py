@@ -75,7 +75,7 @@ class Rounds:
         seed = f"{self.seed}/{self.number}"
         chance = random.Random(seed)  # noqa: S311 - it is to be repeatable
         draws = {name: chance.random() for name in ("clock", "disk", "unread", "overwrites")}
-        clock = "clock" in self.features and draws["clock"] < 0.1
+        clock = "clock" in self.features and draws["clock"] < 0.06
         drawn = Plan(
             seed=seed,
             cloud=CLOUDS[self.number % len(CLOUDS)],

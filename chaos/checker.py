@@ -35,13 +35,26 @@ IN_USE = 75
 
 
 def recovers(story: Story) -> Iterator[str]:
-    """Whatever began to prepare is recovered from."""
+    """Whatever began to prepare is recovered from, under its id or the one that it was taken to have next."""
+    recovered = {
+        (event.id, deed["handler"])
+        for event in story.events.values()
+        for deed in event.lines("ends", stage="recover", how="well")
+    }
     for event in story.events.values():
-        if story.forgiven(event):
+        if event.kind is None or story.forgiven(event):  # what is made up goes on under its own id, once that is read
             continue
+        ids = {event.id, *_successors(story, event)}
         for handler in sorted({deed["handler"] for deed in event.lines("begins") if deed["stage"] != "recover"}):
-            if not any(event.lines("ends", handler=handler, stage="recover", how="well")):
+            if not any((each, handler) in recovered for each in ids):
                 yield f"{_of(event)}: {handler} has begun and has never recovered"
+
+
+def _successors(story: Story, event: Event) -> Iterator[str]:
+    for other in story.events.values():
+        if event in other.predecessors:
+            yield other.id
+            yield from _successors(story, other)
 
 
 def recovers_from_something(story: Story) -> Iterator[str]:
@@ -49,14 +62,22 @@ def recovers_from_something(story: Story) -> Iterator[str]:
     for event in story.events.values():
         if story.forgiven(event):
             continue
+        own = [event, *_ancestors(event), *(each for each in story.events.values() if each.kind is None)]
         for handler in sorted({deed["handler"] for deed in event.lines("begins", stage="recover")}):
-            if any(deed["handler"] == handler and deed["stage"] != "recover" for deed in event.lines("begins")):
+            begun = (deed for each in own for deed in each.lines("begins", handler=handler))
+            if any(deed["stage"] != "recover" for deed in begun):
                 continue
-            if not any(_cut_short(life, event, handler) for life in story.lives.values()):
+            if not any(_cut_short(story, life, each, handler) for life in story.lives.values() for each in own):
                 yield f"{_of(event)}: {handler} has recovered from what it never began"
 
 
-def _cut_short(life: Life, event: Event, handler: str) -> bool:
+def _ancestors(event: Event) -> Iterator[Event]:
+    for earlier in event.predecessors:
+        yield earlier
+        yield from _ancestors(earlier)
+
+
+def _cut_short(story: Story, life: Life, event: Event, handler: str) -> bool:
     """Whether work may have begun in a life and been ended before it could write that down.
 
     The life was over soon after it was told of the event; or the event itself was, and a command that is told to end
@@ -66,7 +87,7 @@ def _cut_short(life: Life, event: Event, handler: str) -> bool:
     moments = [at for at, events in life.told if event.id.lower() in events]
     moments += [deed["at"] for deed in event.deeds if deed["life"] == life.number]
     still = sum(end - start for start, end in life.frozen if end < FOREVER)
-    return any(at <= end <= at + RECORDED + still for at in moments for end in ends)
+    return any(at <= end <= at + RECORDED * story.slowness + still for at in moments for end in ends)
 
 
 def recovers_late_enough(story: Story) -> Iterator[str]:
@@ -84,7 +105,8 @@ def recovers_late_enough(story: Story) -> Iterator[str]:
 
 def prepares(story: Story) -> Iterator[str]:
     """An event of ours that an undisturbed agent could have seen for long is prepared for."""
-    quiet = [interval for interval in story.quiet(SETTLES) if interval[1] - interval[0] >= LONG_ENOUGH]
+    enough = LONG_ENOUGH * story.slowness
+    quiet = [interval for interval in story.quiet(SETTLES * story.slowness) if interval[1] - interval[0] >= enough]
     for event in story.events.values():
         if event.kind is None or not event.kind.prepares:
             continue
@@ -92,7 +114,7 @@ def prepares(story: Story) -> Iterator[str]:
         first = next((deed["at"] for deed in event.lines("begins", stage="prepare")), FOREVER)
         for start, end in quiet:
             begun = max(start, event.announced)
-            if min(end, until) - begun >= LONG_ENOUGH and first > begun + LONG_ENOUGH:
+            if min(end, until) - begun >= enough and first > begun + enough:
                 yield f"{_of(event)}: nobody prepared for it in {min(end, until) - begun:.1f} quiet seconds"
                 break
 
@@ -129,7 +151,7 @@ def approves_once(story: Story) -> Iterator[str]:
             continue
         for sent, again in zip(event.approvals, event.approvals[1:], strict=False):
             life = story.life_at(sent["at"])
-            known = sent["whole"] and story.undisturbed(sent["at"], sent["answered"] + RECORDED)
+            known = sent["whole"] and story.undisturbed(sent["at"], sent["answered"] + RECORDED * story.slowness)
             if known or (sent["whole"] and life is not None and again["at"] <= life.over):
                 yield f"{_of(event)}: it was approved again although the answer had come"
 
@@ -141,7 +163,7 @@ def approves_at_all(story: Story) -> Iterator[str]:
             continue
         ends = [next(event.lines("ends", handler=name, stage="prepare", how="well"), None) for name in story.handlers]
         times = [deed["at"] for deed in ends if deed is not None]
-        if len(times) == len(ends) and max(times) + SETTLES < min(event.begun, event.over):
+        if len(times) == len(ends) and max(times) + SETTLES * story.slowness < min(event.begun, event.over):
             yield f"{_of(event)}: all had prepared well, and it was not approved"
 
 
@@ -185,7 +207,9 @@ def done_is_done(story: Story) -> Iterator[str]:
                 ended[stage] = deed
             elif deed["does"] == "begins" and stage in ended:
                 well = ended[stage]
-                if well["life"] == deed["life"] or story.undisturbed(well["at"], well["at"] + RECORDED):
+                if well["life"] == deed["life"] or story.undisturbed(
+                    well["at"], well["at"] + RECORDED * story.slowness
+                ):
                     yield f"{_of(event)}: {_stage(deed)} was begun again although it had ended well"
 
 
@@ -243,7 +267,7 @@ def stops_as_promised(story: Story) -> Iterator[str]:
         yield f"life {line['life']} did not stop within {line['seconds']:.1f} s"
     for line in story.of("stopped"):
         life = story.lives[line["life"]]
-        early = life.stop - life.begun < RECORDED and not life.told
+        early = life.stop - life.begun < RECORDED * story.slowness and not life.told
         if line["status"] not in (EARLY_ENDS if early else USUAL_ENDS):
             yield f"life {line['life']} was told to stop and ended with {line['status']}"
 

@@ -76,6 +76,15 @@ KINDS: dict[str, dict[str, Kind]] = {
 }
 """By cloud and name."""
 
+
+def looks(cloud: str, name: str) -> tuple[str, frozenset[str]]:
+    """What there is of an event of a kind to know it again by, without its id: its type, and the machines it names."""
+    kind = KINDS[cloud][name]
+    names = [{"ours": OURS[cloud], "other": OTHER[cloud]}[each] for each in kind.names]
+    shown = [*(names if kind.shown is None else kind.shown), *(kind.again or [])]
+    return kind.body.get("native_type") or kind.body["impact"], frozenset(each for each in shown if type(each) is str)
+
+
 IMPACTS = {
     "Preempt": "terminate",
     "SystemMaintenance.Stop": "stop",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kinds import KINDS, Kind
+from kinds import KINDS, Kind, looks
 
 Line = dict[str, Any]
 Interval = tuple[float, float]
@@ -15,6 +15,16 @@ FOREVER = float("inf")
 
 HANDLERS = {"python": ("First", "Second"), "commands": ("commands",), "both": ("First", "Second", "commands")}
 """The handlers of an agent, in their order."""
+
+
+def slowness(load: float, *, clock: bool) -> float:
+    """How much longer than on an idle machine everything takes.
+
+    Args:
+        load: processes that would run, for each processor.
+        clock: whether libfaketime moves the clock: threads that wait for one another then do so in a busy loop.
+    """
+    return max(1.0, load / 3.0) * (2.0 if clock else 1.0)
 
 
 @dataclass
@@ -53,6 +63,8 @@ class Event:
         announced: when, at the earliest.
         begun: when it began, at the earliest.
         over: when it ended, at the earliest.
+        predecessors: the events that it may be taken for. One that has begun when it is first seen, and is of the type
+            and the machines of another that is not listed any more, is that one under a new id to the agent.
         deeds: what handlers did for it, in order.
         approvals: what the agent sent for it, in order: when, whether the answer came whole, and when that was.
     """
@@ -63,6 +75,7 @@ class Event:
     announced: float = -FOREVER
     begun: float = FOREVER
     over: float = FOREVER
+    predecessors: list["Event"] = field(default_factory=list)
     deeds: list[Line] = field(default_factory=list)
     approvals: list[Line] = field(default_factory=list)
 
@@ -94,10 +107,14 @@ class Story:
         self.faults: list[float] = []
         self.lost = [line["at"] for line in self.of("journal lost")]
         self.calm: float = next((line["at"] for line in self.of("calm")), FOREVER)
+        load: float = max((line["each"] for line in self.of("load")), default=0.0)
+        self.slowness = slowness(load, clock=plan.get("clock", False))
         for line in self.lines:
             self._take(line)
         for deed in self.deeds:
             self.event(deed["event"]).deeds.append(deed)
+        if plan["cloud"] == "azure":
+            self._find_predecessors()
 
     @classmethod
     def read(cls, folder: Path) -> "Story":
@@ -112,6 +129,26 @@ class Story:
     def event(self, identifier: str) -> Event:
         """The event of that id, as the cloud spells it."""
         return self.events.setdefault(identifier.lower(), Event(identifier))
+
+    def _find_predecessors(self) -> None:
+        told: set[str] = set()
+        for line in self.of("told"):
+            listed = {name.lower(): state for name, state in line["events"].items()}
+            gone = [event for name, event in self.events.items() if name in told and name not in listed]
+            for name in listed:
+                event = self.events.get(name)
+                if event is not None and listed[name] == "Started":
+                    event.predecessors += [each for each in gone if self._may_precede(each, event, line["at"])]
+            told |= listed.keys()
+
+    def _may_precede(self, earlier: Event, event: Event, at: float) -> bool:
+        """Whether the agent may take one for the other, which it has not worked for so far; it may skip answers."""
+        if earlier.kind is None or event.kind is None or earlier in event.predecessors:
+            return False
+        recovered = next((deed["at"] for deed in earlier.lines("begins", stage="recover")), FOREVER)
+        known = next((deed["at"] for deed in event.deeds), FOREVER)
+        cloud = self.plan["cloud"]
+        return looks(cloud, earlier.name) == looks(cloud, event.name) and recovered > at and known > at
 
     def life_at(self, at: float) -> Life | None:
         """The life that an agent had then; an intruder's is none."""

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import kinds
 from machinery import Control, Process, Zygote
+from story import slowness
 from wire import Wire, now
 
 HERE = Path(__file__).resolve().parent
@@ -143,7 +144,7 @@ class World:
     # the attack
 
     async def _attack(self) -> None:
-        mischief = [asyncio.create_task(work()) for work in (self._announce, self._spoil_the_wire)]
+        mischief = [asyncio.create_task(work()) for work in (self._announce, self._spoil_the_wire, self._watch_load)]
         if self.plan.disk:
             mischief.append(asyncio.create_task(self._fill_the_disk()))
         if self.plan.clock:
@@ -224,7 +225,7 @@ class World:
             if not life.ended.is_set():
                 await self._kill(life)
                 return
-        await _until(life.ended, GRACE / self.plan.speed + STOPS_WITHIN)
+        await _until(life.ended, GRACE / self.plan.speed + STOPS_WITHIN * self._patience)
         if not life.ended.is_set():
             self.note("does not stop", life=life.number, seconds=now() - begun)
             await self._kill(life)
@@ -234,7 +235,7 @@ class World:
     async def _intrude(self) -> None:
         """Another agent on the same journal, which must not come to life."""
         other = await self._start(intruder=True)
-        await _until(other.ended, 10.0)
+        await _until(other.ended, STOPS_WITHIN * self._patience)
         if not other.ended.is_set():
             self._zygote.signal(other, signal.SIGKILL)
             await other.ended.wait()
@@ -291,6 +292,16 @@ class World:
         self.note("over", event=event, begun=begun, how="completed")
         if status >= 400:
             raise RuntimeError(f"the simulator does not end an event: {status} {document}")
+
+    @property
+    def _patience(self) -> float:
+        """How much longer than on an idle machine everything may take."""
+        return slowness(os.getloadavg()[0] / (os.cpu_count() or 1), clock=self.plan.clock)
+
+    async def _watch_load(self) -> None:
+        while True:
+            self.note("load", each=os.getloadavg()[0] / (os.cpu_count() or 1))
+            await asyncio.sleep(2.0)
 
     async def _spoil_the_wire(self) -> None:
         while True:
@@ -352,6 +363,7 @@ class World:
         if self.plan.retry_after > 1:
             await asyncio.sleep(0.5)
             self._wire.force.append("throttled")
+        self.note("load", each=os.getloadavg()[0] / (os.cpu_count() or 1))
         self.note("calm")
         for name, kind in kinds.KINDS[self.plan.cloud].items():
             if kind.approves or name == "failure":
@@ -377,17 +389,17 @@ class World:
 
     async def _until_settled(self, event: str) -> None:
         """Until all prepared for it, and a little more in which it may be approved; or patience is over."""
-        end = now() + CALM_PATIENCE / 2
+        end = now() + CALM_PATIENCE * self._patience / 2
         names = {"python": ["First", "Second"], "commands": ["commands"], "both": ["First", "Second", "commands"]}
         while now() < end:
             self._read_deeds()
             if all((event, name, "prepare", "well") in self._deeds for name in names[self.plan.handlers]):
                 break
             await asyncio.sleep(0.1)
-        await asyncio.sleep(max(1.0, 6.0 / self.plan.speed))
+        await asyncio.sleep(max(1.0, 6.0 / self.plan.speed) * self._patience)
 
     async def _until_recovered(self) -> None:
-        end = now() + CALM_PATIENCE
+        end = now() + CALM_PATIENCE * self._patience
         while now() < end:
             self._read_deeds()
             begun = {deed[:2] for deed in self._deeds if deed[2] != "recover"}

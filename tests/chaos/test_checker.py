@@ -260,6 +260,20 @@ class TestTheChecker:
         record.lines.append(record.line(1.9, "approval", ids=["E-1"], fault=""))
         assert record.breaches() == []
 
+    @pytest.mark.parametrize(("kind", "breaches"), [("ours", []), ("both's", ["recovers"])])
+    def test_lets_an_event_go_on_under_another_id_that_it_may_have(self, kind, breaches):
+        record = Record()
+        record.found("over")["begun"] = 1.5
+        record.lines += [
+            record.line(1.4, "event", event="E-2", kind=kind, begun=1.4),
+            record.line(1.6, "told", events={"E-2": "Started"}),
+            record.line(3.1, "over", event="E-2", begun=3.0, how="completed"),
+        ]
+        for deed in record.deeds[2:]:
+            deed["event"] = "E-2"
+        record.found("stopped")["over"] = 30.0
+        assert record.breaches() == breaches
+
     def test_knows_nothing_of_the_agent(self):
         for name in ("checker", "story", "kinds"):
             assert "import stormcone" not in (CHAOS / f"{name}.py").read_text()

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM."""
 
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,36 @@ class TestAHandlerFileThatIsBeingRead:
         running.says("reading")
         assert running.ends_by(number) == 0
         assert running.err == []
+
+
+class TestASignalThatComesWhileADestructorRuns:
+    """Python drops what its handler raises there, so it has to come again."""
+
+    SWALLOWS = (
+        "import os, signal\n"
+        "from stormcone import App, Handler\n"
+        "class Swallows:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.{name})\n"
+        "        print('swallowed', flush=True)\n"
+        "Swallows()\n"
+        "class Nothing(Handler):\n"
+        "    def prepare(self, event, context): pass\n"
+        "app = App([Nothing()])\n"
+    )
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_ends_the_agent_all_the_same(self, home: Any, simulator: Any, number: signal.Signals) -> None:
+        (home.folder / "swallows.py").write_text(self.SWALLOWS.format(name=number.name))
+        running = home.start("run", "swallows.py", STORMCONE_ENDPOINT=simulator.url)
+        assert running.ends() == 0
+        assert "Exception ignored" in "\n".join(running.err)
+
+    def test_ends_what_would_end_by_itself(self, home: Any, tmp_path: Path) -> None:
+        file = tmp_path / "swallows.py"
+        file.write_text(self.SWALLOWS.format(name="SIGTERM") + "while True: pass\n")
+        running = home.start("check", file)
+        assert running.ends() != 0
 
 
 class TestAnEndpointThatHangs:

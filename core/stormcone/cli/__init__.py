@@ -7,8 +7,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
 
@@ -16,6 +16,7 @@ import click
 
 from stormcone import __version__
 from stormcone.cli.console import NARROWEST, mute, say, wrapped
+from stormcone.cli.signals import insisting
 from stormcone.errors import StormconeError
 from stormcone.text import printable
 
@@ -94,11 +95,6 @@ LEFT_BEHIND = 5.0
 """Real seconds that the end waits for what handlers have left behind."""
 
 
-def _terminate(*_: object) -> None:
-    """Leave by SIGTERM as by Ctrl-C, so that what is open is closed on the way."""
-    sys.exit(128 + signal.SIGTERM)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """The program `stormcone`: runs a command and ends the process with its exit status."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -106,21 +102,35 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        status = _status(given, as_json=as_json)
-        _bring_out(sys.stdout.flush, status)
-    except BrokenPipeError:
-        mute()  # or the interpreter fails once more when it empties its buffers
-        status = 1
-    except OSError as error:
-        mute()
-        status = 1
-        what = f"{error.filename}: " if error.filename else ""
-        _complain(f"stormcone: {what}{error.strerror or error}", status, as_json=as_json)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with _terminated_by_signal():
+        try:
+            status = _status(given, as_json=as_json)
+            _bring_out(sys.stdout.flush, status)
+        except BrokenPipeError:
+            mute()  # or the interpreter fails once more when it empties its buffers
+            status = 1
+        except OSError as error:
+            mute()
+            status = 1
+            what = f"{error.filename}: " if error.filename else ""
+            _complain(f"stormcone: {what}{error.strerror or error}", status, as_json=as_json)
     sys.exit(status)
+
+
+@contextmanager
+def _terminated_by_signal() -> Iterator[None]:
+    """Leave by SIGTERM as by Ctrl-C, so that what is open is closed on the way."""
+    with insisting() as insist:
+
+        def terminate(number: int, _frame: object) -> None:
+            insist(number)
+            sys.exit(128 + number)
+
+        before = signal.signal(signal.SIGTERM, terminate)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def program() -> None:

@@ -3,7 +3,8 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -11,17 +12,51 @@ _LOOK = 0.5
 """Seconds between two looks at whether the work is done; a signal's handler runs at once, whatever this is."""
 
 
+_AGAIN = 0.5
+"""Seconds after which a signal that was not heeded comes again."""
+
+
 class _Told(KeyboardInterrupt):
     """We are told to stop; like Ctrl-C, it passes through user code that runs meanwhile, as a handler file's."""
 
 
 @contextmanager
-def on_stop(act: Callable[[], None]) -> Iterator[None]:
-    """Call `act`, in the main thread, for each Ctrl-C, SIGTERM or SIGHUP within the block."""
+def insisting() -> Iterator[Callable[[int], None]]:
+    """Have a signal come again and again until the block is left; a signal's handler calls what is yielded.
+
+    What such a handler raises is lost where it comes up in a destructor, a finalizer or the like: Python prints it and
+    goes on. So whoever raises to leave a block insists.
+    """
+    heard: SimpleQueue[int | None] = SimpleQueue()  # a handler may interrupt even its `put`
+    main = threading.main_thread().ident
+    assert main is not None  # noqa: S101 - for the type checker: it runs
+
+    def repeat() -> None:
+        number = heard.get()
+        while number is not None:
+            try:
+                following = heard.get(timeout=_AGAIN)
+            except Empty:
+                signal.pthread_kill(main, number)
+            else:
+                number = following
+
+    repeater = threading.Thread(target=repeat, name="stormcone-signals", daemon=True)
+    repeater.start()
+    try:
+        yield heard.put
+    finally:
+        heard.put(None)
+        repeater.join()
+
+
+@contextmanager
+def on_stop(act: Callable[[int], None]) -> Iterator[None]:
+    """Call `act` with its number, in the main thread, for each Ctrl-C, SIGTERM or SIGHUP within the block."""
     # Who starts us with `nohup` wants us to outlive the terminal.
     nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     numbers = [number for number in STOPPING if not (nohup and number is signal.SIGHUP)]
-    before = {number: signal.signal(number, lambda *_: act()) for number in numbers}
+    before = {number: signal.signal(number, lambda number, _: act(number)) for number in numbers}
     try:
         yield
     finally:
@@ -47,7 +82,7 @@ def run_until_told(work: Callable[[], None], stop: Callable[[], None]) -> None:
             failed.append(error)
 
     worker = threading.Thread(target=carry_out, name="stormcone-work", daemon=True)
-    with on_stop(stop):
+    with on_stop(lambda _: stop()):
         worker.start()
         while worker.is_alive():
             worker.join(_LOOK)
@@ -58,12 +93,11 @@ def run_until_told(work: Callable[[], None], stop: Callable[[], None]) -> None:
 @contextmanager
 def until_stopped() -> Iterator[None]:
     """Let Ctrl-C, SIGTERM or SIGHUP leave the block wherever it is, as its good end."""
+    with suppress(_Told), insisting() as insist:
 
-    def leave() -> None:
-        raise _Told
+        def leave(number: int) -> None:
+            insist(number)
+            raise _Told
 
-    try:
         with on_stop(leave):
             yield
-    except _Told:
-        pass

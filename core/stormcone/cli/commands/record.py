@@ -89,7 +89,7 @@ def command(
 
             say(f"Recording {provider.name} on {printable(ours.name)} to {output}. Ctrl-C ends it.", err=True)
             thread = threading.Thread(target=poller.run, args=(post,), name="stormcone-record", daemon=True)
-            with on_stop(stopped.set):
+            with on_stop(lambda _: stopped.set()):
                 thread.start()
                 clock.wait(stopped, None if duration is None else duration.total_seconds())
             poller.stop()
