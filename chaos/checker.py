@@ -278,7 +278,7 @@ def lives_on(story: Story) -> Iterator[str]:
         life = story.lives[line["life"]]
         excused = any(start <= life.over and end >= life.begun for start, end in story.full)
         since = max((lost for lost in story.lost if lost <= life.over), default=-FOREVER)
-        known = any(other.told and other.told[0][0] >= since for other in story.lives.values() if other is not life)
+        known = any(since <= at <= life.begun for other in story.lives.values() for at, _ in other.told[:1])
         if not excused and (known or life.told) and not any(life.begun <= lost <= life.over for lost in story.lost):
             yield f"life {line['life']} ended by itself with {line['status']}"
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import kinds
 from machinery import Control, Process, Zygote
-from story import slowness
+from story import HANDLERS, slowness
 from wire import Wire, now
 
 HERE = Path(__file__).resolve().parent
@@ -42,6 +42,11 @@ STOPS_WITHIN = 12.0
 
 CALM_PATIENCE = 20.0
 """Real seconds in which all that is left to do must be done once nobody disturbs."""
+
+SETTLED = {("prepare", "well"), ("prepare", "gives up"), ("prepare", "veto")}
+
+QUIET = 5.0
+"""Real seconds without a deed after which nothing more is to come: no pause is that long."""
 
 DISK_BYTES = 1024 * 1024
 
@@ -108,6 +113,7 @@ class World:
         self._rest = b""
         self._journal = folder / "disk" / "journal.db"
         self._disk_full = False
+        self._attacking = True
 
     def note(self, what: str, **values: Any) -> None:
         """Write a line."""
@@ -144,7 +150,8 @@ class World:
     # the attack
 
     async def _attack(self) -> None:
-        mischief = [asyncio.create_task(work()) for work in (self._announce, self._spoil_the_wire, self._watch_load)]
+        announcing = asyncio.create_task(self._announce())
+        mischief = [asyncio.create_task(work()) for work in (self._spoil_the_wire, self._watch_load)]
         if self.plan.disk:
             mischief.append(asyncio.create_task(self._fill_the_disk()))
         if self.plan.clock:
@@ -153,6 +160,8 @@ class World:
             mischief.append(asyncio.create_task(self._overwrite_the_journal()))
         while self._kills < self.plan.kills:
             await self._live()
+        self._attacking = False
+        await announcing
         for task in mischief:
             task.cancel()
         await asyncio.gather(*mischief, return_exceptions=True)
@@ -255,7 +264,7 @@ class World:
 
     async def _announce(self) -> None:
         """Events of all kinds, a few at a time."""
-        while True:
+        while self._attacking:
             if len(self._events) < 8:
                 await self._announce_one()
             await asyncio.sleep(self._chance.expovariate(1 / 0.5))
@@ -268,15 +277,15 @@ class World:
         if status != 201:
             raise RuntimeError(f"the simulator has refused an event: {status} {document}")
         self.note("event", event=document["id"], kind=name, begun=begun)
-        task = asyncio.create_task(self._one_event(document["id"]))
+        task = asyncio.create_task(self._one_event(document["id"], known[name]))
         self._events.add(task)
         task.add_done_callback(self._events.discard)
 
-    async def _one_event(self, event: str) -> None:
+    async def _one_event(self, event: str, kind: kinds.Kind) -> None:
         """An event's life, from its announcement to its end."""
         chance = self._chance
         await _until(self._calm, chance.uniform(0.1, 4.0))
-        if self._calm.is_set():
+        if self._calm.is_set() and kind.prepares:
             await self._until_settled(event)
         begun = now()
         if chance.random() < 0.2:
@@ -390,18 +399,20 @@ class World:
     async def _until_settled(self, event: str) -> None:
         """Until all prepared for it, and a little more in which it may be approved; or patience is over."""
         end = now() + CALM_PATIENCE * self._patience / 2
-        names = {"python": ["First", "Second"], "commands": ["commands"], "both": ["First", "Second", "commands"]}
         while now() < end:
             self._read_deeds()
-            if all((event, name, "prepare", "well") in self._deeds for name in names[self.plan.handlers]):
+            done = {deed[1] for deed in self._deeds if deed[0] == event and deed[2:] in SETTLED}
+            if len(done) == len(HANDLERS[self.plan.handlers]):
                 break
             await asyncio.sleep(0.1)
         await asyncio.sleep(max(1.0, 6.0 / self.plan.speed) * self._patience)
 
     async def _until_recovered(self) -> None:
-        end = now() + CALM_PATIENCE * self._patience
-        while now() < end:
-            self._read_deeds()
+        """Until all have recovered, or nothing has happened for long: of some it cannot be told under which id."""
+        end, quiet = now() + CALM_PATIENCE * self._patience, now() + QUIET * self._patience
+        while now() < min(end, quiet):
+            if self._read_deeds():
+                quiet = now() + QUIET * self._patience
             begun = {deed[:2] for deed in self._deeds if deed[2] != "recover"}
             done = {deed[:2] for deed in self._deeds if deed[2] == "recover" and deed[3] == "well"}
             if begun <= done:
@@ -409,10 +420,11 @@ class World:
             await asyncio.sleep(0.1)
         await asyncio.sleep(0.5)
 
-    def _read_deeds(self) -> None:
+    def _read_deeds(self) -> int:
+        """Take in what handlers have written since the last time; answers how many lines that was."""
         path = self._folder / "deeds.jsonl"
         if not path.exists():
-            return
+            return 0
         with path.open("rb") as file:
             file.seek(self._deeds_read)
             got = file.read()
@@ -422,6 +434,7 @@ class World:
             deed = json.loads(line)
             state = deed["how"] if deed["does"] == "ends" else deed["does"]
             self._deeds.add((deed["event"], deed["handler"], deed["stage"], state))
+        return len(lines)
 
     # the simulator
 
