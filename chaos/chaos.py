@@ -17,6 +17,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -115,7 +116,10 @@ async def work(rounds: Rounds, lives: Zygote, clocked: Zygote | None, offset: Pa
 
 
 async def attack(rounds: Rounds) -> None:
-    """All rounds, some at a time."""
+    """All rounds, some at a time; SIGTERM ends it in good order, as Ctrl-C does."""
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     offsets = [rounds.folder / f"offset-{number}" for number in range(rounds.worlds)]
     lives = Zygote()
     await lives.open()
@@ -159,7 +163,10 @@ def main() -> int:
     rounds = Rounds(options.kills, options.seed, folder, worlds=options.worlds, features=features, fixed=options.plan)
     begun = time.monotonic()
     print(f"seed {options.seed}; {options.worlds} rounds side by side", flush=True)
-    asyncio.run(attack(rounds))
+    try:
+        asyncio.run(attack(rounds))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        print(f"interrupted; what there is so far is in {folder}")
     print(", ".join(f"{count} {name}" for name, count in rounds.figures.items()))
     print(f"{len(rounds.breaches)} breaches in {time.monotonic() - begun:.0f} s (seed {options.seed})")
     if not rounds.breaches:

@@ -273,13 +273,13 @@ def stops_as_promised(story: Story) -> Iterator[str]:
 
 
 def lives_on(story: Story) -> Iterator[str]:
-    """An agent ends only where it is ended; or where it has never known who it is, or its disk is full."""
+    """An agent ends only where it is ended; or at a first start, when nothing was done before, or with a full disk."""
     for line in story.of("ended by itself"):
         life = story.lives[line["life"]]
         excused = any(start <= life.over and end >= life.begun for start, end in story.full)
         since = max((lost for lost in story.lost if lost <= life.over), default=-FOREVER)
-        known = any(since <= at <= life.begun for other in story.lives.values() for at, _ in other.told[:1])
-        if not excused and (known or life.told) and not any(life.begun <= lost <= life.over for lost in story.lost):
+        known = any(since <= deed["at"] <= life.over for deed in story.deeds)
+        if not excused and known and not any(life.begun <= lost <= life.over for lost in story.lost):
             yield f"life {line['life']} ended by itself with {line['status']}"
 
 
