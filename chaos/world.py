@@ -114,6 +114,7 @@ class World:
         self._journal = folder / "disk" / "journal.db"
         self._disk_full = False
         self._attacking = True
+        self._announcing: asyncio.Task[None] | None = None
 
     def note(self, what: str, **values: Any) -> None:
         """Write a line."""
@@ -150,7 +151,7 @@ class World:
     # the attack
 
     async def _attack(self) -> None:
-        announcing = asyncio.create_task(self._announce())
+        announcing = self._announcing = asyncio.create_task(self._announce())
         mischief = [asyncio.create_task(work()) for work in (self._spoil_the_wire, self._watch_load)]
         if self.plan.disk:
             mischief.append(asyncio.create_task(self._fill_the_disk()))
@@ -213,7 +214,10 @@ class World:
         self.note("kill", life=life.number)
         self._zygote.signal(life, signal.SIGKILL)
         await life.ended.wait()
-        self._kills += life.status == -signal.SIGKILL
+        if life.status != -signal.SIGKILL:  # it was over already
+            self.note("ended by itself", life=life.number, status=life.status, over=life.over)
+            return
+        self._kills += 1
         self.note("killed", life=life.number, status=life.status, over=life.over)
 
     async def _freeze(self, life: Process, seconds: float) -> None:
@@ -239,7 +243,8 @@ class World:
             self.note("does not stop", life=life.number, seconds=now() - begun)
             await self._kill(life)
             return
-        self.note("stopped", life=life.number, status=life.status, seconds=life.over - begun, over=life.over)
+        what = "stopped" if life.over > begun else "ended by itself"
+        self.note(what, life=life.number, status=life.status, seconds=life.over - begun, over=life.over)
 
     async def _intrude(self) -> None:
         """Another agent on the same journal, which must not come to life."""
@@ -461,9 +466,10 @@ class World:
         return Control(url.hostname, url.port)
 
     async def _stop_simulating(self) -> None:
-        for task in tuple(self._events):
+        tasks = (*self._events, *([self._announcing] if self._announcing else []))
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._events, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._life is not None and not self._life.ended.is_set():
             self._zygote.signal(self._life, signal.SIGKILL)
 

@@ -83,3 +83,18 @@ def test_a_line_of_a_megabyte_is_cut(capsys: pytest.CaptureFixture[str]) -> None
     assert f"({1_000_000 - LONGEST_TEXT} characters more)" in out
     assert "... (cut) ..." in out
     assert len(out) < 100_000
+
+
+def test_one_that_a_signal_has_cut_off_as_it_began_goes_on_and_can_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut_off(_thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    said: list[str] = []
+    spool = Spool(lambda lost: lambda: said.append(f"{lost} lost"))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            spool.put(lambda: said.append("first"))
+    spool.put(lambda: said.append("second"))
+    spool.close()
+    assert said == ["first", "second"]

@@ -41,8 +41,9 @@ class Spool:
                 self._lost = 0
             self._lines.append(write)
             if self._writer is None:
-                self._writer = threading.Thread(target=self._write, name="stormcone-output", daemon=True)
-                self._writer.start()
+                writer = threading.Thread(target=self._write, name="stormcone-output", daemon=True)
+                writer.start()
+                self._writer = writer  # only now: a signal may cut this off anywhere, and `close` waits for it
             self._changed.notify()
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import click
 from stormcone.agent.poller import Poller, PollResult
 from stormcone.cli.console import print_json, say
 from stormcone.cli.options import Span, json_option, source_options
-from stormcone.cli.signals import on_stop
+from stormcone.cli.signals import run_until_told
 from stormcone.clouds.contract import AUTO, ProviderOptions, Source
 from stormcone.clouds.exchange import Exchange
 from stormcone.clouds.trace import cloud_trace
@@ -89,9 +89,13 @@ def command(
 
             say(f"Recording {provider.name} on {printable(ours.name)} to {output}. Ctrl-C ends it.", err=True)
             thread = threading.Thread(target=poller.run, args=(post,), name="stormcone-record", daemon=True)
-            with on_stop(lambda _: stopped.set()):
+
+            def until_it_is_over() -> None:
                 thread.start()
                 clock.wait(stopped, None if duration is None else duration.total_seconds())
+
+            # Not in the main thread: there a signal's handler would take the very lock that whoever waits may hold.
+            run_until_told(until_it_is_over, stopped.set)
             poller.stop()
     finally:
         provider.close()
