@@ -2,7 +2,7 @@
 
 Source: the bodies of the statuses are in the definition of the API that Azure publishes, those of the managed identity
 in Azure's page on its tokens, and the sentence about `api-version` in the page on the Instance Metadata Service. What
-else stands after a status' own words is ours, for people: "Error descriptions can change at any time", says the vendor.
+else stands after a status' own words is ours, for people; the vendor promises no words there either.
 """
 
 from collections.abc import Mapping
