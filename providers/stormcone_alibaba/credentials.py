@@ -1,7 +1,8 @@
 """Whose name requests are signed in: found in four places, the first that has credentials wins.
 
-Explicit settings, the usual environment variables, a profile of Alibaba Cloud's command line, the RAM role of the
-instance. What won is named, and never shown.
+The provider's settings, the environment, a profile of Alibaba Cloud's command line, the RAM role of the instance. What
+won is named, and never shown. What somebody has named is never passed over: credentials that are there and cannot be
+used are an error, since the next place's would be somebody else's.
 """
 
 import json
@@ -16,13 +17,13 @@ from typing import NamedTuple
 
 from stormcone.clock import Clock
 from stormcone.errors import ProviderError, ProviderUnavailable
+from stormcone_alibaba.assumed import SESSION_NAME, Lender, Role, sts_address
+from stormcone_alibaba.identity import Credentials, CredentialsUnusable
 from stormcone_alibaba.metadata import MetadataReader
+from stormcone_alibaba.profiles import IGNORE, PROFILE_FILE, Profiles, Ways
 from stormcone_alibaba.wire import parse_time
 
 _log = logging.getLogger("stormcone.alibaba")
-
-PROFILE_FILE = Path("~/.aliyun/config.json")
-"""Where the command line keeps its profiles. Source: documentation of Alibaba Cloud CLI."""
 
 RENEW_BEFORE = timedelta(minutes=10)
 """How long before their end temporary credentials are renewed; if that fails they serve until their end."""
@@ -43,28 +44,17 @@ ENVIRONMENT = (
 """In the order of preference. Sources: documentation of Alibaba Cloud CLI; the SDK itself reads the second set."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Credentials:
-    """What signs requests.
+OIDC = ("ALIBABA_CLOUD_OIDC_TOKEN_FILE", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CLOUD_ROLE_ARN")
+"""What a pod is given, to have a role of its own. Source: the vendor's credentials library (1.0.12)."""
 
-    Attributes:
-        access_key_id: who signs.
-        access_key_secret: with what.
-        security_token: for temporary credentials, else "".
-        source: where they come from, for people.
-        expires: when they end, aware UTC; None where they do not.
-    """
+URI = "ALIBABA_CLOUD_CREDENTIALS_URI"
+"""Where credentials are handed out. Source: as `OIDC`."""
 
-    access_key_id: str = field(repr=False)
-    access_key_secret: str = field(repr=False)
-    security_token: str = field(default="", repr=False)
-    source: str
-    expires: datetime | None = None
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The values that no text may hold."""
-        return (self.access_key_secret, self.security_token, self.access_key_id)
+_SESSION = "ALIBABA_CLOUD_ROLE_SESSION_NAME"
+_STS_REGION = "ALIBABA_CLOUD_STS_REGION"
+_VPC = "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED"
+_PROFILE = "ALIBABA_CLOUD_PROFILE"
+_NO_METADATA = "ALIBABA_CLOUD_ECS_METADATA_DISABLED"
 
 
 class Missing(Exception):
@@ -79,17 +69,19 @@ class Explicit:
         access_key_id: "" where none is set.
         access_key_secret: "" where none is set.
         security_token: for temporary credentials, else "".
-        profile: the profile to take; "" for the one that the environment or the file names.
-        profile_file: the file of the profiles.
-        role: the RAM role to take; "" asks the metadata service.
+        profile: the profile to take; "" names none.
+        profile_file: the file of the profiles; None names none.
+        role: the RAM role of this instance to take; "" names none.
+        sts: STS's address, for every role that is assumed; "" for the usual one.
     """
 
     access_key_id: str = field(default="", repr=False)
     access_key_secret: str = field(default="", repr=False)
     security_token: str = field(default="", repr=False)
     profile: str = ""
-    profile_file: Path = PROFILE_FILE
+    profile_file: Path | None = None
     role: str = ""
+    sts: str = ""
 
 
 class CredentialChain:
@@ -100,15 +92,22 @@ class CredentialChain:
         metadata: for the RAM role.
         clock: for the end of temporary credentials.
         environ: the environment's variables; None for this process's.
+        verify: what STS's certificate is verified by, as requests has it.
     """
 
     def __init__(
-        self, explicit: Explicit, metadata: MetadataReader, clock: Clock, environ: Mapping[str, str] | None = None
+        self,
+        explicit: Explicit,
+        metadata: MetadataReader,
+        clock: Clock,
+        environ: Mapping[str, str] | None = None,
+        verify: str | bool = True,
     ) -> None:
         self._explicit = explicit
         self._metadata = metadata
         self._clock = clock
         self._environ = os.environ if environ is None else environ
+        self._lender = Lender(clock, verify)
         self._lock = threading.Lock()
         self._found: Credentials | None = None
 
@@ -117,6 +116,8 @@ class CredentialChain:
 
         Raises:
             ProviderUnavailable: no place has any; the text says which were looked at, and what each lacks.
+            CredentialsUnusable: those of a place are there, and broken or of a kind that is not understood.
+            ProviderError: whoever gives them could not be asked.
         """
         with self._lock:
             now = self._clock.now()
@@ -137,7 +138,7 @@ class CredentialChain:
         places: tuple[tuple[str, Callable[[], Credentials]], ...] = (
             ("settings", self._from_settings),
             ("environment", self._from_environment),
-            (f"profile in {self._explicit.profile_file}", self._from_profile),
+            (f"profile in {PROFILE_FILE}", self._from_profile),
             ("RAM role of this instance", self._from_role),
         )
         for place, find in places:
@@ -154,17 +155,24 @@ class CredentialChain:
         )
 
     def _from_settings(self) -> Credentials:
-        if not self._explicit.access_key_id:
-            raise Missing("no access-key-id")
-        return Credentials(
-            access_key_id=self._explicit.access_key_id,
-            access_key_secret=self._explicit.access_key_secret,
-            security_token=self._explicit.security_token,
-            source="settings",
-        )
+        told = self._explicit
+        if told.access_key_id:
+            return Credentials(
+                access_key_id=told.access_key_id,
+                access_key_secret=told.access_key_secret,
+                security_token=told.security_token,
+                source="settings",
+            )
+        if told.profile or told.profile_file:
+            return self._profile(told.profile_file or PROFILE_FILE, told.profile or self._environ.get(_PROFILE, ""))
+        if told.role:
+            return self._role(told.role, f"RAM role {told.role!r} of this instance")
+        raise Missing("no access-key-id, profile or role")
 
     def _from_environment(self) -> Credentials:
-        lacking = []
+        return self._from_keys() or self._from_token() or self._from_uri() or self._nothing()
+
+    def _from_keys(self) -> Credentials | None:
         for names in ENVIRONMENT:
             key_id, secret = self._environ.get(names.key_id), self._environ.get(names.key_secret)
             if key_id and secret:
@@ -175,67 +183,84 @@ class CredentialChain:
                     security_token=token,
                     source=f"environment ({names.key_id})",
                 )
-            lacking.append(names.key_id if not key_id else names.key_secret)
-        raise Missing(f"no {' and no '.join(lacking)}")
+            if key_id or secret:
+                raise _lacking([names.key_id if not key_id else names.key_secret])
+        return None
+
+    def _from_token(self) -> Credentials | None:
+        token_file, provider, arn = (self._environ.get(name, "") for name in OIDC)
+        if not (token_file or provider):  # a role alone says nothing of how it is to be had
+            return None
+        if not (token_file and provider and arn):
+            raise _lacking([name for name in OIDC if not self._environ.get(name)])
+        session = self._environ.get(_SESSION) or SESSION_NAME
+        role = Role(arn=arn, session=session, sts=self._sts("", None))
+        return self._lender.by_token(role, provider, Path(token_file), f"environment ({OIDC[0]})")
+
+    def _from_uri(self) -> Credentials | None:
+        uri = self._environ.get(URI)
+        return self._lender.by_uri(uri, f"environment ({URI})") if uri else None
+
+    def _nothing(self) -> Credentials:
+        raise Missing(f"no {' and no '.join(names.key_id for names in ENVIRONMENT)}, and no {OIDC[0]} or {URI}")
 
     def _from_profile(self) -> Credentials:
-        # Exactly TRUE, as the command line has it. Source: its documentation of environment variables.
-        if self._environ.get("ALIBABA_CLOUD_IGNORE_PROFILE") == "TRUE":
-            raise Missing("ALIBABA_CLOUD_IGNORE_PROFILE is set")
-        wanted = self._explicit.profile or self._environ.get("ALIBABA_CLOUD_PROFILE", "")
+        named = self._environ.get(_PROFILE, "")
+        if self._environ.get(IGNORE) == "TRUE":
+            raise Missing(f"{IGNORE} is set")
+        return self._profile(PROFILE_FILE, named, needed=bool(named))
+
+    def _profile(self, path: Path, name: str, *, needed: bool = True) -> Credentials:
         try:
-            text = self._explicit.profile_file.expanduser().read_text(encoding="utf-8")
-            document = json.loads(text)
-        except FileNotFoundError:
-            raise Missing("no such file") from None
-        except (OSError, RuntimeError):
-            raise Missing("it cannot be read") from None
-        except (ValueError, RecursionError):
-            raise Missing("it is not JSON") from None
-        return _profile(document, wanted, self._explicit.profile_file)
+            profiles = Profiles(path, Ways(lender=self._lender, role=self._role, sts=self._sts))
+        except (FileNotFoundError, NotADirectoryError, RuntimeError):  # the last where there is no home
+            if not needed:
+                raise Missing("no such file") from None
+            what = f"the profile {name!r} is named" if name else "profiles are named"
+            raise CredentialsUnusable(f"{what}, and there is no file {path}; name the file that has it") from None
+        return profiles.credentials(name)
 
     def _from_role(self) -> Credentials:
-        if self._environ.get("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "").casefold() == "true":
-            raise Missing("ALIBABA_CLOUD_ECS_METADATA_DISABLED is set")
+        if self._metadata_disabled:
+            raise Missing(f"{_NO_METADATA} is set")
         try:
-            role = self._explicit.role or self._metadata.role_name()
-            text = self._metadata.role_credentials(role) if role else ""
+            role = self._metadata.role_name()
         except ProviderUnavailable as error:
             raise Missing(str(error)) from error
         if not role:
             raise Missing("it has none")
-        return _role(text, role)
+        return self._role(role, f"RAM role {role!r} of this instance")
+
+    @property
+    def _metadata_disabled(self) -> bool:
+        return self._environ.get(_NO_METADATA, "").casefold() == "true"
+
+    def _role(self, role: str, source: str) -> Credentials:
+        cannot = f"the credentials of {source} cannot be had"
+        if self._metadata_disabled:
+            raise CredentialsUnusable(f"{cannot}: {_NO_METADATA} is set; unset it, or name other credentials")
+        role = role or self._metadata.role_name()
+        if not role:
+            raise CredentialsUnusable(f"{cannot}: this instance has no RAM role; attach one, or name other credentials")
+        return _role(self._metadata.role_credentials(role), role, source)
+
+    def _sts(self, region: str, vpc: bool | None) -> str:
+        private = self._environ.get(_VPC, "").casefold() == "true" if vpc is None else vpc
+        return self._explicit.sts or sts_address(region or self._environ.get(_STS_REGION, ""), vpc=private)
+
+
+def _lacking(names: list[str]) -> CredentialsUnusable:
+    lacking = f"it has no {' and no '.join(names)}"
+    return CredentialsUnusable(
+        f"the credentials of the environment cannot be used: {lacking}; set all that go together, or none of them"
+    )
 
 
 def _ends(credentials: Credentials, by: datetime) -> bool:
     return credentials.expires is not None and credentials.expires <= by
 
 
-def _profile(document: object, wanted: str, path: Path) -> Credentials:
-    """The credentials of a profile; nothing of the file's content goes into an error but names and modes."""
-    fields = document if isinstance(document, dict) else {}
-    wanted = wanted or _text(fields.get("current")) or "default"
-    profiles = fields.get("profiles")
-    for profile in profiles if isinstance(profiles, list) else ():
-        if isinstance(profile, dict) and profile.get("name") == wanted:
-            mode = _text(profile.get("mode")) or "AK"
-            if mode not in {"AK", "StsToken"}:
-                raise Missing(f"the profile {wanted!r} is of mode {mode}, and only AK and StsToken are understood")
-            found = Credentials(
-                access_key_id=_text(profile.get("access_key_id")),
-                access_key_secret=_text(profile.get("access_key_secret")),
-                security_token=_text(profile.get("sts_token")) if mode == "StsToken" else "",
-                source=f"profile {wanted!r} in {path}",
-            )
-            if not (found.access_key_id and found.access_key_secret) or (
-                mode == "StsToken" and not found.security_token
-            ):
-                raise Missing(f"the profile {wanted!r} is not complete")
-            return found
-    raise Missing(f"no profile {wanted!r}")
-
-
-def _role(text: str, role: str) -> Credentials:
+def _role(text: str, role: str, source: str) -> Credentials:
     """The credentials in the metadata service's document, which never goes into an error."""
     try:
         document = json.loads(text)
@@ -251,7 +276,7 @@ def _role(text: str, role: str) -> Credentials:
         access_key_id=_text(fields.get("AccessKeyId")),
         access_key_secret=_text(fields.get("AccessKeySecret")),
         security_token=_text(fields.get("SecurityToken")),
-        source=f"RAM role {role!r} of this instance",
+        source=source,
         expires=expires,
     )
     if not all(found.secrets):

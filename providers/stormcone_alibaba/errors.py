@@ -87,6 +87,23 @@ CODES: tuple[tuple[str, CodeMeaning], ...] = (
             ErrorKind.THROTTLED, "the account has asked too often in this minute", "it is asked again in the next"
         ),
     ),
+    # STS's, as far as its documentation and the vendor's own tests name them
+    (
+        "NoPermission",
+        CodeMeaning(ErrorKind.SETUP, "these credentials may not assume the role", "let its trust policy name them"),
+    ),
+    (
+        "EntityNotExist*",
+        CodeMeaning(ErrorKind.SETUP, "there is no such role", "check its ARN"),
+    ),
+    (
+        "AuthenticationFail.OIDCToken*",
+        CodeMeaning(ErrorKind.SETUP, "the token is not valid or has expired", "check its file and its OIDC provider"),
+    ),
+    (
+        "AuthenticationFail*",
+        CodeMeaning(ErrorKind.SETUP, "the token does not entitle to the role", "check the role's trust policy"),
+    ),
     (
         "Forbidden.RAM",
         CodeMeaning(ErrorKind.SETUP, "these credentials may not do that", "let a RAM policy allow {permission}"),

@@ -29,7 +29,7 @@ from stormcone.model import (
     Phase,
     Scope,
 )
-from stormcone_alibaba.credentials import ENVIRONMENT, CredentialChain
+from stormcone_alibaba.credentials import ENVIRONMENT, URI, CredentialChain
 from stormcone_alibaba.ecs import BATCH, EcsApi, HistoryQuery
 from stormcone_alibaba.errors import PERMISSION, ApiRefused
 from stormcone_alibaba.metadata import MetadataReader
@@ -92,7 +92,7 @@ class AlibabaProvider:
         can_simulate=True,
         reports_outcome=True,
         shortest_notice=300.0,  # of a spot instance's release
-        secrets=tuple(name for names in ENVIRONMENT for name in names if name),
+        secrets=(*(name for names in ENVIRONMENT for name in names if name), URI),
         permissions=tuple(PERMISSION.format(action=action) for action in OPERATIONS),
     )
 
@@ -106,8 +106,8 @@ class AlibabaProvider:
         self._tap = tap
         verify = authorities(settings.metadata_endpoint, settings.ca_file)
         self._metadata = MetadataReader(settings.metadata_endpoint, self._clock, tap, verify)
-        self._verify_api = authorities(settings.api_of(""), settings.ca_file, variables=CA_VARIABLES)
-        self.credentials = CredentialChain(settings.credentials, self._metadata, self._clock)
+        self._verify_api = authorities("https:", settings.ca_file, variables=CA_VARIABLES)
+        self.credentials = CredentialChain(settings.credentials, self._metadata, self._clock, verify=self._verify_api)
         self._lock = threading.Lock()
         self._ecs = api
         self._closed = False

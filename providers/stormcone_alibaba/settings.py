@@ -12,7 +12,8 @@ from stormcone.clouds.contract import ProviderOptions
 from stormcone.errors import SettingsError
 from stormcone.model import Scope
 from stormcone_alibaba import metadata
-from stormcone_alibaba.credentials import PROFILE_FILE, Explicit
+from stormcone_alibaba.credentials import Explicit
+from stormcone_alibaba.profiles import PROFILE_FILE
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -20,12 +21,13 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "instances": "ids of the instances to watch in a region, with commas between; all if unset",
         "tag": "KEY:VALUE, a tag of the instances to watch in a region",
         "accept-inquired": "whether approving an event that waits for consent accepts it: true or false; true if unset",
-        "access-key-id": "who signs; unset, the environment, the profile file and the RAM role are looked at",
+        "access-key-id": "who signs; without it, profile and role, the environment and all that follows is looked at",
         "access-key-secret": "the secret of access-key-id",
         "security-token": "the token of access-key-id, where that is temporary",
-        "profile": "profile of Alibaba Cloud CLI; the current one if unset",
+        "profile": "profile of Alibaba Cloud CLI",
         "profile-file": f"where the profiles are; {PROFILE_FILE} if unset",
-        "role": "RAM role of this instance; the metadata service is asked if unset",
+        "role": "RAM role of this instance, by its metadata service",
+        "sts-endpoint": "address of STS, such as https://sts-vpc.REGION.aliyuncs.com; the public one if unset",
         "api-endpoint": "address of ECS's API, such as https://ecs-vpc.REGION.aliyuncs.com; the public one if unset",
         "proxy": "http URL of the proxy to the API; HTTPS_PROXY and NO_PROXY of the environment count if unset",
     }
@@ -158,16 +160,26 @@ def _address(name: str, text: str, *, secret: bool = False) -> str:
     return text.rstrip("/")
 
 
+def _sts(text: str) -> str:
+    if text and not _address("sts-endpoint", text).startswith("https://"):
+        raise SettingsError(f"the sts-endpoint {text!r} is no https URL, and STS is spoken to by no other")
+    return text.removeprefix("https://").rstrip("/")
+
+
 def _credentials(given: Mapping[str, str]) -> Explicit:
     if bool(given.get("access-key-id")) != bool(given.get("access-key-secret")):
         raise SettingsError("access-key-id and access-key-secret go together; set both or neither")
     if given.get("security-token") and not given.get("access-key-id"):
         raise SettingsError("security-token goes with access-key-id and access-key-secret; set all three")
+    ways = [name for name in ("access-key-id", "profile", "role") if given.get(name)]
+    if len(ways) > 1:
+        raise SettingsError(f"{' and '.join(ways)} name different credentials; leave all but one of them out")
     return Explicit(
         access_key_id=given.get("access-key-id", ""),
         access_key_secret=given.get("access-key-secret", ""),
         security_token=given.get("security-token", ""),
         profile=given.get("profile", ""),
-        profile_file=Path(given.get("profile-file") or PROFILE_FILE),
+        profile_file=Path(given["profile-file"]) if given.get("profile-file") else None,
         role=_named("role", given.get("role"), _INSTANCE) or "",
+        sts=_sts(given.get("sts-endpoint", "")),
     )

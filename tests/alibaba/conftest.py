@@ -15,7 +15,7 @@ import pytest
 
 from stormcone.clock import ManualClock
 from stormcone.clouds.contract import ProviderOptions
-from stormcone_alibaba.credentials import ENVIRONMENT, Credentials
+from stormcone_alibaba.credentials import ENVIRONMENT, OIDC, URI, Credentials
 from stormcone_alibaba.ecs import HistoryQuery
 from stormcone_alibaba.provider import AlibabaProvider
 from stormcone_alibaba.sdk import SdkEcs
@@ -160,6 +160,14 @@ def clean_environment(monkeypatch, tmp_path, only_this_machine):
         "ALIBABA_CLOUD_PROFILE",
         "ALIBABA_CLOUD_IGNORE_PROFILE",
         "ALIBABA_CLOUD_ECS_METADATA_DISABLED",
+        "ALIBABA_CLOUD_ROLE_SESSION_NAME",
+        "ALIBABA_CLOUD_STS_REGION",
+        "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "SSL_CERT_FILE",
+        *OIDC,
+        URI,
         *(name for names in ENVIRONMENT for name in names if name),
     ):
         monkeypatch.delenv(name, raising=False)

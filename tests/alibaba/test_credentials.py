@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from stormcone.errors import ProviderError, ProviderUnavailable
-from stormcone_alibaba.credentials import CredentialChain, Credentials, Explicit
+from stormcone_alibaba.credentials import OIDC, URI, CredentialChain, Credentials, CredentialsUnusable, Explicit
 from stormcone_alibaba.metadata import MetadataReader
 
 ROLE = "ram/security-credentials/"
@@ -81,7 +81,13 @@ class TestTheOrder:
         with pytest.raises(ProviderUnavailable) as caught:
             find()()
         text = str(caught.value)
-        for place in ("settings: no access-key-id", "environment: no ALIBABA", "config.json: no such file", "RAM role"):
+        for place in (
+            "settings: no access-key-id",
+            "environment: no ALIBABA",
+            "config.json: no such file",
+            "RAM role",
+            URI,
+        ):
             assert place in text
         assert "set ALIBABA_CLOUD_ACCESS_KEY_ID" in text
 
@@ -99,10 +105,32 @@ class TestTheEnvironment:
         monkeypatch.setenv("ALIBABA_CLOUD_SECURITY_TOKEN", "env-token")
         assert find()().security_token == "env-token"
 
-    def test_with_half_of_a_pair_has_none(self, find, monkeypatch):
-        monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "env-id")
-        with pytest.raises(ProviderUnavailable, match="environment: no ALIBABA_CLOUD_ACCESS_KEY_SECRET"):
+    @pytest.mark.parametrize(
+        ("given", "lacks"),
+        [
+            ({"ALIBABA_CLOUD_ACCESS_KEY_ID": "x"}, "it has no ALIBABA_CLOUD_ACCESS_KEY_SECRET;"),
+            ({"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "x"}, "it has no ALIBABA_CLOUD_ACCESS_KEY_ID;"),
+            ({"ALIYUN_ACCESS_KEY_ID": "x"}, "it has no ALIYUN_ACCESS_KEY_SECRET;"),
+            ({OIDC[0]: "/token"}, f"it has no {OIDC[1]} and no {OIDC[2]};"),
+            ({OIDC[0]: "/token", OIDC[2]: "acs:ram::1:role/r"}, f"it has no {OIDC[1]};"),
+            ({OIDC[1]: "acs:ram::1:oidc-provider/p", OIDC[2]: "acs:ram::1:role/r"}, f"it has no {OIDC[0]};"),
+        ],
+    )
+    def test_with_half_of_what_goes_together_is_an_error(
+        self, find, monkeypatch, write_profiles, give_role, given, lacks
+    ):
+        give_role()
+        write_profiles(ak())
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(CredentialsUnusable, match=lacks) as caught:
             find()()
+        assert not caught.value.passing
+
+    def test_that_names_a_role_and_no_way_to_it_says_nothing(self, find, monkeypatch, give_role):
+        give_role()
+        monkeypatch.setenv(OIDC[2], "acs:ram::1:role/r")
+        assert find()().source.startswith("RAM role")
 
 
 class TestProfiles:
@@ -128,28 +156,78 @@ class TestProfiles:
     @pytest.mark.parametrize(
         ("profiles", "why"),
         [
-            ([], "no profile 'default'"),
-            ([ak(mode="RamRoleArn")], "is of mode RamRoleArn, and only AK and StsToken are understood"),
-            ([ak(access_key_secret="")], "the profile 'default' is not complete"),
-            ([ak(mode="StsToken")], "the profile 'default' is not complete"),
-            ([7, ak(access_key_id=7)], "the profile 'default' is not complete"),
+            ([], "it has no profile 'default'"),
+            ([ak(mode="Astrolabe")], "is of mode Astrolabe, and only AK, StsToken, EcsRamRole, .* are understood"),
+            ([ak(mode="External", process_command="touch /tmp/x")], "is of mode External, and only"),
+            ([ak(access_key_secret="")], "'default' of mode AK is not complete: it has no access_key_secret;"),
+            ([ak(mode="StsToken")], "'default' of mode StsToken is not complete: it has no sts_token;"),
+            ([7, ak(access_key_id=7)], "'default' of mode AK is not complete: it has no access_key_id;"),
+            ([ak(mode="ChainableRamRoleArn", ram_role_arn="a", source_profile="x")], "it has no profile 'x'"),
+            ([ak(mode="ChainableRamRoleArn", ram_role_arn="a", source_profile="default")], "stands on itself"),
+            ([ak(mode="RamRoleArn", ram_role_arn="a", expired_seconds=7)], "expired_seconds is a number from 900 to"),
+            ([ak(mode="RamRoleArn", ram_role_arn="a", expired_seconds="an hour")], "expired_seconds is a number"),
         ],
     )
-    def test_that_cannot_be_used_are_passed_over_with_a_reason(self, find, write_profiles, profiles, why):
+    def test_that_cannot_be_used_are_an_error_and_not_the_role(self, find, write_profiles, give_role, profiles, why):
+        give_role()
         write_profiles(*profiles)
-        with pytest.raises(ProviderUnavailable, match=why):
+        with pytest.raises(CredentialsUnusable, match=why) as caught:
+            find()()
+        assert "leave profiles out with ALIBABA_CLOUD_IGNORE_PROFILE=TRUE" in str(caught.value)
+        assert not caught.value.passing
+
+    @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"profiles": 1}', '{"current": []}', "\x80"])
+    def test_a_broken_file_is_an_error_and_not_the_role(self, find, write_profiles, profile_file, give_role, text):
+        write_profiles()
+        profile_file.write_text(text, encoding="latin-1")
+        give_role()
+        with pytest.raises(CredentialsUnusable, match=r"config.json cannot be used: it (is not JSON|has no profile)"):
             find()()
 
-    @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"profiles": 1}', '{"current": []}'])
-    def test_a_broken_file_is_passed_over(self, find, write_profiles, profile_file, give_role, text):
-        write_profiles()
-        profile_file.write_text(text)
+    def test_a_directory_is_no_file(self, find, profile_file, give_role):
+        give_role()
+        profile_file.mkdir(parents=True)
+        with pytest.raises(CredentialsUnusable, match="it cannot be read: Is a directory"):
+            find()()
+
+    @pytest.mark.parametrize("in_place_of_the_folder", [False, True])
+    def test_no_file_is_no_error(self, find, profile_file, give_role, in_place_of_the_folder):
+        if in_place_of_the_folder:
+            profile_file.parent.write_text("no folder")
         give_role()
         assert find()().source.startswith("RAM role")
 
-    def test_a_directory_is_no_file(self, find, profile_file):
-        profile_file.mkdir(parents=True)
-        with pytest.raises(ProviderUnavailable, match="it cannot be read"):
+    def test_no_file_is_one_where_it_was_named(self, find, monkeypatch, give_role, tmp_path):
+        give_role()
+        elsewhere = tmp_path / "elsewhere.json"
+        with pytest.raises(CredentialsUnusable, match=r"profiles are named, and there is no file .*elsewhere.json"):
+            find(Explicit(profile_file=elsewhere))()
+        with pytest.raises(CredentialsUnusable, match=r"the profile 'one' is named, and there is no file ~/.aliyun"):
+            find(Explicit(profile="one"))()
+        monkeypatch.setenv("ALIBABA_CLOUD_PROFILE", "two")
+        with pytest.raises(CredentialsUnusable, match=r"the profile 'two' is named, and there is no file ~/.aliyun"):
+            find()()
+
+    def test_one_that_the_settings_name_goes_before_the_environment(self, find, write_profiles, monkeypatch):
+        write_profiles(ak("one"), ak("two"))
+        monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "env-id")
+        monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "env-secret")
+        assert find(Explicit(profile="two"))().access_key_id == "two-id"
+
+    def test_that_lead_to_the_role_say_which(self, find, write_profiles, give_role, cloud):
+        give_role()
+        write_profiles({"name": "default", "mode": "EcsRamRole"})
+        assert find()().source == "profile 'default' in ~/.aliyun/config.json (EcsRamRole)"
+        write_profiles({"name": "default", "mode": "EcsRamRole", "ram_role_name": "watcher"})
+        del cloud.metadata[ROLE]
+        assert find()().access_key_id == "STS.role-id"
+
+    def test_that_lead_to_a_role_that_there_is_not_are_an_error(self, find, write_profiles, cloud, monkeypatch):
+        write_profiles({"name": "default", "mode": "EcsRamRole"})
+        with pytest.raises(CredentialsUnusable, match="this instance has no RAM role; attach one"):
+            find()()
+        monkeypatch.setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
+        with pytest.raises(CredentialsUnusable, match="ALIBABA_CLOUD_ECS_METADATA_DISABLED is set; unset it"):
             find()()
 
     def test_can_be_switched_off(self, find, write_profiles, monkeypatch):

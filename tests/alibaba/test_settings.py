@@ -103,12 +103,15 @@ class TestOthers:
         assert "only-" not in str(caught.value)
 
     def test_credentials_go_to_the_chain(self):
-        found = read(
-            access_key_id="a", access_key_secret="b", security_token="c", profile="p", profile_file="f", role="r"
-        )
+        found = read(access_key_id="a", access_key_secret="b", security_token="c", profile_file="f")
         explicit = found.credentials
         assert (explicit.access_key_id, explicit.access_key_secret, explicit.security_token) == ("a", "b", "c")
-        assert (explicit.profile, explicit.profile_file, explicit.role) == ("p", Path("f"), "r")
+        assert explicit.profile_file == Path("f")
+        assert (read(profile="p").credentials.profile, read(role="r").credentials.role) == ("p", "r")
+
+    def test_credentials_are_named_in_one_way(self):
+        with pytest.raises(SettingsError, match="profile and role name different credentials; leave all but one"):
+            read(profile="p", role="r")
 
     def test_each_has_a_line_of_help(self):
         assert all(line and "\n" not in line for line in SETTINGS.values())
