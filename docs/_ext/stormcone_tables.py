@@ -25,6 +25,7 @@ from stormcone.rules.lifecycle import INFERENCES, MOVES, SUCCESSIONS
 from stormcone.simulators.contract import PlaysScenarios
 from stormcone.text import span
 from stormcone_alibaba import errors as alibaba_errors
+from stormcone_alibaba import profiles as alibaba_profiles
 from stormcone_alibaba import settings as alibaba_settings
 from stormcone_alibaba import wire as alibaba
 from stormcone_alibaba.simulation import SIMULATED_TYPES as ALIBABA_SIMULATES
@@ -181,6 +182,14 @@ def _alibaba_errors() -> Table:
         for pattern, meaning in alibaba_errors.CODES
     )
     return Table(("the first of these that fits", "means", "what to do", "then"), rows)
+
+
+def _alibaba_credentials() -> Table:
+    rows = (
+        (code(name), mode.gives, ", ".join(map(code, mode.needs)) or "nothing")
+        for name, mode in alibaba_profiles.MODES.items()
+    )
+    return Table(("mode", "the credentials are those of", "the profile needs"), rows)
 
 
 def _alibaba_simulated_types() -> Table:
@@ -393,6 +402,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "command-variables": _command_variables,
     "alibaba-types": _alibaba_types,
     "alibaba-statuses": _alibaba_statuses,
+    "alibaba-credentials": _alibaba_credentials,
     "alibaba-errors": _alibaba_errors,
     "alibaba-settings": _settings(alibaba_settings.SETTINGS),
     "alibaba-simulator-settings": _simulator_settings("alibaba"),
