@@ -39,7 +39,7 @@ class Ways:
     sts: Callable[[str, bool | None], str]
 
 
-class Mode(NamedTuple):
+class ProfileKind(NamedTuple):
     """One kind of profile.
 
     Attributes:
@@ -186,15 +186,19 @@ def _from_uri(profiles: Profiles, profile: Profile) -> Credentials:
 _KEY = ("access_key_id", "access_key_secret")
 _STATIC = frozenset({"AK", "StsToken"})
 
-MODES: Mapping[str, Mode] = MappingProxyType(
+MODES: Mapping[str, ProfileKind] = MappingProxyType(
     {
-        "AK": Mode(_KEY, "the profile itself", _own),
-        "StsToken": Mode((*_KEY, "sts_token"), "the profile itself, as long as they last", _own),
-        "EcsRamRole": Mode((), "the RAM role of this instance, by its metadata service", _of_instance),
-        "RamRoleArn": Mode((*_KEY, "ram_role_arn"), "STS, for the profile's key", _assumed),
-        "ChainableRamRoleArn": Mode(("ram_role_arn", "source_profile"), "STS, for those of another profile", _chained),
-        "OIDC": Mode(("ram_role_arn", "oidc_provider_arn", "oidc_token_file"), "STS, for a pod's token", _with_token),
-        "CredentialsURI": Mode(("credentials_uri",), "whoever answers at the URI", _from_uri),
+        "AK": ProfileKind(_KEY, "the profile itself", _own),
+        "StsToken": ProfileKind((*_KEY, "sts_token"), "the profile itself, as long as they last", _own),
+        "EcsRamRole": ProfileKind((), "the RAM role of this instance, by its metadata service", _of_instance),
+        "RamRoleArn": ProfileKind((*_KEY, "ram_role_arn"), "STS, for the profile's key", _assumed),
+        "ChainableRamRoleArn": ProfileKind(
+            ("ram_role_arn", "source_profile"), "STS, for those of another profile", _chained
+        ),
+        "OIDC": ProfileKind(
+            ("ram_role_arn", "oidc_provider_arn", "oidc_token_file"), "STS, for a pod's token", _with_token
+        ),
+        "CredentialsURI": ProfileKind(("credentials_uri",), "whoever answers at the URI", _from_uri),
     }
 )
 """The kinds of profiles that are understood. Source: documentation and the profiles of Alibaba Cloud CLI; what it has
