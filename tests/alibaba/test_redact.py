@@ -3,6 +3,7 @@
 import logging
 from urllib.parse import quote
 
+import aliyunsdkcore.client  # noqa: F401 - so that its loggers are there
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
