@@ -135,10 +135,13 @@ def approves_nobody_elses(story: Story) -> Iterator[str]:
 
 def approves_in_time(story: Story) -> Iterator[str]:
     """An approval comes after every prepare has ended well, and not while one runs."""
+    nameless = [deed for event in story.events.values() if event.kind is None for deed in event.lines("ends")]
+    prepared = [deed for deed in nameless if (deed["stage"], deed["how"]) == ("prepare", "well")]
     for event in story.events.values():
         for sent in event.approvals:
             for handler in story.handlers:
                 done = list(event.lines("begins", "ends", handler=handler, stage="prepare"))
+                done = done or [deed for deed in prepared if deed["handler"] == handler]  # before its id could be read
                 last = [deed for deed in done if deed["at"] <= sent["at"]][-1:]
                 if not last or last[0].get("how") != "well":
                     yield f"{_of(event)}: it was approved before {handler} had prepared well"

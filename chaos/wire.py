@@ -9,7 +9,7 @@ import contextlib
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -85,6 +85,7 @@ class Wire:
         note: takes what passed, as a line for the record.
         control: whether the simulator's control API can be reached through it.
         rewrite: what becomes of the events of a list before they are passed on.
+        choices: the faults to draw from.
         retry_after: the seconds for which the simulator seems to want to be left alone, where it is not available.
 
     Attributes:
@@ -99,6 +100,7 @@ class Wire:
     control: bool
     rewrite: Callable[[list[Json]], list[Json]]
     retry_after: int
+    choices: Sequence[str] = FAULTS
     rate: float = 0.0
     force: list[str] = field(default_factory=list)
     _server: asyncio.Server | None = None
@@ -135,7 +137,7 @@ class Wire:
         """One request and its answer; whether the connection goes on."""
         if "/_simulator/" in request.target:
             return self.control and await self._pass(request, writer, "")
-        fault = self.chance.choice(FAULTS) if self.chance.random() < self.rate else ""
+        fault = self.chance.choice(self.choices) if self.chance.random() < self.rate else ""
         fault = self.force.pop() if self.force else fault
         ids = approved(request)
         if ids:

@@ -13,7 +13,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import kinds
 from machinery import Control, Process, Zygote
 from story import HANDLERS, slowness
-from wire import Wire, now
+from wire import FAULTS, Wire, now
 
 HERE = Path(__file__).resolve().parent
 
@@ -65,6 +65,7 @@ class Plan:
         disk: whether the journal is on a small disk, which is full at times.
         unread: whether nobody reads what the agent says.
         overwrites: whether the journal is emptied or overwritten under the agent, once.
+        faults: what the wire does to what passes; see `wire.FAULTS`.
     """
 
     seed: str
@@ -76,6 +77,7 @@ class Plan:
     disk: bool = False
     unread: bool = False
     overwrites: bool = False
+    faults: Sequence[str] = FAULTS
 
     @property
     def retry_after(self) -> int:
@@ -136,6 +138,7 @@ class World:
                 control=not self.plan.clock,
                 rewrite=kinds.rewritten if self.plan.cloud == "azure" else list,
                 retry_after=self.plan.retry_after,
+                choices=self.plan.faults,
             )
             self._control = simulator
             self._endpoint = await self._wire.listen()
@@ -182,7 +185,7 @@ class World:
             await self._freeze(life, chance.expovariate(1 / 0.3))
         await _until(life.ended, length)
         if life.ended.is_set():
-            self.note("ended by itself", life=life.number, status=life.status, over=life.over)
+            self._note_end(life, None)
             await asyncio.sleep(0.2)
         elif chance.random() < 0.12:
             await self._stop(life, chance.random() < 0.3)
@@ -210,12 +213,13 @@ class World:
         self.note("lives", life=number, pid=life.pid)
         return life
 
-    async def _kill(self, life: Process) -> None:
+    async def _kill(self, life: Process, stopping: float | None = None) -> None:
+        """Kill it; where it was told to stop, at `stopping`, it may have done that first."""
         self.note("kill", life=life.number)
         self._zygote.signal(life, signal.SIGKILL)
         await life.ended.wait()
         if life.status != -signal.SIGKILL:  # it was over already
-            self.note("ended by itself", life=life.number, status=life.status, over=life.over)
+            self._note_end(life, stopping)
             return
         self._kills += 1
         self.note("killed", life=life.number, status=life.status, over=life.over)
@@ -236,15 +240,20 @@ class World:
         if impatient:
             await _until(life.ended, self._chance.expovariate(1 / 0.2))
             if not life.ended.is_set():
-                await self._kill(life)
+                await self._kill(life, begun)
                 return
         await _until(life.ended, GRACE / self.plan.speed + STOPS_WITHIN * self._patience)
         if not life.ended.is_set():
             self.note("does not stop", life=life.number, seconds=now() - begun)
             await self._kill(life)
             return
-        what = "stopped" if life.over > begun else "ended by itself"
-        self.note(what, life=life.number, status=life.status, seconds=life.over - begun, over=life.over)
+        self._note_end(life, begun)
+
+    def _note_end(self, life: Process, stopping: float | None) -> None:
+        if stopping is None or life.over < stopping:
+            self.note("ended by itself", life=life.number, status=life.status, over=life.over)
+        else:
+            self.note("stopped", life=life.number, status=life.status, seconds=life.over - stopping, over=life.over)
 
     async def _intrude(self) -> None:
         """Another agent on the same journal, which must not come to life."""
@@ -389,7 +398,7 @@ class World:
                 task.result()
         await self._until_recovered()
         if life.ended.is_set():
-            self.note("ended by itself", life=life.number, status=life.status, over=life.over)
+            self._note_end(life, None)
             return
         resident = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{life.pid}/status").read_text(encoding="ascii"))
         self.note(

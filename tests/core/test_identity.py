@@ -56,6 +56,21 @@ class TestAnIdThatCannotBeReadForAWhile:
         world.step(seconds=1)
         assert world.calls[2:] == ["lb.recover"]
 
+    def test_is_recognized_as_often_as_it_happens(self, world, spoil):
+        world.handler("lb", ROUND)
+        spoil(without_id)
+        world.cloud.announce()
+        world.step()
+        world.cloud.forget()
+        spoil(None)
+        world.step(seconds=1)  # it has come and gone without its id being read
+        assert world.calls == ["lb.prepare", "lb.recover"]
+        world.cloud.announce(id="E-2")
+        world.step(seconds=1)
+        spoil(without_id)
+        world.step(seconds=1)
+        assert world.calls[2:] == ["lb.prepare"]
+
     def test_forbids_to_approve_meanwhile(self, world, spoil, event):
         lb = world.handler("lb", ROUND)
         lb.script.append(RuntimeError("not now"))

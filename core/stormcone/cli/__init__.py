@@ -119,16 +119,22 @@ def main(arguments: list[str] | None = None) -> None:
 
 @contextmanager
 def _terminated_by_signal() -> Iterator[None]:
-    """Leave by SIGTERM as by Ctrl-C, so that what is open is closed on the way."""
+    """Leave by SIGTERM as by Ctrl-C, so that what is open is closed on the way; see `until_stopped`."""
+    told: list[int] = []
     with insisting() as insist:
 
         def terminate(number: int, _frame: object) -> None:
+            told.append(number)
             insist(number)
             sys.exit(128 + number)
 
         before = signal.signal(signal.SIGTERM, terminate)
         try:
             yield
+        except BaseException:
+            if not told:
+                raise
+            sys.exit(128 + told[0])
         finally:
             signal.signal(signal.SIGTERM, before)
 

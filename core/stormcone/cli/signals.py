@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -12,8 +12,8 @@ _LOOK = 0.5
 """Seconds between two looks at whether the work is done; a signal's handler runs at once, whatever this is."""
 
 
-_AGAIN = 0.5
-"""Seconds after which a signal that was not heeded comes again."""
+_AGAIN = 2.0
+"""Seconds after which a signal that was not heeded comes again: more than what is open needs to be closed."""
 
 
 class _Told(KeyboardInterrupt):
@@ -92,12 +92,22 @@ def run_until_told(work: Callable[[], None], stop: Callable[[], None]) -> None:
 
 @contextmanager
 def until_stopped() -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM or SIGHUP leave the block wherever it is, as its good end."""
-    with suppress(_Told), insisting() as insist:
+    """Let Ctrl-C, SIGTERM or SIGHUP leave the block wherever it is, as its good end.
+
+    Whatever comes out of the block then: what is raised in the middle of a lock or a thread's start may leave it as
+    another error.
+    """
+    told: list[int] = []
+    with insisting() as insist:
 
         def leave(number: int) -> None:
+            told.append(number)
             insist(number)
             raise _Told
 
-        with on_stop(leave):
-            yield
+        try:
+            with on_stop(leave):
+                yield
+        except BaseException:
+            if not told:
+                raise

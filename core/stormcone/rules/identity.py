@@ -29,7 +29,9 @@ def recognized(
     free = _Free(event for key, event in going_on.items() if key not in sightings)
     found: dict[EventKey, MaintenanceEvent] = {}
     for key, event in sightings.items():
-        before = None if key in known else free.take(event)
+        # An id of ours stands for whatever looks like that, so an event that has ended under it says nothing.
+        settled = key in (going_on if event.id_origin is Origin.INFERRED else known)
+        before = None if settled else free.take(event)
         if before is None:
             found[key] = event
             continue
