@@ -129,6 +129,11 @@ class AlibabaProvider:
         require_sdk()
         return cls(settings, clock=options.clock, tap=options.tap)
 
+    def named(self) -> Machine | None:
+        """The instance as it was named; None where the metadata service must be asked."""
+        name = self._settings.machine
+        return Machine(provider=PROVIDER, id=name, name=name, region=self._place) if name else None
+
     def identify(self) -> Machine:
         """Which machine this is, by the metadata service; where machine and region are named, the API is asked.
 
@@ -164,8 +169,9 @@ class AlibabaProvider:
         Raises:
             ProviderError: the API could not be asked.
         """
-        machine = self._machine or self._look()
-        self._machine = machine
+        machine = self._machine or self.named()
+        if machine is None:
+            machine = self._machine = self._look()
         spot = self._spot(machine)
         try:
             seen = self._active(machine)
@@ -404,6 +410,10 @@ class AlibabaRegionProvider(AlibabaProvider):
         settings = read_settings(replace(options, settings={**options.settings, "scope": Scope.REGION}))
         require_sdk()
         return cls(settings, clock=options.clock, tap=options.tap)
+
+    def named(self) -> Machine | None:
+        """The region as it was named; None where the metadata service must be asked."""
+        return self._look() if self._place else None
 
     def identify(self) -> Machine:
         """The region, as a machine that stands for all of its instances.

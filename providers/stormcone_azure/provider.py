@@ -13,12 +13,12 @@ from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
 
 from stormcone.clock import Clock, SystemClock
 from stormcone.clouds.contract import ProviderOptions
 from stormcone.clouds.exchange import Tap
-from stormcone.clouds.http.client import STATUSES, HttpStatusMeaning, MetadataClient, Timeouts
+from stormcone.clouds.http.client import STATUSES, HttpStatusMeaning, MetadataClient, Timeouts, retry_after
 from stormcone.clouds.http.trust import authorities
 from stormcone.clouds.trace import CloudTrace
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
@@ -50,7 +50,7 @@ AZURE_STATUSES: Mapping[int, HttpStatusMeaning] = MappingProxyType(
     {
         **STATUSES,
         400: HttpStatusMeaning("Azure finds the Metadata header, the api-version or the body malformed", passing=False),
-        410: HttpStatusMeaning("the service is being updated, which takes up to 70 s", passing=True),
+        410: HttpStatusMeaning("the service is being updated, which takes up to 70 s", passing=True, lasts=70.0),
     }
 )
 """What the service's statuses mean. Source: Azure's documentation; 410 was seen in the field."""
@@ -66,14 +66,25 @@ class IdentityRetries:
     """How `identify` tries again.
 
     Attributes:
-        attempts: in all.
+        attempts: at least, and as many more as it takes to wait for what the service asks for.
         first_wait: seconds after the first attempt; every later wait is twice the one before.
-        longest_wait: seconds that no wait exceeds.
+        longest_wait: seconds that no wait exceeds, but for what the service asks for.
+        longest_asked: seconds in all that the service is given where it asks for more time.
     """
 
     attempts: int = 5
     first_wait: float = 1.0
     longest_wait: float = 8.0
+    longest_asked: float = 70.0
+
+    def wait(self, state: RetryCallState) -> float:
+        """Seconds until the next attempt: what the service asks for, bounded as the pause between polls is."""
+        usual = wait_exponential(multiplier=self.first_wait, max=self.longest_wait)(state)
+        return max(usual, min(_asked(state), AzureProvider.capabilities.shortest_notice / 2))
+
+    def enough(self, state: RetryCallState) -> bool:
+        """Whether to give up."""
+        return state.attempt_number >= self.attempts and state.idle_for >= min(_asked(state), self.longest_asked)
 
 
 class _Seen(NamedTuple):
@@ -178,6 +189,12 @@ class AzureProvider:
             ca_file=options.ca_file,
         )
 
+    def named(self) -> Machine | None:
+        """The machine as it was named; None where the service must be asked."""
+        return (
+            Machine(provider=self.name, id="", name=self._machine, region=self._region or "") if self._machine else None
+        )
+
     def identify(self) -> Machine:
         """Which machine this is. Its only name is the VM's, as in `Resources`; never the host name.
 
@@ -191,8 +208,8 @@ class AzureProvider:
         retries = self._retries
         ask = Retrying(
             sleep=self._clock.sleep,
-            stop=stop_after_attempt(retries.attempts),
-            wait=wait_exponential(multiplier=retries.first_wait, max=retries.longest_wait),
+            stop=retries.enough,
+            wait=retries.wait,
             retry=retry_if_exception(_worth_another_attempt),
             reraise=True,
         )
@@ -281,7 +298,8 @@ class AzureProvider:
         except RequestRefused as error:
             raise _not_azure(str(error), passing=False) from error
         if answer.status == _NOT_FOUND:
-            raise _not_azure("its metadata service has no instance/compute", passing=True)
+            asked = retry_after(answer.headers.get("Retry-After"), self._clock.now())
+            raise _not_azure("its metadata service has no instance/compute", passing=True, retry_after=asked)
         if not answer.body.strip():
             raise _Partial(Compute())
         try:
@@ -298,10 +316,17 @@ def _worth_another_attempt(error: BaseException) -> bool:
     return isinstance(error, ProviderError) and error.passing and not isinstance(error, Unreachable)
 
 
-def _not_azure(why: str, *, passing: bool) -> ProviderUnavailable:
+def _asked(state: RetryCallState) -> float:
+    """Seconds that the service asks for after the last attempt."""
+    error = state.outcome.exception() if state.outcome else None
+    return (error.retry_after or 0.0) if isinstance(error, ProviderError) else 0.0
+
+
+def _not_azure(why: str, *, passing: bool, retry_after: float | None = None) -> ProviderUnavailable:
     return ProviderUnavailable(
         f"this is not Azure ({why}); choose another provider, or say where Azure's metadata service is with --endpoint",
         passing=passing,
+        retry_after=retry_after,
     )
 
 

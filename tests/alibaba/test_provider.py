@@ -10,11 +10,11 @@ import pytest
 from stormcone.agent.loop import Agent
 from stormcone.agent.workers import InlineExecutor
 from stormcone.clock import ManualClock
-from stormcone.clouds.contract import Provider, ProviderOptions, Simulates
+from stormcone.clouds.contract import Provider, ProviderOptions, Simulates, named
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused
 from stormcone.handlers import App, Handler
 from stormcone.journal import Journal
-from stormcone.model import Approval, Ending, Impact, Outcome, Phase, Scope
+from stormcone.model import Approval, Ending, Impact, Machine, Outcome, Phase, Scope
 from stormcone.plugins import provider_class
 from stormcone_alibaba.ecs import BATCH
 from stormcone_alibaba.provider import AlibabaProvider, AlibabaRegionProvider
@@ -430,3 +430,33 @@ class TestAnAgent:
         agent.step()
         assert handled == [("prepare", "e-1")]
         assert [asked.query["EventId"] for asked in cloud.calls(ACCEPT)] == ["e-1"]
+
+
+class TestPollingBesideAMetadataServiceThatFails:
+    """What was named needs nothing of it: the API says what is announced."""
+
+    @pytest.fixture
+    def silent(self, cloud):
+        cloud.metadata.clear()
+        return cloud
+
+    def test_needs_none_of_it_for_an_instance_that_is_named(self, silent, open_provider):
+        watching = open_provider(machine="i-aaa", region="cn-hangzhou")
+        assert named(watching) == Machine(provider="alibaba", id="i-aaa", name="i-aaa", region="cn-hangzhou")
+        assert watching.poll().events == ()
+        assert [asked.path for asked in silent.asked if asked.path.startswith("/latest")] == []
+
+    def test_asks_it_for_the_region_alone_where_that_is_not_named(self, silent, open_provider):
+        silent.metadata["region-id"] = "cn-hangzhou"
+        assert open_provider(machine="i-aaa").poll().events == ()
+        asked = [each.path.rpartition("/")[2] for each in silent.asked if "/meta-data/" in each.path]
+        assert set(asked) == {"region-id"}
+
+    def test_is_the_region_where_that_is_named(self, silent, open_provider):
+        watching = open_provider(scope="region", region="cn-hangzhou")
+        assert (named(watching).name, named(watching).scope) == ("region:cn-hangzhou", Scope.REGION)
+        assert watching.poll().events == ()
+
+    def test_is_nobody_where_nothing_is_named(self, open_provider):
+        assert named(open_provider()) is None
+        assert named(open_provider(scope="region")) is None

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from stormcone.clouds.contract import Provider, ProviderOptions
+from stormcone.clouds.contract import Provider, ProviderOptions, named
 from stormcone.clouds.http.client import Timeouts
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
 from stormcone.model import Machine, Phase, Scope
@@ -253,6 +253,15 @@ class TestApproving:
         assert [asked.method for asked in scripted.asked] == ["GET"]
 
 
+class TestTheTimeThatAzureAsksFor:
+    @pytest.mark.parametrize(("headers", "seconds"), [({}, 70.0), ({"Retry-After": "5"}, 5.0)])
+    def test_is_that_of_an_update_where_it_says_no_other(self, azure, scripted, headers, seconds):
+        scripted.answer(410, headers=headers)
+        with pytest.raises(ProviderError) as caught:
+            azure.poll()
+        assert caught.value.retry_after == seconds
+
+
 class TestIdentifying:
     def test_takes_the_name_that_events_use(self, azure, scripted, compute):
         scripted.answer(200, compute())
@@ -282,6 +291,30 @@ class TestIdentifying:
             azure.identify()
         assert clock.slept == [3.0, 5.0, 5.0]
         assert len(scripted.asked) == 4
+
+    @pytest.mark.parametrize(("asked", "granted"), [("0", 1.0), ("12", 12.0), ("3600", 15.0), ("soon", 1.0)])
+    @pytest.mark.parametrize("status", [404, 429, 503])
+    def test_pauses_as_long_as_azure_asks_up_to_half_of_the_shortest_notice(
+        self, azure, scripted, compute, clock, status, asked, granted
+    ):
+        scripted.answer(status, headers={"Retry-After": asked}).answer(200, compute())
+        assert azure.identify().name == "WestNO_0"
+        assert clock.slept == [granted]
+
+    def test_lasts_as_long_as_an_update_of_the_service(self, azure, scripted, compute, clock):
+        for _ in range(5):
+            scripted.answer(410)
+        scripted.answer(200, compute())
+        assert azure.identify().name == "WestNO_0"
+        assert clock.slept == [15.0] * 5
+
+    @pytest.mark.parametrize("status", [410, 503])
+    def test_ends_after_the_time_of_an_update_whatever_azure_asks_for(self, azure, scripted, clock, status):
+        for _ in range(6):
+            scripted.answer(status, headers={"Retry-After": "3600"})
+        with pytest.raises(ProviderError, match=f"status {status}"):
+            azure.identify()
+        assert clock.slept == [15.0] * 5
 
     @pytest.mark.parametrize("fault", ["reset", "hang_up"])
     def test_survives_a_passing_fault(self, azure, scripted, compute, fault):
@@ -319,6 +352,11 @@ class TestIdentifyingWithAGivenName:
     @pytest.fixture
     def azure(self, provider, scripted):
         return provider(scripted.url, machine="web-0", retries=IdentityRetries(attempts=2))
+
+    def test_that_name_is_there_without_a_question(self, azure, provider, scripted):
+        assert named(azure) == Machine(provider="azure", id="", name="web-0")
+        assert named(provider(scripted.url)) is None
+        assert scripted.asked == []
 
     def test_keeps_the_rest_that_azure_says(self, azure, scripted, compute):
         scripted.answer(200, compute())

@@ -9,8 +9,8 @@ import pytest
 
 from stormcone import detect
 from stormcone.clouds.contract import ProviderOptions
-from stormcone.detect import open_provider, survey
-from stormcone.errors import PluginError, ProviderUnavailable, SettingsError
+from stormcone.detect import Identity, first_sight, open_provider, survey
+from stormcone.errors import PluginError, ProviderError, ProviderUnavailable, SettingsError, Unreachable
 from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Outcome, Scope
 from stormcone.plugins import BrokenPlugin, Plugins
 
@@ -79,7 +79,70 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
             thread.join()
 
 
+def sick() -> Machine:
+    raise ProviderError("the instance endpoint fails")
+
+
+def gone() -> Machine:
+    raise Unreachable("nothing listens there")
+
+
+def deaf() -> Observation:
+    raise ProviderError("what is announced is unknown")
+
+
+def wrong() -> Observation:
+    raise ProviderError("the keys are wrong", passing=False)
+
+
+class TestFirstSight:
+    @pytest.mark.parametrize("identify", [here, sick, elsewhere])
+    def test_is_that_of_a_cloud_that_says_what_is_announced(self, identify: Callable[[], Machine]) -> None:
+        cloud = Cloud("a", identify)
+        identity = Identity(cloud)
+        known = identity.within(5.0)
+        assert first_sight(cloud, identity) == known == (here() if identify is here else None)
+
+    def test_does_not_wait_for_an_instance_endpoint_that_hangs(self) -> None:
+        over = threading.Event()
+        cloud = Cloud("a", lambda: elsewhere() if over.wait() else here())
+        assert first_sight(cloud, Identity(cloud)) is None
+        over.set()
+
+    def test_is_that_of_a_cloud_that_says_which_machine_this_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        cloud = Cloud("a", here)
+        monkeypatch.setattr(cloud, "poll", deaf)
+        assert first_sight(cloud, Identity(cloud)) == here()
+
+    def test_is_an_error_where_the_poll_will_not_do_better(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        cloud = Cloud("a", here)
+        monkeypatch.setattr(cloud, "poll", wrong)
+        with pytest.raises(ProviderError, match="the keys are wrong"):
+            first_sight(cloud, Identity(cloud))
+
+    @pytest.mark.parametrize("identify", [sick, elsewhere, gone])
+    @pytest.mark.parametrize("poll", [deaf, wrong])
+    def test_of_a_cloud_that_says_neither_is_an_error_about_the_machine(
+        self, identify: Callable[[], Machine], poll: Callable[[], Observation], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cloud = Cloud("a", identify)
+        monkeypatch.setattr(cloud, "poll", poll)
+        with pytest.raises(ProviderError, match=r"the instance endpoint fails|not that cloud|nothing listens"):
+            first_sight(cloud, Identity(cloud))
+
+
 class TestAuto:
+    def test_takes_a_cloud_that_tells_events_alone_where_no_other_says_more(
+        self, install: Install, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clouds = install(a=sick, b=elsewhere, c=sick)
+        provider: object = open_provider(OPTIONS)
+        assert provider in {clouds["a"], clouds["c"]}
+        assert clouds["a"].closed.is_set() is not clouds["c"].closed.is_set()
+        clouds = install(a=sick, b=here, c=elsewhere)
+        chosen: object = open_provider(OPTIONS)
+        assert chosen is clouds["b"]
+
     def test_takes_the_cloud_that_answers(self, install: Install) -> None:
         clouds = install(a=elsewhere, b=here, c=faulty)
         provider: object = open_provider(OPTIONS)

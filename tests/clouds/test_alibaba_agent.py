@@ -14,6 +14,7 @@ from aliyunsdkecs.request.v20140526.CreateSimulatedSystemEventsRequest import Cr
 from aliyunsdkecs.request.v20140526.RebootInstanceRequest import RebootInstanceRequest
 
 from stormcone import Agent, App, GiveUp, Impact, Journal, ManualClock, Origin, Outcome, Phase, Veto
+from stormcone.agent.pace import Pace
 from stormcone.agent.poller import Poller
 from stormcone.agent.settings import AgentSettings
 from stormcone.clock import SystemClock
@@ -272,7 +273,7 @@ class TestThrottling:
             if len(polls) == 7:
                 poller.stop()
 
-        poller = Poller(provider, clock, 10, None, frozenset)
+        poller = Poller(provider, clock, Pace(provider, 10), dict)
         poller.run(post)
         assert polls == [
             ("00:00", True),

@@ -4,10 +4,11 @@ import threading
 
 import pytest
 
+from stormcone.agent.pace import Pace
 from stormcone.agent.poller import Poller
 from stormcone.clock import ManualClock
-from stormcone.errors import ProviderError, ProviderUnavailable
-from stormcone.model import Capabilities, Machine, Outcome, Scope
+from stormcone.errors import ProviderError
+from stormcone.model import Capabilities, Observation, Outcome, Scope
 
 
 class Impatient(ManualClock):
@@ -22,8 +23,8 @@ class Impatient(ManualClock):
         self.advance(seconds=seconds)
 
 
-def poller(cloud, clock, going_on=dict, interval=1.0, machine=None):
-    return Poller(cloud, clock, interval, machine, going_on)
+def poller(cloud, clock, going_on=dict, interval=1.0):
+    return Poller(cloud, clock, Pace(cloud, interval), going_on)
 
 
 @pytest.fixture
@@ -107,33 +108,14 @@ class TestThePause:
 
 
 class TestAnAnswer:
-    def test_says_which_machine_this_is_and_asks_that_once(self, cloud):
-        asked = []
-        cloud.identify = lambda: asked.append(1) or cloud.machine
-        asking = poller(cloud, ManualClock())
-        assert [asking.ask().machine, asking.ask().machine] == [cloud.machine, cloud.machine]
-        assert asked == [1]
+    def test_waits_for_nobody_to_say_which_machine_this_is(self, cloud):
+        cloud.identify = None
+        assert poller(cloud, ManualClock()).ask().observation == Observation()
 
-    def test_says_which_machine_this_is_even_where_the_events_could_not_be_asked(self, cloud):
+    def test_is_an_error_where_the_events_could_not_be_asked(self, cloud):
         cloud.poll_faults.append(ProviderError("no"))
         answer = poller(cloud, ManualClock()).ask()
-        assert (answer.machine, answer.observation, str(answer.error)) == (cloud.machine, None, "no")
-
-    def test_does_not_ask_which_machine_this_is_where_it_was_told(self, cloud):
-        def identify():
-            raise AssertionError
-
-        cloud.identify = identify
-        told = Machine(provider="test", id="1", name="other")
-        assert poller(cloud, ManualClock(), machine=told).ask().machine == told
-
-    def test_is_an_error_as_long_as_the_machine_is_not_known(self, cloud):
-        errors = [ProviderUnavailable("not this cloud")]
-        cloud.identify = lambda: cloud.machine if not errors else (_ for _ in ()).throw(errors.pop())
-        asking = poller(cloud, ManualClock())
-        first, second = asking.ask(), asking.ask()
-        assert (first.machine, str(first.error), first.observation) == (None, "not this cloud", None)
-        assert (second.machine, second.error) == (cloud.machine, None)
+        assert (answer.observation, str(answer.error)) == (None, "no")
 
     @pytest.mark.parametrize("error", [KeyError("x"), ZeroDivisionError(), RecursionError("deep")])
     def test_is_an_error_whatever_the_provider_raises(self, cloud, error):

@@ -134,6 +134,7 @@ class TestAnIdentityThatCannotBeRead:
         assert world.agent.machine is None or world.agent.machine.name == cloud.machine
         assert len(world.unknown) <= 1
         world.simulator.faults.clear()
+        world.clock.advance(timedelta(minutes=2))  # as long as the endpoint may have asked to be left alone
         world.step(2)
         assert world.agent.machine.name == cloud.machine
         assert world.episode(event) is not None

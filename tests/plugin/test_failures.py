@@ -91,10 +91,10 @@ class TestTheStory:
 
     def test_has_what_the_cloud_failed_to_answer_in_one_line(self, azure, agent, reboot):
         driver, event = agent(Drain()), reboot()
-        azure.faults.add(status=503)
+        azure.faults.add(status=503, path="/metadata/scheduledevents")
         head, lines = story_of(driver.run_until, event, Phase.SCHEDULED, within=timedelta(seconds=30))
         assert head.startswith("after 30 s of the clock, the agent has not seen it: it cannot ask: ")
-        answers = [line for line in lines if "answers 503 to GET /metadata/instance/compute of db-0, " in line]
+        answers = [line for line in lines if "answers 503 to GET /metadata/scheduledevents of db-0, " in line]
         assert len(answers) == 1
         assert re.search(r"\d+ times until 2026-01-01 00:00:\d\dZ$", answers[0])
         assert "what is scheduled is unknown" in lines[-1]

@@ -268,18 +268,26 @@ class Engine:
         approval = self._journal.ask_approval(work.episode.id, now.date, f"{decision.reason}{repeated}", again)
         return ApprovalRequest(approval, len(work.approvals) + 1, work.episode, decision.reason, repeated)
 
-    def answer_approval(self, request: ApprovalRequest, error: ProviderError | None, now: Instant) -> None:
-        """Record the answer to an approval; an error that says no is final, after any other it may have arrived."""
+    def answer_approval(
+        self, request: ApprovalRequest, error: ProviderError | None, now: Instant, *, pause: float = 0.0
+    ) -> None:
+        """Record the answer to an approval; an error that says no is final, after any other it may have arrived.
+
+        Args:
+            request: what was sent.
+            error: in place of an answer, or None.
+            now: on both clocks.
+            pause: seconds before it is sent again, at the least.
+        """
         refused = isinstance(error, RequestRefused)
         self._unfinished.changed(request.episode.id)
-        pause = max(backoff(request.number), timedelta(seconds=error.retry_after or 0.0 if error else 0.0))
         self._journal.answer_approval(
             request.approval,
             now.date,
             accepted=False if refused else True if error is None else None,
             final=refused,
             note=printable(f"{error}{request.repeated}") if error else "",
-            again=now.steady + pause,
+            again=now.steady + max(backoff(request.number), timedelta(seconds=pause)),
         )
 
     def _decide(self, work: Work, now: Instant) -> Decision:

@@ -15,8 +15,10 @@ from stormcone.agent import notices
 from stormcone.agent.attempts import GIVEN_UP, LiveAttempt
 from stormcone.agent.boot_id import read_boot_id
 from stormcone.agent.engine import ApprovalRequest, DueRun, Engine
+from stormcone.agent.identification import Identification, assumed
 from stormcone.agent.leftovers import Leftovers, book_of, mark_of
 from stormcone.agent.notices import Notice, NoticeKind
+from stormcone.agent.pace import Pace
 from stormcone.agent.poller import Poller, PollResult
 from stormcone.agent.reporter import Reporter, log
 from stormcone.agent.settings import AgentSettings
@@ -64,7 +66,8 @@ class AgentStatus:
 
     Attributes:
         last_success: when a poll last succeeded, aware UTC, or None.
-        error: why the last poll failed, or None: what is scheduled is known.
+        error: why the last poll failed, or why it is not known of which machine events are to be handled; None: what is
+            scheduled is known.
         polls: how many polls have been taken in, well or not.
     """
 
@@ -82,7 +85,9 @@ class Agent:
         journal: open for writing; it stays open when the agent ends.
         settings: how it works.
         clock: the system's, or a manual one.
-        machine: which machine this is; None asks the provider, again and again until it answers.
+        machine: which machine this is; None asks the provider, beside the polls, again and again until it answers.
+            Meanwhile events are handled in the name that the provider was given or that the journal has from this boot;
+            where there is none, they are told of. Nothing is approved until the cloud has answered.
         boot_id: the machine's boot id; None asks the operating system.
         executor: where handlers and approvals run.
         listener: told each notice, in the loop's thread; the notices also go to the log `stormcone`.
@@ -125,12 +130,17 @@ class Agent:
         self._going_on: Mapping[EventKey, str] = {}
         self._live: dict[int, LiveAttempt] = {}
         self._approving: set[int] = set()
-        pace = provider.capabilities.poll_interval if settings.interval is None else settings.interval
-        self._poller = Poller(provider, self._clock, pace, machine, lambda: self._going_on)
+        interval = provider.capabilities.poll_interval if settings.interval is None else settings.interval
+        self._pace = Pace(provider, interval)
+        self._poller = Poller(provider, self._clock, Pace(provider, interval), lambda: self._going_on)
+        known = None if machine else assumed(provider, journal, self._boot_id)
+        self._who = Identification(provider, self._clock, Pace(provider, interval), machine, known)
+        self._heard: Machine | ProviderError | None = None
+        self._unplaced: PollResult | None = None
 
     @property
     def machine(self) -> Machine | None:
-        """Which machine this is; None until it is known."""
+        """Which machine this is, as far as that is known; None where it is not."""
         return self._engine.machine if self._engine else None
 
     # what a program calls
@@ -147,6 +157,7 @@ class Agent:
         try:
             while not self._stopping:
                 self._wake.clear()
+                self._ask_who()
                 self._turn_whatever_happens()
                 if not self._stopping:
                     self._clock.wait(self._wake, TICK)
@@ -173,6 +184,8 @@ class Agent:
             JournalDamaged: as `run`.
         """
         self._post_answer(self._poller.ask())
+        if self._who.begin():
+            self._heard = self._who.ask()
         while self._turn():
             pass
 
@@ -195,7 +208,8 @@ class Agent:
         self._reporter.complain("lost journal", self.journal.loss)
         try:
             try:
-                busy = self._take_in()
+                busy = self._take_identity()
+                busy = self._take_in() or busy
             finally:  # no time-out is lost on a journal that takes no writes
                 if self._engine is not None:
                     self._supervise(self._engine)
@@ -262,24 +276,100 @@ class Agent:
         self._answer = answer
         self._wake.set()
 
+    def _ask_who(self) -> None:
+        """Have the cloud asked beside the loop which machine this is, where that is not known and due."""
+        if not self._who.begin():
+            return
+
+        def work() -> None:
+            self._heard = self._who.ask()
+            self._wake.set()
+
+        try:
+            self._executor.submit(work, "stormcone-identify")
+        except RuntimeError as error:  # no more threads, now
+            self._heard = ProviderError(one_line(error))
+
+    def _take_identity(self) -> bool:
+        """Take in what the cloud has said of the machine; True where there was something."""
+        heard = self._heard
+        if heard is None:
+            return False
+        if isinstance(heard, Machine):
+            self._identified(heard)
+        self._who.settle(heard)
+        self._heard = None
+        return True
+
     def _take_answer(self) -> bool:
-        answer = self._answer
+        answer = self._answer or (self._unplaced if self._engine else None)
         if answer is None:
             return False
-        if answer.machine is not None and self._engine is None:
-            self._identified(answer.machine)
+        if self._engine is None and self._who.machine is not None:
+            self._begin_life(self._who.machine)
         if answer.error is not None:
             self._could_not_ask(answer.error)
         elif answer.observation is not None and self._engine is not None:
             self._observed(self._engine, answer.observation, answer.verdicts)
+        elif answer.observation is not None:
+            self._watched(answer.observation)
         self.status = replace(self.status, polls=self.status.polls + 1)
         if self._answer is answer:
             self._answer = None
+        self._unplaced = answer if self._engine is None and answer.observation is not None else None
         return True
 
     def _identified(self, machine: Machine) -> None:
-        if machine.scope is Scope.MACHINE:  # of a region, our own boots say nothing
-            machine = replace(machine, boot_id=machine.boot_id or self._boot_id)
+        """The cloud has said which machine this is."""
+        if self._engine is not None and self._life is not None:
+            machine = self._of_this_boot(machine)
+            if self.journal.confirm_life(self._life, machine):
+                self._engine.machine = machine
+                self._engine.resume(self._steady.now())  # events may name it otherwise than we did
+                self._reporter.complain("name", notices.disputed(machine))
+            else:
+                self._another(machine)
+        else:
+            self._begin_life(machine)
+        if self._reporter.complain("identity", ""):
+            self._reporter.tell(NoticeKind.ANSWERED, f"{self.provider.name} says that this is {machine.name}")
+        self._reporter.complain("watched", "")
+
+    def _another(self, machine: Machine) -> None:
+        """The journal knows it as another machine than it was taken for: what was begun for that one ends here."""
+        for live in self._live.values():
+            live.end()
+        self._live.clear()
+        self._engine = None
+        if self._life is not None:
+            self.journal.end_life(self._life, self._clock.now())
+        self._begin_life(machine)
+
+    def _watched(self, observation: Observation) -> None:
+        """Events are announced, and it is not known whether they are ours."""
+        self.status = replace(self.status, last_success=self._clock.now(), error=self._who.error or None)
+        self._reporter.complain("cloud", "")
+        self._reporter.complain("watched", notices.unplaced(observation.events))
+        self._tell_who_is_not_known()
+
+    def _tell_who_is_not_known(self) -> None:
+        """What is announced could be asked: say what follows where the cloud does not say which machine this is."""
+        if self._who.confirmed or not self._who.error:
+            return
+        self._reporter.complain(
+            "identity",
+            f"{self._who.error}; {notices.meanwhile(self._who.machine)}",
+            kind=NoticeKind.UNKNOWN,
+            introduction="the cloud has not said which machine this is: ",
+        )
+
+    def _of_this_boot(self, machine: Machine) -> Machine:
+        if machine.scope is not Scope.MACHINE:  # of a region, our own boots say nothing
+            return machine
+        return replace(machine, boot_id=machine.boot_id or self._boot_id)
+
+    def _begin_life(self, machine: Machine) -> None:
+        machine = self._of_this_boot(machine)
         self._life, cut_off = self.journal.begin_life(self._clock.now(), machine)
         self._steady = SteadyClock(self._clock, self._boot_id, self.journal.clock())
         self.journal.save_clock(self._steady.record())
@@ -303,6 +393,7 @@ class Agent:
         instant = self._steady.now()
         now = instant.date
         changes = engine.observe(observation, instant, verdicts)
+        self._tell_who_is_not_known()
         if self._reporter.complain("cloud", ""):
             since = self.status.last_success
             gap = f" after {span(now - since)}" if since else ""
@@ -316,10 +407,11 @@ class Agent:
     def _could_not_ask(self, error: ProviderError) -> None:
         since = self.status.last_success
         age = f"last asked with success {span(self._clock.now() - since)} ago" if since else "never asked with success"
+        text = (self._who.error if self._engine is None else "") or str(error)  # of the two the former tells more
         self._reporter.complain(
-            "cloud", str(error), kind=NoticeKind.UNKNOWN, introduction=f"what is scheduled is unknown ({age}): "
+            "cloud", text, kind=NoticeKind.UNKNOWN, introduction=f"what is scheduled is unknown ({age}): "
         )
-        self.status = replace(self.status, error=str(error))
+        self.status = replace(self.status, error=text)
 
     def _supervise(self, engine: Engine) -> None:
         """Tell the attempts that go on what has changed, and end those whose time is up."""
@@ -399,7 +491,7 @@ class Agent:
         return follow
 
     def _approve(self, engine: Engine) -> bool:
-        if not self._confirmed or not self.provider.capabilities.can_approve:
+        if not (self._confirmed and self._who.confirmed and self.provider.capabilities.can_approve):
             return False
         now = self._steady.now()
         busy = False
@@ -437,7 +529,7 @@ class Agent:
     def _approval_answered(
         self, request: ApprovalRequest, error: ProviderError | None, engine: Engine, now: Instant
     ) -> Callable[[], None]:
-        engine.answer_approval(request, error, now)
+        engine.answer_approval(request, error, now, pause=self._pace.heeded(error) if error else 0.0)
 
         def follow() -> None:
             self._approving.discard(request.episode.id)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 
 from stormcone.clock import Instant
 from stormcone.journal import Episode
@@ -105,6 +106,26 @@ def misnamed(events: Iterable[MaintenanceEvent], machine: Machine) -> Iterator[s
     names = dict.fromkeys(name for event in events for name in event.resources)
     if names and not any(machine.owns(name) for name in names):
         yield printable(f"no event names this machine ({machine.name}); they name {_listed(list(names))}")
+
+
+def unplaced(events: Iterable[MaintenanceEvent]) -> str:
+    """A sentence where events are announced and it is not known which machine this is; "" where there are none."""
+    told = [
+        f"{describe(event)} ({event.phase}{f', not before {stamp(event.not_before)}' if event.not_before else ''})"
+        for event in islice(events, MOST_NAMES)
+    ]
+    return printable(f"announced, for this machine or for others: {'; '.join(told)}") if told else ""
+
+
+def meanwhile(machine: Machine | None) -> str:
+    """What is done as long as the cloud does not say which machine this is, as a clause.
+
+    Args:
+        machine: for which it is taken; None: for none.
+    """
+    if machine is None:
+        return "until it says, events are told of and nothing is done about them"
+    return printable(f"until it says, events of {machine.name} are handled and none is approved")
 
 
 def _time_of(event: MaintenanceEvent, at: datetime) -> str:

@@ -5,17 +5,15 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from stormcone.agent.pace import Pace
 from stormcone.clock import Clock
 from stormcone.clouds.contract import Provider
 from stormcone.errors import ProviderError
-from stormcone.model import Ending, EventKey, Machine, Observation, Outcome
+from stormcone.model import Ending, EventKey, Observation, Outcome
 from stormcone.rules.lifecycle import Verdicts
 from stormcone.text import folded, one_line
 
 _log = logging.getLogger(__name__)
-
-LONGEST_PAUSE = 60.0
-"""Seconds that a failing endpoint is left alone at the most; it may ask for half of the cloud's shortest notice."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +21,11 @@ class PollResult:
     """What one poll brought.
 
     Attributes:
-        machine: which machine this is, once that is known.
         observation: what is announced, or None where it could not be asked.
         verdicts: what the cloud says of events that it no longer lists; see `lifecycle.advance`.
         error: why it could not be asked, or None.
     """
 
-    machine: Machine | None = None
     observation: Observation | None = None
     verdicts: Verdicts | None = None
     error: ProviderError | None = None
@@ -41,8 +37,7 @@ class Poller:
     Args:
         provider: who is asked.
         clock: for the intervals.
-        interval: seconds from the beginning of one poll to that of the next.
-        machine: which machine this is; None asks the provider until it answers.
+        pace: how long from the beginning of one poll to that of the next.
         going_on: the events that are known and have not ended, with their ids as the cloud spells them.
     """
 
@@ -50,16 +45,13 @@ class Poller:
         self,
         provider: Provider,
         clock: Clock,
-        interval: float,
-        machine: Machine | None,
+        pace: Pace,
         going_on: Callable[[], Mapping[EventKey, str]],
     ) -> None:
         self._provider = provider
         self._clock = clock
-        self._interval = interval
-        self._machine = machine
+        self._pace = pace
         self._going_on = going_on
-        self._failures = 0
         self._wake = threading.Event()
         self._stopping = False
 
@@ -70,7 +62,7 @@ class Poller:
             begun = self._clock.monotonic()
             answer = self.ask()
             post(answer)
-            pause = self._pause(answer.error) - (self._clock.monotonic() - begun)
+            pause = self._pace.after(answer.error) - (self._clock.monotonic() - begun)
             if not self._stopping:
                 self._clock.wait(self._wake, max(pause, 0.0))
 
@@ -87,29 +79,16 @@ class Poller:
         """Poll once. Never raises: what went wrong is the answer's error."""
         verdicts = None
         try:
-            if self._machine is None:
-                self._machine = self._provider.identify()
             observation = self._provider.poll()
             if self._provider.capabilities.reports_outcome:
                 verdicts = self._verdicts(observation)
         except ProviderError as error:
-            return PollResult(machine=self._machine, error=error)
+            return PollResult(error=error)
         except Exception as error:  # noqa: BLE001 - a provider's fault must not end the polling
             _log.debug("the provider %s failed", self._provider.name, exc_info=True)
             wrapped = ProviderError(f"the provider {self._provider.name} failed: {one_line(error)}")
-            return PollResult(machine=self._machine, error=wrapped)
-        return PollResult(self._machine, observation, verdicts)
-
-    def _pause(self, error: ProviderError | None) -> float:
-        if error is None:
-            self._failures = 0
-            return self._interval
-        self._failures += 1
-        longest = max(self._interval, min(LONGEST_PAUSE, 10 * self._interval))
-        pause = min(self._interval * 2.0 ** min(self._failures - 1, 16), longest)
-        # Whatever it asks for: a notice that is shorter than the pause would be missed.
-        shortest = self._provider.capabilities.shortest_notice
-        return max(pause, min(error.retry_after or 0.0, max(self._interval, shortest / 2)))
+            return PollResult(error=wrapped)
+        return PollResult(observation, verdicts)
 
     def _verdicts(self, observation: Observation) -> dict[EventKey, Outcome | Ending | None]:
         seen = {event.key for event in observation.events}

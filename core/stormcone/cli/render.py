@@ -37,9 +37,9 @@ def event_json(event: MaintenanceEvent, machine: Machine | None = None) -> dict[
     return document
 
 
-def event_text(event: MaintenanceEvent, machine: Machine, now: datetime) -> str:
+def event_text(event: MaintenanceEvent, machine: Machine | None, now: datetime) -> str:
     """An event as a few lines, each piece whole so that it can be copied; an arrow marks what touches the machine."""
-    arrow = "▶" if machine.affected_by(event) else " "
+    arrow = "?" if machine is None else "▶" if machine.affected_by(event) else " "
     what = click.style(describe(event), fg=_IMPACT_COLOURS.get(event.impact), bold=True)
     facts = [f"cause: {event.cause}", _APPROVALS[event.approval]]
     if event.duration is not None:

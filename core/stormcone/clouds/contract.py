@@ -4,7 +4,7 @@ A provider is a class, found by its entry point in the group `stormcone.provider
 `name` and `capabilities`, the class method `from_options`, and the methods of `Provider`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -60,7 +60,7 @@ class ProviderOptions(Source):
 
 @runtime_checkable
 class Provider(Protocol):
-    """The code that talks to one cloud. One thread polls while another may approve."""
+    """The code that talks to one cloud. One thread polls while others may approve and identify."""
 
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities]
@@ -83,7 +83,7 @@ class Provider(Protocol):
         """
 
     def poll(self) -> Observation:
-        """What is announced now.
+        """What is announced now. It waits for no `identify`: a notice may be shorter than what ails that one.
 
         Raises:
             ProviderError: it could not be asked: "unknown", never "nothing scheduled".
@@ -111,6 +111,19 @@ class Provider(Protocol):
 
     def close(self) -> None:
         """Let go of connections. Safe to call twice."""
+
+
+class NamedMachine(Protocol):
+    """A provider that can be told which machine this is, so that its events can be handled before the cloud says so."""
+
+    def named(self) -> Machine | None:
+        """The machine as it was named, without asking anybody; None where it was not."""
+
+
+def named(provider: Provider) -> Machine | None:
+    """The machine as it was named to the provider, if it was and the provider can be told."""
+    tell: Callable[[], Machine | None] | None = getattr(provider, "named", None)
+    return tell() if tell is not None else None
 
 
 @runtime_checkable

@@ -45,6 +45,12 @@ class JournalStore(Protocol):
         these differ. Answers the life's number and how many such runs there are.
         """
 
+    def confirm_life(self, life: int, machine: Machine) -> bool:
+        """The cloud has said which machine the life is of: from now on it is found by these names and this id too.
+
+        Answers False, and writes nothing, where the journal knows that one as another machine than the life began with.
+        """
+
     def end_life(self, life: int, at: datetime) -> None:
         """The agent ends in good order."""
 

@@ -70,10 +70,13 @@ def _checks(options: ProviderOptions, journal: Path) -> Iterator[Check]:
     boot_id = read_boot_id()
     yield Check("boot id", True, boot_id or "none: this system has none, so reboots are told by their events alone")
     for finding in survey(options):
-        if finding.provider is None or finding.machine is None:
+        if finding.provider is None:
             yield Check(f"cloud {finding.name}", False, finding.error)
             continue
         with closing(finding.provider) as provider:
+            if finding.machine is None:
+                yield Check(f"cloud {finding.name}", False, finding.error)
+                continue
             yield Check(f"cloud {finding.name}", True, f"this is {_where(finding.machine)}")
             if dispute := disputed(finding.machine):
                 yield Check(f"{finding.name} machine", False, dispute)

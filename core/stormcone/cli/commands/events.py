@@ -12,8 +12,8 @@ from stormcone.cli.options import interval_option, json_option, source_options
 from stormcone.cli.render import event_json, event_text
 from stormcone.cli.signals import until_stopped
 from stormcone.clock import SystemClock
-from stormcone.clouds.contract import Provider, ProviderOptions, Source
-from stormcone.detect import open_provider
+from stormcone.clouds.contract import Provider, ProviderOptions, Source, named
+from stormcone.detect import PATIENCE, Identity, open_provider
 from stormcone.errors import ProviderError
 from stormcone.model import Machine, Observation
 from stormcone.simulators.control_client import clock_of
@@ -36,28 +36,50 @@ def command(
     options = ProviderOptions.of(source, clock)
     if not watch:
         with closing(open_provider(options)) as provider:
-            ours = provider.identify()
-            _show(provider.poll(), ours, clock, as_json=as_json)
+            _show(*_asked(provider), clock, as_json=as_json)
         return
     with until_stopped(), closing(open_provider(options)) as provider:
         pause = interval.total_seconds() if interval else provider.capabilities.poll_interval
-        _watch(provider, provider.identify(), clock, pause, as_json=as_json)
+        _watch(provider, clock, pause, as_json=as_json)
 
 
-def _show(seen: Observation, machine: Machine, clock: SystemClock, *, as_json: bool) -> None:
+def _asked(provider: Provider) -> tuple[Observation, Machine | None, str]:
+    """What is announced, which machine this is, and why the cloud does not say that; it has not long for it.
+
+    Raises:
+        ProviderError: what is announced could not be asked; where the cloud does not say which machine this is either,
+            the error is about that, which tells more.
+    """
+    identity, told = Identity(provider), named(provider)
+    if told is None:
+        identity.within(PATIENCE)
+    try:
+        seen = provider.poll()
+    except ProviderError:
+        identity.within(None)
+        raise
+    return seen, identity.within(PATIENCE if told else 0.0) or told, identity.trouble
+
+
+def _show(seen: Observation, machine: Machine | None, unknown: str, clock: SystemClock, *, as_json: bool) -> None:
     if as_json:
         events = [event_json(event, machine) for event in seen.events]
-        print_json({"machine": machine.attributes(), "events": events, "problems": list(seen.problems)})
+        problems = [*seen.problems, *([unknown] if unknown else [])]
+        attributes = machine.attributes() if machine else {}
+        print_json({"machine": attributes, "events": events, "problems": problems})
         return
     for event in seen.events:
         say(event_text(event, machine, clock.now()))
     if not seen.events:
-        say(f"Nothing is announced for {printable(machine.name)}.")
-    for problem in (*seen.problems, *misnamed(seen.events, machine)):
-        warn(problem)
+        say(f"Nothing is announced for {printable(machine.name if machine else 'any machine')}.")
+    for problem in (*seen.problems, *(misnamed(seen.events, machine) if machine else ()), unknown):
+        if problem:
+            warn(problem)
 
 
-def _watch(provider: Provider, machine: Machine, clock: SystemClock, pause: float, *, as_json: bool) -> None:
+def _watch(provider: Provider, clock: SystemClock, pause: float, *, as_json: bool) -> None:
+    identity, told = Identity(provider), named(provider)
+    machine = told or identity.within(PATIENCE)
     shown: Observation | None = None
     trouble = ""
     while True:
@@ -69,16 +91,23 @@ def _watch(provider: Provider, machine: Machine, clock: SystemClock, pause: floa
             trouble = str(error)
         else:
             trouble = ""
-            if shown is None or seen.events != shown.events:
-                _show_change(seen, machine, clock, as_json=as_json)
+            news = (
+                shown is None or seen.events != shown.events or (machine is None and identity.within(0.0) is not None)
+            )
+            machine = identity.within(0.0) or machine
+            if news:
+                _show_change(seen, machine, "" if machine else identity.trouble, clock, as_json=as_json)
             shown = seen
         clock.sleep(pause)
 
 
-def _show_change(seen: Observation, machine: Machine, clock: SystemClock, *, as_json: bool) -> None:
+def _show_change(
+    seen: Observation, machine: Machine | None, unknown: str, clock: SystemClock, *, as_json: bool
+) -> None:
     if as_json:  # one line each time, for programs that read lines
         events = [event_json(event, machine) for event in seen.events]
-        say(json.dumps({"at": iso(clock.now()), "events": events, "problems": list(seen.problems)}))
+        problems = [*seen.problems, *([unknown] if unknown else [])]
+        say(json.dumps({"at": iso(clock.now()), "events": events, "problems": problems}))
     else:
         say(f"— {stamp(clock.now())}")
-        _show(seen, machine, clock, as_json=False)
+        _show(seen, machine, unknown, clock, as_json=False)

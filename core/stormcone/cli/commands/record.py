@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from stormcone.agent.pace import Pace
 from stormcone.agent.poller import Poller, PollResult
 from stormcone.cli.console import print_json, say
 from stormcone.cli.options import Span, json_option, source_options
@@ -80,7 +81,7 @@ def command(
                 raise TraceError(f"the provider {provider.name} tells of no exchange, so it cannot be recorded")
             pace = provider.capabilities.poll_interval if interval is None else interval.total_seconds()
             going_on = _GoingOn()
-            poller = Poller(provider, clock, pace, ours, going_on)
+            poller = Poller(provider, clock, Pace(provider, pace), going_on)
 
             def post(answer: PollResult) -> None:
                 going_on.see(answer)

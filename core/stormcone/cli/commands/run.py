@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from stormcone.agent.boot_id import read_boot_id
 from stormcone.agent.loop import Agent
 from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.agent.settings import KEEP, AgentSettings
@@ -17,9 +18,9 @@ from stormcone.cli.options import Span, gathered, interval_option, journal_optio
 from stormcone.cli.run_output import RunOutput
 from stormcone.cli.signals import run_until_told, until_stopped
 from stormcone.clock import Clock
-from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, Source
-from stormcone.detect import open_provider
-from stormcone.errors import HandlerMistake, JournalDamaged, ProviderError, ProviderUnavailable, SettingsError
+from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, Source, named
+from stormcone.detect import PATIENCE, Identity, first_sight, open_provider
+from stormcone.errors import HandlerMistake, JournalDamaged, ProviderUnavailable, SettingsError, Unreachable
 from stormcone.handlers import App, Stage
 from stormcone.handlers.commands import CommandHandler, split_command
 from stormcone.handlers.files import load_app
@@ -200,35 +201,33 @@ def _app(file: str | None, commands: Commands) -> App:
 
 
 def _open(options: ProviderOptions, journal: Journal) -> Provider:
-    """The provider; where no cloud answers, as at early boot, the one that the journal's last life had."""
+    """The provider; the journal's own within the boot in which it was written, and where no cloud answers.
+
+    So an agent that is started again, or comes up early after a boot, waits for no instance endpoint.
+    """
+    lives = journal.lives()
+    if options.provider != AUTO or not lives:
+        return open_provider(options)
+    last = replace(options, provider=lives[-1].provider)
+    if lives[-1].boot_id == read_boot_id() != "":
+        return open_provider(last)
     try:
         return open_provider(options)
     except ProviderUnavailable:
-        lives = journal.lives()
-        if options.provider != AUTO or not lives:
-            raise
-        return open_provider(replace(options, provider=lives[-1].provider))
+        return open_provider(last)
 
 
 def _first_identity(provider: Provider, journal: Journal) -> Machine | None:
-    """Ask who we are; at the very first start what is scheduled as well, so that what stays wrong is told at once.
+    """See at the very first start that the cloud is there, so that what stays wrong is told at once.
 
-    An agent that has worked before comes up while the endpoint is down, after a reboot say, and goes on asking; also
-    one whose journal was damaged. What may pass by itself ends neither.
+    It is there where it says which machine this is or what is announced; whichever fails, the agent goes on asking. One
+    that has worked before comes up while the endpoint is down, after a reboot say; also one whose journal was damaged.
     """
-    first = not (journal.lives() or journal.loss)
-    try:
-        machine = provider.identify()
-    except ProviderError:
-        if first:
-            raise
+    if journal.lives() or journal.loss:
         return None
-    try:
-        if first:
-            provider.poll()
-    except ProviderUnavailable:
-        raise
-    except ProviderError as error:
-        if not error.passing:
-            raise
-    return machine
+    identity = Identity(provider)
+    if named(provider) is None:
+        identity.within(PATIENCE)
+    if identity.failed_by(Unreachable):
+        return identity.within(None)
+    return first_sight(provider, identity)

@@ -40,10 +40,12 @@ class HttpStatusMeaning(NamedTuple):
     Attributes:
         says: why, in plain words, for the error's sentence.
         passing: True for a `ProviderError` that may pass, False for a `RequestRefused`.
+        lasts: seconds that it lasts at the most, where that is known: asked for where there is no `Retry-After`.
     """
 
     says: str
     passing: bool
+    lasts: float | None = None
 
 
 STATUSES: Mapping[int, HttpStatusMeaning] = MappingProxyType(
@@ -241,7 +243,8 @@ class MetadataClient:
         sentence = f"{what}: status {status}, {meaning.says}"
         if not meaning.passing:
             raise RequestRefused(sentence)
-        raise ProviderError(sentence, retry_after=retry_after(answer.headers.get("Retry-After"), self._clock.now()))
+        asked = retry_after(answer.headers.get("Retry-After"), self._clock.now())
+        raise ProviderError(sentence, retry_after=meaning.lasts if asked is None else asked)
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:

@@ -194,7 +194,7 @@ class Journal(JournalStore):
                 begun=to_text(at),
                 provider=machine.provider,
                 machine=key,
-                name=machine.name,
+                name=_called(machine),
                 boot_id=machine.boot_id,
             )
             cut_off = self._connection.execute(
@@ -203,6 +203,19 @@ class Journal(JournalStore):
                 (RunState.PENDING, RunState.RUNNING, machine.provider, key),
             )
             return life, cut_off.rowcount
+
+    def confirm_life(self, life: int, machine: Machine) -> bool:
+        """The cloud has said which machine the life is of: from now on it is found by these names and this id too.
+
+        Answers False, and writes nothing, where the journal knows that one as another machine than the life began with.
+        """
+        (key,) = self._read(lambda row: str(row["machine"]), "SELECT machine FROM lives WHERE id = ?", life)
+        if self._look_up(machine) != key:
+            return False
+        with self.transaction():
+            self._get_to_know(machine)
+            self._connection.execute("UPDATE lives SET name = ? WHERE id = ?", (_called(machine), life))
+        return True
 
     def end_life(self, life: int, at: datetime) -> None:
         """The agent ends in good order."""
@@ -491,6 +504,11 @@ class Journal(JournalStore):
                 (machine.provider, key, name, is_id),
             )
         return key
+
+
+def _called(machine: Machine) -> str:
+    """What a life says that its machine is called: never a name that the cloud disputes."""
+    return machine.reported_name if machine.disputed else machine.name
 
 
 def _known_for(machine: Machine) -> tuple[list[str], list[str]]:

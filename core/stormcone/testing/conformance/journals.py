@@ -390,6 +390,40 @@ class JournalSuite:
         assert journal.unfinished(clone) == []
         assert len(journal.unfinished(MACHINE)) == 1
 
+    def test_a_life_of_a_machine_that_is_known_by_name_alone_learns_its_id(self, journal: JournalStore) -> None:
+        """The agent begins in the name that it was given, and the cloud says later which machine that is.
+
+        Source: `JournalStore.confirm_life`.
+        """
+        life, _ = journal.begin_life(NOW, Machine(provider="test", id="", name="web-0"))
+        announce(journal, Machine(provider="test", id="", name="web-0"))
+        assert journal.confirm_life(life, MACHINE)
+        assert len(journal.unfinished(Machine(provider="test", id=MACHINE.id, name="renamed"))) == 1
+
+    def test_a_life_is_not_that_of_another_machine_of_its_name(self, journal: JournalStore) -> None:
+        """Where the journal knows the name as that of another id, the life was taken for that machine's.
+
+        Source: `JournalStore.confirm_life`.
+        """
+        journal.begin_life(NOW, MACHINE)
+        announce(journal)
+        life, _ = journal.begin_life(LATER, Machine(provider="test", id="", name=MACHINE.name))
+        clone = Machine(provider="test", id="vm-9", name=MACHINE.name)
+        assert not journal.confirm_life(life, clone)
+        assert journal.unfinished(clone) == []
+        assert len(journal.unfinished(MACHINE)) == 1
+
+    @pytest.mark.parametrize("later", [False, True])
+    def test_a_life_has_no_name_that_the_cloud_disputes(self, journal: JournalStore, later: bool) -> None:
+        """The next life may believe the name of the last one before the cloud has said it.
+
+        Source: `JournalStore.confirm_life`.
+        """
+        said = Machine(provider="test", id="vm-9", name="web-9", reported_name="web-7")
+        life, _ = journal.begin_life(NOW, Machine(provider="test", id="", name="web-9") if later else said)
+        assert not later or journal.confirm_life(life, said)
+        assert journal.lives()[-1].machine == "web-7"
+
     def test_latest_is_the_last_episode_of_an_id(self, journal: JournalStore) -> None:
         """An id that comes back after its end is a new episode, and the last one counts.
 
