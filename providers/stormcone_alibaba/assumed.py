@@ -14,12 +14,14 @@ from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from stormcone.clock import Clock
 from stormcone.clouds.http.client import Timeouts, fault_reason
 from stormcone.errors import PartMissing, ProviderError
 from stormcone_alibaba.errors import api_error
 from stormcone_alibaba.identity import Credentials, CredentialsUnusable
+from stormcone_alibaba.redact import redact_logs, remember
 
 TIMEOUTS = Timeouts(connect=5.0, read=10.0)
 """The library's own, in seconds."""
@@ -86,6 +88,7 @@ class Lender:
                 **_said(role),
             )
 
+        remember(*base.secrets)
         return self._ask(ask, _ASSUME_ROLE, role.sts, source)
 
     def by_token(self, role: Role, provider: str, token_file: Path, source: str) -> Credentials:
@@ -93,7 +96,7 @@ class Lender:
 
         The file is read each time: whoever wrote it renews it.
         """
-        _readable(token_file, source)
+        remember(_token(token_file, source))
 
         def ask(library: Any) -> Any:
             return library.OIDCRoleArnCredentialsProvider(
@@ -104,10 +107,13 @@ class Lender:
 
     def by_uri(self, uri: str, source: str) -> Credentials:
         """Ask at a URI, which may itself be a secret and is never shown."""
+        target = uri.partition("://")[2].partition("/")[2]
+        remember(uri, target, *(value for _, value in parse_qsl(target.partition("?")[2])))
         return self._ask(lambda library: library.URLCredentialsProvider(uri=uri), "", "the credentials URI", source)
 
     def _ask(self, make: Callable[[Any], Any], action: str, place: str, source: str) -> Credentials:
         library = _library()
+        redact_logs()  # what is asked stands in urllib3's, at DEBUG
         try:
             provider = make(library)
             getattr(provider, _OPTIONS).update({"ca": self.verify, "debug": "off"})
@@ -160,15 +166,16 @@ def sts_address(region: str, *, vpc: bool) -> str:
     return f"sts{'-vpc' if vpc else ''}.{region}.aliyuncs.com" if region else "sts.aliyuncs.com"
 
 
-def _readable(token_file: Path, source: str) -> None:
+def _token(token_file: Path, source: str) -> str:
     try:
-        empty = not token_file.read_text(encoding="utf-8").strip()
+        token = token_file.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         what = f"the token file {token_file} cannot be read: {why}"
         raise CredentialsUnusable(f"{_CANNOT.format(source)}: {what}") from None
-    if empty:
+    if not token:
         raise CredentialsUnusable(f"{_CANNOT.format(source)}: the token file {token_file} is empty")
+    return token
 
 
 def _library() -> Any:

@@ -14,7 +14,7 @@ HIDDEN = "***"
 
 _log = logging.getLogger("stormcone.alibaba")
 
-_NAMES = ("AccessKeyId", "AccessKeySecret", "SecurityToken", "SignatureNonce", "Signature")
+_NAMES = ("AccessKeyId", "AccessKeySecret", "SecurityToken", "SignatureNonce", "Signature", "OIDCToken")
 # A value ends where the next parameter begins, which in a string to sign is an encoded "&".
 _NAMED = re.compile(
     rf"({'|'.join(_NAMES)})(['\"]?\s*(?:=|:|%3D|%253D)\s*(?:b?['\"])?)(?:(?!%26|%2526)[^&\s'\",}}])+", re.IGNORECASE

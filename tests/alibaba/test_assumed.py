@@ -8,7 +8,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 import trustme
@@ -398,6 +398,15 @@ class TestWhatTheLibraryBrings:
         monkeypatch.setitem(sys.modules, "alibabacloud_credentials.provider", None)
         write(profile("AK", **KEY))
         assert chain().get().access_key_id == KEY["access_key_id"]
+
+    @pytest.mark.parametrize("mode", LENDING)
+    def test_leaves_no_secret_in_anybodys_log(self, chain, write, kind, mode, caplog):
+        caplog.set_level(logging.DEBUG)
+        mine, _, _ = kind(mode)
+        write(mine, profile("AK", "base", **KEY))
+        chain().get()
+        assert "GET /" in caplog.text  # urllib3's line, which has the whole request
+        assert [secret for secret in SECRETS if secret in caplog.text or quote(secret, safe="") in caplog.text] == []
 
     def test_lets_others_log_by_the_name_that_it_took(self, chain, pod, caplog):
         chain().get()
