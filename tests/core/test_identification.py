@@ -207,6 +207,16 @@ class TestAMachineThatWasNotNamed:
         assert (world.calls, world.cloud.approvals) == (["lb.prepare"], ["E-1"])
         assert world.agent.status.error is None
 
+    def test_handles_what_was_announced_before_without_another_poll(self, world, ask):
+        """On some clouds the next poll comes half a minute later."""
+        world.handler("lb", ROUND)
+        world.cloud.announce()
+        world.step()
+        world.agent._heard = world.cloud.machine
+        while world.agent._turn():
+            pass
+        assert (world.calls, world.cloud.polls) == (["lb.prepare"], 1)
+
     def test_is_told_of_its_events_again_only_where_they_change(self, world, ask):
         world.cloud.announce()
         for _ in range(30):
