@@ -39,7 +39,7 @@ class Life:
         stop: when it was told to stop; `FOREVER` where it was not.
         killed: whether SIGKILL ended it.
         frozen: when it stood still.
-        told: when it was told of which events, whole and readable.
+        told: when it was told of which events.
     """
 
     number: int
@@ -133,6 +133,8 @@ class Story:
     def _find_predecessors(self) -> None:
         told: set[str] = set()
         for line in self.of("told"):
+            if not line.get("whole", True):
+                continue  # what it does not list may be what could not be read
             listed = {name.lower(): state for name, state in line["events"].items()}
             gone = [event for name, event in self.events.items() if name in told and name not in listed]
             for name in listed:

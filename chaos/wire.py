@@ -66,7 +66,7 @@ def listed(request: Message, body: bytes) -> dict[str, str] | None:
     """The events that an answer lists, with their statuses; None where it is no list of events."""
     parts = urlsplit(request.target)
     if request.first.startswith("GET") and parts.path.endswith("/scheduledevents"):
-        return {event["EventId"]: event["EventStatus"] for event in json.loads(body)["Events"] if "EventId" in event}
+        return {event["EventId"]: event["EventStatus"] for event in json.loads(body)["Events"] if event["EventId"]}
     query = parse_qs(parts.query)
     if query.get("Action") != ["DescribeInstanceHistoryEvents"] or "EventId.1" in query:
         return None
@@ -172,8 +172,8 @@ class Wire:
             whole = await self._answer(answer, body, writer, fault)
         if ids:
             self.note("approved", ids=ids, status=int(answer.first.split(" ")[1]), whole=whole)
-        if events is not None and whole and fault != "nameless":
-            self.note("told", events=events)
+        if events is not None and whole:
+            self.note("told", events=listed(request, body), whole=fault != "nameless")
         return whole
 
     async def _answer(self, answer: Message, body: bytes, writer: asyncio.StreamWriter, fault: str) -> bool:
