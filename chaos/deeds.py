@@ -62,7 +62,10 @@ class Temper:
 
     def __init__(self, event: str, handler: str, stage: str, attempt: int) -> None:
         chance = random.Random(f"{os.environ['CHAOS_SEED']} {event} {handler} {stage} {attempt}")  # noqa: S311
-        self.seconds = chance.uniform(0.0, 0.06) if chance.random() < 0.75 else chance.uniform(0.2, 0.8)
+        slow = chance.random() < float(os.environ["CHAOS_SLOW"])
+        self.seconds = chance.uniform(0.2, 0.8) if slow else chance.uniform(0.0, 0.06)
+        if handler == "commands" and chance.random() < 0.1:  # it outlasts the next life's start
+            self.seconds = chance.uniform(1.5, 4.0)
         again = ("retry", "error") if stage != "prepare" else ("retry", "error", "gives up", "veto")
         self.fails = chance.choice(again) if attempt <= 2 and chance.random() < 0.12 else ""
         self.deaf = chance.random() < float(os.environ["CHAOS_DEAF"])

@@ -25,7 +25,6 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("core", "providers", "simulators")
 COPIED = (*SOURCES, "chaos", "tests", "examples", "pyproject.toml")
 
-KILLS = 24
 TRIES = 3
 """Attacks, each with a seed of its own, before a fault counts as not found: chance has its say."""
 
@@ -45,6 +44,7 @@ class Fault:
         also: further places, each file, before and after.
         rule: the checker's rule that has to find it; "" where only tests do.
         plan: what the rounds are made of in which it has to.
+        kills: how many there are in an attack.
         tests: the tests that have to fail; "" where only the attack finds it.
     """
 
@@ -55,6 +55,7 @@ class Fault:
     also: tuple[tuple[str, str, str], ...] = ()
     rule: str = ""
     plan: dict[str, Any] = field(default_factory=dict)
+    kills: int = 24
     tests: str = ""
 
     def put_into(self, root: Path) -> None:
@@ -99,13 +100,13 @@ def _run(root: Path, command: list[str]) -> "subprocess.CompletedProcess[str]":
 def found_by_attack(fault: Fault, root: Path) -> str:
     """Which rules find it, as a clause; "" where the one that has to does not."""
     for number in range(TRIES):
-        command = ["chaos/chaos.py", "--kills", str(KILLS), "--worlds", "3", "--seed", f"put back {number}"]
+        command = ["chaos/chaos.py", "--kills", str(fault.kills), "--worlds", "3", "--seed", f"put back {number}"]
         done = _run(root, [*command, "--plan", json.dumps(fault.plan)])
         rules = dict.fromkeys(re.findall(r"^BREACH .*\): (\w+): ", done.stdout, re.MULTILINE))
         if kept := re.search(r"BREACH in (\S+)/round", done.stdout):
             shutil.rmtree(kept[1], ignore_errors=True)
         if fault.rule in rules:
-            return f"`{fault.rule}`, after {(number + 1) * KILLS} kills at the most"
+            return f"`{fault.rule}`, after {(number + 1) * fault.kills} kills at the most"
         if done.returncode not in {0, 1} or "Traceback" in done.stderr:
             return f"the attack itself failed: {done.stderr[-500:]}"
     return ""

@@ -147,6 +147,9 @@ class World:
             if self.plan.unread:
                 stack.callback(os.close, _unread_pipe(self._output))
             stack.push_async_callback(self._stop_simulating)
+            if self.plan.clock:  # to the very end
+                stepping = asyncio.create_task(self._step_the_clock())
+                stack.callback(stepping.cancel)
             await self._attack()
             await self._become_calm()
         (self._folder / "driver.jsonl").write_text("".join(json.dumps(line) + "\n" for line in self.lines))
@@ -158,8 +161,6 @@ class World:
         mischief = [asyncio.create_task(work()) for work in (self._spoil_the_wire, self._watch_load)]
         if self.plan.disk:
             mischief.append(asyncio.create_task(self._fill_the_disk()))
-        if self.plan.clock:
-            mischief.append(asyncio.create_task(self._step_the_clock()))
         if self.plan.overwrites:
             mischief.append(asyncio.create_task(self._overwrite_the_journal()))
         while self._kills < self.plan.kills:
@@ -178,6 +179,7 @@ class World:
         life = self._life = await self._start()
         chance = self._chance
         length = chance.uniform(5.0, 8.0) if chance.random() < 0.02 else chance.expovariate(1 / 0.55)
+        length *= self._patience if self.plan.clock else 1.0  # or it would hardly begin
         if chance.random() < 0.03 and await self._told(life):
             await self._intrude()
         if chance.random() < 0.15:
@@ -205,6 +207,7 @@ class World:
             "CHAOS_DEEDS": str(self._folder / "deeds.jsonl"),
             "CHAOS_SEED": plan.seed,
             "CHAOS_DEAF": "0.05" if plan.speed > 1 else "0",
+            "CHAOS_SLOW": "0.6" if plan.clock else "0.25",
             **(KEY if plan.cloud == "alibaba" else {}),
         }
         more = {"ignores_children": chance.random() < 0.05, **more}
@@ -380,8 +383,6 @@ class World:
     async def _become_calm(self) -> None:
         """Let a last life do all that is left to do, and end it in good order."""
         self._wire.rate = 0.0
-        if self._offset is not None and self.plan.clock:
-            self.note("clock", seconds=0)
         life = self._life = await self._start(ignores_children=False)
         if self.plan.retry_after > 1:
             await asyncio.sleep(0.5)
