@@ -83,7 +83,7 @@ def _azure_entries(document: Any) -> list[Any] | None:
 
 def _azure_read(body: bytes) -> Read:
     seen = azure.read_document(body)
-    return Read({event.key.id: event for event in seen.events}, seen.complete, seen.problems)
+    return Read({event.key.id: event for event in seen.events}, seen.reads_whole(), seen.problems)
 
 
 def _alibaba_entry(rng: Random, identifier: str) -> Entry:

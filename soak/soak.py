@@ -56,6 +56,8 @@ JOURNAL_BOUND = 64 * 1024
 class Counting(Handler):
     """Counts what it is asked to do, and what it is asked twice."""
 
+    lead = None
+
     def __init__(self) -> None:
         self.open: dict[str, bool] = {}
         self.done = self.twice = 0

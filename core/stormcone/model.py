@@ -24,6 +24,7 @@ class Impact(StrEnum):
     REBOOT = "reboot"
     REDEPLOY = "redeploy"
     STOP = "stop"
+    HIBERNATE = "hibernate"
     TERMINATE = "terminate"
     UNKNOWN = "unknown"
 
@@ -59,6 +60,8 @@ CONSEQUENCES: dict[Impact, Consequences] = {
     Impact.REDEPLOY: Consequences(loses_memory=True, loses_local_disk=True, machine_returns=True),
     # A stopped machine waits for somebody to start it, and its local disk's fate differs from cloud to cloud.
     Impact.STOP: Consequences(loses_memory=True, loses_local_disk=None, machine_returns=None),
+    # Memory is written to a disk that stays and read back from it; somebody, or the cloud, has to start the machine.
+    Impact.HIBERNATE: Consequences(loses_memory=False, loses_local_disk=None, machine_returns=None),
     Impact.TERMINATE: Consequences(loses_memory=True, loses_local_disk=True, machine_returns=False),
     Impact.UNKNOWN: Consequences(loses_memory=None, loses_local_disk=None, machine_returns=None),
 }
@@ -92,6 +95,8 @@ class Outcome(StrEnum):
 
     COMPLETED = "completed"
     CANCELED = "canceled"
+    POSTPONED = "postponed"
+    """Put off so far that this notice is over: another one follows, and what was prepared is undone until then."""
     AVOIDED = "avoided"
     FAILED = "failed"
     UNKNOWN = "unknown"
@@ -99,7 +104,7 @@ class Outcome(StrEnum):
     @property
     def called_off(self) -> bool:
         """Whether the machine was spared: nothing was done to it."""
-        return self in {Outcome.CANCELED, Outcome.AVOIDED}
+        return self in {Outcome.CANCELED, Outcome.POSTPONED, Outcome.AVOIDED}
 
 
 class Ending(NamedTuple):
@@ -122,7 +127,9 @@ class Approval(StrEnum):
     NONE = "none"
     """It cannot be approved."""
     STARTS = "starts"
-    """It may begin before its time."""
+    """It may begin before its time: nobody waits for this machine any longer."""
+    TRIGGERS = "triggers"
+    """It begins now, however far ahead its time is."""
     CONSENT = "consent"
     """Without the owner's word it waits."""
 
@@ -179,13 +186,28 @@ class MaintenanceEvent(BaseModel):
     impact: Impact = Field(Impact.UNKNOWN, description="What happens to the machine.")
     cause: Cause = Field(Cause.UNKNOWN, description="Why it happens.")
     phase: Phase = Field(description="Where the event is in its life.")
+    phase_origin: Origin = Field(
+        Origin.REPORTED, description="`inferred` where the cloud does not say when it begins: its time does then."
+    )
+    tentative: bool = Field(False, description="Whether it may never happen: the cloud only says that it is likelier.")
     outcome: Outcome | None = Field(None, description="How it ended; null until then.")
     outcome_origin: Origin | None = Field(None, description="Whether the outcome was reported or inferred.")
     resources: tuple[str, ...] = Field((), description="The machines that it names, in the cloud's order.")
+    aliases: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="Other names of its machines, a node's name, say, by the name in `resources`."
+    )
     not_before: UtcDatetime | None = Field(None, description="The earliest start, UTC; null if not known.")
     not_before_origin: Origin | None = Field(None, description="Whether `not_before` was reported or inferred.")
+    notice: timedelta | None = Field(
+        None, description="The notice that the cloud promises where it gives no time: counted from the first sight."
+    )
+    movable_until: UtcDatetime | None = Field(
+        None, description="The latest time to which its start can be put off, UTC; null where it cannot, or not known."
+    )
     not_after: UtcDatetime | None = Field(None, description="The latest start, UTC; null if not known.")
+    ends_by: UtcDatetime | None = Field(None, description="When it is over at the latest, UTC; null if not known.")
     duration: timedelta | None = Field(None, description="How long the impact lasts; null if not known.")
+    listing: str = Field("", description="The list in which it stands: its provider's name, and which of its lists.")
     approval: Approval = Field(Approval.NONE, description="What approving would do.")
     withheld: str = Field("", description="Why nobody may approve it, though the cloud might take it; or empty.")
     description: str = Field("", description="The cloud's text for people; wording varies.")
@@ -246,12 +268,12 @@ class Machine:
         """Whether the event names this machine."""
         return any(self.owns(resource) for resource in event.resources)
 
-    def in_event(self, event: MaintenanceEvent) -> "Machine":
-        """The machine that a handler of the event works for: this one, or of a region's the first that it names."""
-        if self.scope is Scope.MACHINE or not event.resources:
+    def in_event(self, event: MaintenanceEvent, named: str) -> "Machine":
+        """The machine that a handler of the event works for: this one, or of a region's the one of that name."""
+        if self.scope is Scope.MACHINE or not named:
             return self
-        named = event.resources[0]
-        return replace(self, id=named, name=named, aliases=(), boot_id="", scope=Scope.MACHINE)
+        aliases = next((names for name, names in event.aliases.items() if folded(name) == folded(named)), ())
+        return replace(self, id=named, name=named, aliases=aliases, boot_id="", scope=Scope.MACHINE)
 
     def neighbours_in(self, event: MaintenanceEvent) -> tuple[str, ...]:
         """The resources of the event that are not this machine."""
@@ -277,15 +299,20 @@ class Observation:
     Attributes:
         events: what the cloud lists, each in phase SCHEDULED or STARTED (or ENDED where the cloud lists ends).
         version: the cloud's mark for this state of affairs (Azure: the incarnation), or "".
-        complete: False where something in the answer could not be read at all, so that the absence of an event
-            from it proves nothing.
+        whole: the listings that were read whole: an event of one of these that is absent is not listed any more. Of
+            one that could not be asked, or in which something could not be read at all, absence proves nothing. A
+            provider with one list calls it "".
         problems: one sentence for each thing that could not be read as it should.
     """
 
     events: tuple[MaintenanceEvent, ...] = ()
     version: str = ""
-    complete: bool = True
+    whole: frozenset[str] = frozenset({""})
     problems: tuple[str, ...] = ()
+
+    def reads_whole(self, listing: str = "") -> bool:
+        """Whether what is absent from that listing is not in it any more."""
+        return listing in self.whole
 
     def find(self, key: EventKey) -> MaintenanceEvent | None:
         """The event with that key, or None."""

@@ -43,6 +43,7 @@ from stormcone_alibaba.wire import (
     ACTIVE,
     INFERRED_ID,
     PROVIDER,
+    SPOT_LISTING,
     STATUSES,
     Page,
     Reading,
@@ -178,10 +179,10 @@ class AlibabaProvider:
         except ProviderError as error:
             if spot.event is None:
                 raise
-            seen = Observation(complete=False, problems=(str(error),))
+            seen = Observation(whole=frozenset(), problems=(str(error),))
         return Observation(
             events=seen.events + ((spot.event,) if spot.event else ()),
-            complete=seen.complete and (spot.event is not None or not spot.problems),
+            whole=seen.whole | (frozenset() if spot.problems and spot.event is None else {SPOT_LISTING}),
             problems=seen.problems + spot.problems,
         )
 

@@ -28,6 +28,9 @@ INFERRED_ID = "inferred:"
 
 SPOT_TYPE = "Instance:PreemptibleInstanceInterruption"
 
+SPOT_LISTING = "spot"
+"""The listing of what the metadata service says; what the API says is in the other one, which has no name."""
+
 
 class AlibabaType(NamedTuple):
     """What an event type means.
@@ -323,6 +326,7 @@ def spot_event(text: str, instance_id: str) -> Reading:
         resources=(instance_id,),
         not_before=not_before,
         not_before_origin=Origin.REPORTED if not_before else None,
+        listing=SPOT_LISTING,
         description="This spot instance will be released.",
         native={"termination-time": text},
     )

@@ -134,13 +134,13 @@ class TestAPoll:
     def test_with_an_entry_that_cannot_be_read_is_incomplete(self, cloud, provider, entry):
         cloud.lists(entry(), 7)
         seen = provider.poll()
-        assert (len(seen.events), seen.complete) == (1, False)
+        assert (len(seen.events), seen.reads_whole()) == (1, False)
         assert seen.problems == ("an entry is no object",)
 
     def test_with_a_bad_field_is_complete(self, cloud, provider, entry):
         cloud.lists(entry(NotBefore="soon"))
         seen = provider.poll()
-        assert (seen.complete, len(seen.problems)) == (True, 1)
+        assert (seen.reads_whole(), len(seen.problems)) == (True, 1)
 
     def test_that_is_throttled_says_how_long_to_wait(self, cloud, provider, clock):
         cloud.refuses(HISTORY, "Throttling.User")
@@ -180,20 +180,20 @@ class TestTheReleaseOfASpotInstance:
         cloud.refuses(HISTORY, "Forbidden.RAM", 403)
         seen = provider.poll()
         assert [event.impact for event in seen.events] == [Impact.TERMINATE]
-        assert not seen.complete
+        assert not seen.reads_whole()
         assert "Forbidden.RAM" in seen.problems[0]
 
     @pytest.mark.parametrize("answer", [(503, b"later"), (200, b"")])
-    def test_that_cannot_be_asked_about_makes_a_poll_incomplete(self, cloud, provider, entry, answer):
+    def test_that_cannot_be_asked_about_leaves_its_own_list_unread(self, cloud, provider, entry, answer):
         cloud.metadata[SPOT] = answer
         cloud.lists(entry())
         seen = provider.poll()
-        assert (len(seen.events), seen.complete, len(seen.problems)) == (1, False, 1)
+        assert (len(seen.events), seen.whole, len(seen.problems)) == (1, {""}, 1)
 
     def test_without_a_readable_time_is_complete(self, cloud, provider):
         cloud.metadata[SPOT] = "soon"
         seen = provider.poll()
-        assert (len(seen.events), seen.complete, len(seen.problems)) == (1, True, 1)
+        assert (len(seen.events), seen.whole, len(seen.problems)) == (1, {"", "spot"}, 1)
 
     def test_is_not_looked_for_on_behalf_of_another_machine(self, cloud, open_provider):
         cloud.metadata[SPOT] = "2026-04-11T22:15:00Z"
@@ -397,6 +397,8 @@ class TestAnAgent:
     @pytest.fixture
     def agent(self, provider, clock, tmp_path, handled):
         class Everything(Handler):
+            lead = None
+
             def prepare(self, event, context):
                 handled.append(("prepare", event.id))
 

@@ -53,7 +53,7 @@ class TestADocumentedExchange:
     def test_without_events_says_that_nothing_is_scheduled(self, play, azure):
         with play("empty") as cassette:
             observation = azure.poll()
-        assert (observation.events, observation.version, observation.complete) == ((), "1", True)
+        assert (observation.events, observation.version, observation.reads_whole()) == ((), "1", True)
         assert cassette.all_played
 
     def test_announces_an_event(self, play, azure):

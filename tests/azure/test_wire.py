@@ -40,7 +40,7 @@ class TestTheDocumentedEvent:
         assert event.approval is Approval.STARTS
         assert event.description.startswith("Virtual machine is being paused")
         assert event.native == entry()
-        assert (observation.version, observation.complete, observation.problems) == ("1", True, ())
+        assert (observation.version, observation.reads_whole(), observation.problems) == ("1", True, ())
 
     def test_once_started_cannot_be_approved_and_has_no_time(self, read):
         event, observation = read(EventStatus="Started", NotBefore="")
@@ -158,7 +158,7 @@ class TestNotBefore:
         assert (event.impact, event.resources) == (Impact.FREEZE, ("WestNO_0", "WestNO_1"))
         (problem,) = observation.problems
         assert problem.startswith("event C7061BAC-AFDC-4513-B24B-AA5F13A16123 NotBefore cannot be read: ")
-        assert observation.complete
+        assert observation.reads_whole()
 
 
 class TestDuration:
@@ -239,13 +239,13 @@ class TestAnEventId:
         assert scheduled.key == started.key != other.key
         assert scheduled.approval is Approval.NONE
         assert "has no EventId" in observation.problems[0]
-        assert not observation.complete
+        assert not observation.reads_whole()
 
     @pytest.mark.parametrize("unreadable", [5, ["C7061BAC"], True])
     def test_that_cannot_be_read_proves_no_other_event_absent(self, read, unreadable):
         event, observation = read(EventId=unreadable)
         assert event.id_origin is Origin.INFERRED
-        assert not observation.complete
+        assert not observation.reads_whole()
 
     def test_that_is_listed_twice_counts_once_and_as_what_is_further_on(self, entry, document):
         listed = [
@@ -278,10 +278,10 @@ class TestAKeyThatStandsTwice:
         assert event.resources == ("web-0",)
         assert event.approval is Approval.NONE
         assert event.withheld == "a key stands twice in Azure's answer"
-        assert not observation.complete
+        assert not observation.reads_whole()
 
     def test_proves_no_event_absent(self):
-        assert not read_document(b'{"Events": [{"EventId": "e"}], "Events": []}').complete
+        assert not read_document(b'{"Events": [{"EventId": "e"}], "Events": []}').reads_whole()
 
 
 class TestApiVersions:
@@ -366,7 +366,7 @@ class TestWhatIsNoDocument:
 
     def test_is_not_an_empty_list_which_says_that_nothing_is_scheduled(self, document):
         observation = read_document(document())
-        assert (observation.events, observation.complete) == ((), True)
+        assert (observation.events, observation.reads_whole()) == ((), True)
 
 
 class TestAnOddNeighbour:
@@ -374,7 +374,7 @@ class TestAnOddNeighbour:
     def test_that_is_no_object_makes_the_observation_incomplete(self, document, entry, odd):
         observation = read_document(document(odd, entry()))
         assert [event.id for event in observation.events] == [entry()["EventId"]]
-        assert not observation.complete
+        assert not observation.reads_whole()
         assert observation.problems == ("entry 1 of Events cannot be read: it is no object",)
 
     @pytest.mark.parametrize(
@@ -434,7 +434,7 @@ class TestADocumentThatIsNonsense:
     def test_entries_without_ids_are_read_up_to_a_number(self, document):
         observation = read_document(document(*[{"Resources": [f"m{number}"]} for number in range(MOST_NAMELESS + 50)]))
         assert len(observation.events) == MOST_NAMELESS
-        assert not observation.complete
+        assert not observation.reads_whole()
         assert len(observation.problems) <= TOLD + 1
 
     def test_one_with_an_id_is_read_after_them_all_the_same(self, document, entry):

@@ -80,6 +80,8 @@ CLOUDS = (
 class Recorder(Handler):
     """Writes down what it is asked to do; `script` says what a stage does beyond that."""
 
+    lead = None  # Alibaba Cloud announces days ahead
+
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, str]] = []
         self.script: dict[str, Callable[[], None]] = {}

@@ -393,6 +393,6 @@ class TestALargeRegion:
         observation = provider.poll()
         asked = calls_of(simulator, "DescribeInstanceHistoryEvents")
         assert (len(observation.events), len({event.id for event in observation.events})) == (500, 500)
-        assert observation.complete
+        assert observation.reads_whole()
         assert len(asked) == len(simulator.requests()) == 5
         assert {event.phase for event in observation.events} == {Phase.SCHEDULED}

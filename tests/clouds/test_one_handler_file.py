@@ -45,6 +45,7 @@ def history(world, live):
     facts = episode.event.model_dump(exclude=NATIVE)
     # What follows is declared in the cloud's row.
     assert facts.pop("approval") in {world.cloud.approval, Approval.NONE}
+    assert facts.pop("listing") == world.cloud.name
     facts["outcome_origin"] = (facts["outcome_origin"] == "reported") is world.cloud.says_how_it_ended
     story = [(entry.at, entry.who, entry.what, entry.result) for entry in world.agent.timeline(event)]
     ended = [(at, who, what, "ended" if what == "ended" else result) for at, who, what, result in story]

@@ -101,7 +101,9 @@ class Cloud:
         self.polls += 1
         if self.poll_faults:
             raise self.poll_faults.popleft()
-        return Observation(events=tuple(self.listed.values()), complete=self.complete, problems=self.problems)
+        return Observation(
+            events=tuple(self.listed.values()), whole=frozenset({""} if self.complete else ()), problems=self.problems
+        )
 
     def outcomes(self, ids: Collection[str]) -> Mapping[str, Outcome]:
         return {

@@ -1,6 +1,6 @@
 """Whether an event is approved, as a table of cases."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,6 +9,7 @@ from stormcone.model import Machine, Scope
 from stormcone.rules.approval import GUARDS, PREPARED, ApprovalAnswer, Facts, decide
 from stormcone.rules.runs import Run, RunState
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MACHINE = Machine(provider="test", id="vm-0", name="web-0")
 YES, WAIT, NO = ApprovalAnswer
 
@@ -25,6 +26,9 @@ FREEZE = {"impact": "freeze", "duration": timedelta(seconds=8)}
 FLEET = {"resources": ("web-0", "db-0")}
 LED = {"resources": ("db-0", "web-0")}
 CONSENT = {"approval": "consent"}
+TRIGGERS = {"approval": "triggers"}
+IN_A_MONTH = {"not_before": NOW + timedelta(days=30)}
+EARLY = {"approve_early": timedelta(hours=1)}
 
 
 def always(_event, _prepared):
@@ -63,6 +67,27 @@ CASES = {
     "consent given": (CONSENT, {"approve_consent": True}, READY, YES, "prepared by lb"),
     "consent, not prepared": (CONSENT, {"approve_consent": True}, [FAILED], NO, "db did not prepare"),
     "consent is not the policy's": (CONSENT, {"approve": always}, READY, NO, "it waits for its owner's consent"),
+    "would begin now": (TRIGGERS, {}, READY, NO, "it would begin now, and the app does not ask for that"),
+    "would begin now, by policy": (TRIGGERS, {"approve": always}, READY, NO, "it would begin now, and the app does"),
+    "would begin now, as asked": (TRIGGERS, EARLY, READY, YES, "prepared by lb"),
+    "would begin now, as asked, not prepared": (TRIGGERS, EARLY, [FAILED], NO, "db did not prepare"),
+    "would begin now, a month ahead": ({**TRIGGERS, **IN_A_MONTH}, EARLY, READY, WAIT, "its time is further ahead"),
+    "would begin now, at no time known": (
+        {**TRIGGERS, "not_before": None},
+        EARLY,
+        READY,
+        NO,
+        "it would begin now, and how far ahead its time is is not known",
+    ),
+    "may begin a month early": (IN_A_MONTH, {}, READY, YES, "prepared by lb"),
+    "may begin an hour early": (IN_A_MONTH, EARLY, READY, WAIT, "its time is further ahead than the app approves"),
+    "consent waits for no time": (
+        {**CONSENT, **IN_A_MONTH},
+        {"approve_consent": True, **EARLY},
+        READY,
+        YES,
+        "prepared",
+    ),
     "neighbours without leader": (FLEET, {}, READY, NO, "it also names db-0 and web-0 is not their leader"),
     "neighbours, first is us": (FLEET, {"leader": "first"}, READY, YES, "prepared by lb"),
     "neighbours, first is not us": (LED, {"leader": "first"}, READY, NO, "it also names db-0"),
@@ -112,7 +137,7 @@ CASES = {
 
 @pytest.mark.parametrize(("changes", "settings", "runs", "answer", "reason"), CASES.values(), ids=CASES)
 def test_an_event_is_approved(event, changes, settings, runs, answer, reason):
-    decision = decide(Facts(event=event(**changes), machine=MACHINE, runs=runs, app=App(**settings)))
+    decision = decide(Facts(event=event(**changes), machine=MACHINE, runs=runs, app=App(**settings), now=NOW))
     assert decision.answer is answer
     assert decision.reason.startswith(reason)
 
@@ -120,7 +145,7 @@ def test_an_event_is_approved(event, changes, settings, runs, answer, reason):
 def test_the_table_above_has_a_case_for_every_rule(event):
     decisive = set()
     for changes, settings, runs, _, _ in CASES.values():
-        facts = Facts(event=event(**changes), machine=MACHINE, runs=runs, app=App(**settings))
+        facts = Facts(event=event(**changes), machine=MACHINE, runs=runs, app=App(**settings), now=NOW)
         decisive.add(next(index for index, rule in enumerate((*GUARDS, *PREPARED)) if rule.applies(facts)))
     elsewhere = {4}  # a machine whose name is disputed: tests/core/test_disputed_name.py
     assert decisive | elsewhere == set(range(len(GUARDS) + len(PREPARED)))
@@ -131,9 +156,9 @@ def test_a_policy_that_raises_is_left_to_the_caller(event):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        decide(Facts(event=event(), machine=MACHINE, runs=READY, app=App(approve=broken)))
+        decide(Facts(event=event(), machine=MACHINE, runs=READY, app=App(approve=broken), now=NOW))
 
 
 def test_who_watches_a_region_speaks_for_its_machines(event):
     region = Machine(provider="test", id="", name="cn-hangzhou", scope=Scope.REGION)
-    assert decide(Facts(event=event(**FLEET), machine=region, runs=READY, app=App())).answer is YES
+    assert decide(Facts(event=event(**FLEET), machine=region, runs=READY, app=App(), now=NOW)).answer is YES

@@ -3,7 +3,7 @@
 import itertools
 import tomllib
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,13 +20,19 @@ ROWS = TABLE["row"]
 US = Machine(provider="test", id="vm-0", name="web-0")
 OTHER = "db-0"
 LONG_AGO = timedelta(minutes=30)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 NAMES = {"ours": ["web-0"], "ours and others": [OTHER, "web-0"], "others": [OTHER, "db-1"], "nobody": []}
 APPROVING = {
-    "not possible": ("none", False),
-    "starts it": ("starts", False),
-    "is consent, which the app gives": ("consent", True),
-    "is consent, which the app does not give": ("consent", False),
+    "not possible": ("none", {}),
+    "lets it begin": ("starts", {}),
+    "lets it begin, near enough for the app": ("starts", {"approve_early": timedelta(minutes=15)}),
+    "lets it begin, too early for the app": ("starts", {"approve_early": timedelta(minutes=14)}),
+    "begins it now, near enough for the app": ("triggers", {"approve_early": timedelta(minutes=15)}),
+    "begins it now, too early for the app": ("triggers", {"approve_early": timedelta(minutes=14)}),
+    "begins it now, which the app does not ask for": ("triggers", {}),
+    "is consent, which the app gives": ("consent", {"approve_consent": True}),
+    "is consent, which the app does not give": ("consent", {}),
 }
 POLICY = {
     "prepared": "prepared",
@@ -75,12 +81,12 @@ def runs(states):
 
 
 def answer(case, event):
-    approving, gives_consent = APPROVING[case["approving"]]
+    approving, settings = APPROVING[case["approving"]]
     short = case["short_freeze"] != "no"
     app = App(
         approve=POLICY[case["policy"]],
         approve_short_freeze=short,
-        approve_consent=gives_consent,
+        **settings,
         **LEADER[case["leader"]],
     )
     about = event(
@@ -91,7 +97,7 @@ def answer(case, event):
         duration=timedelta(seconds=8) if short else None,
     )
     return decide(
-        Facts(event=about, machine=US, runs=runs(PREPARE[case["prepare"]]), app=app, known_for=LONG_AGO)
+        Facts(event=about, machine=US, runs=runs(PREPARE[case["prepare"]]), app=app, now=NOW, known_for=LONG_AGO)
     ).answer
 
 
@@ -109,7 +115,7 @@ def test_every_combination_is_decided_as_its_row_says(number, event):
 
 
 def test_the_rows_leave_no_combination_out():
-    assert sum(map(len, CASES_OF_ROW.values())) == len(list(every_case())) == 6400
+    assert sum(map(len, CASES_OF_ROW.values())) == len(list(every_case())) == 14400
 
 
 def test_a_cause_of_the_users_own_changes_no_decision(event):

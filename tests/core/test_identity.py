@@ -23,7 +23,7 @@ def spoil(world, monkeypatch):
     def put(change):
         def spoilt():
             seen = true()
-            return Observation(events=tuple(map(change, seen.events)), complete=False) if change else seen
+            return Observation(events=tuple(map(change, seen.events)), whole=frozenset()) if change else seen
 
         monkeypatch.setattr(world.cloud, "poll", spoilt)
 

@@ -41,7 +41,7 @@ CLASSES = {
     "impacts that can be read only once": (
         "class Queue(Handler):\n    impacts = (each for each in Impact if each.loses_memory)\n"
         "    def prepare(self, event, context): ...\n",
-        "impacts of 'Queue' is an iterator, which can be read only once; write a set of degraded, freeze, none, reboot, "
+        "impacts of 'Queue' is an iterator, which can be read only once; write a set of degraded, freeze, hibernate, none, reboot, "
         "redeploy, stop, terminate, unknown ({file}, line 5)",
     ),
     "no impacts at all": (
@@ -91,7 +91,7 @@ FILES = {
     ),
     "a keyword that is like none": (
         "app = App()\n@app.prepare(colour=3)\ndef drain(event, context): ...\n",
-        "@app.prepare takes no colour; there are name, impacts, causes, lead, timeout, retries, when ({file}, line 5)",
+        "@app.prepare takes no colour; there are name, impacts, causes, tentative, lead, timeout, retries, when ({file}, line 5)",
     ),
     "a function of a wrong arity": (
         "app = App()\n@app.prepare\ndef drain(event): ...\n",
@@ -240,7 +240,7 @@ class TestSettings:
     def test_of_the_command_line_are_the_same(self):
         from stormcone.cli.commands.run import Overrides
 
-        overrides = Overrides(approve=None, leader=None, standby="web-1", standby_after=None)
+        overrides = Overrides(approve=None, leader=None, standby="web-1", standby_after=None, approve_early=None)
         with pytest.raises(SettingsError, match="standby stands by for the leader"):
             overrides.applied_to(App())
 

@@ -49,7 +49,11 @@ class TestConsequences:
         assert set(CONSEQUENCES) == set(Impact)
 
     def test_an_event_that_was_called_off_spared_the_machine(self):
-        assert [outcome for outcome in Outcome if outcome.called_off] == [Outcome.CANCELED, Outcome.AVOIDED]
+        assert [outcome for outcome in Outcome if outcome.called_off] == [
+            Outcome.CANCELED,
+            Outcome.POSTPONED,
+            Outcome.AVOIDED,
+        ]
 
 
 class TestTheKey:
@@ -209,13 +213,13 @@ def test_the_published_schema_is_that_of_the_model():
 class TestTheMachineOfAnEvent:
     def test_it_is_ours_where_we_watch_one_machine(self, event):
         machine = Machine(provider="azure", id="1", name="web-0")
-        assert machine.in_event(event(resources=("web-1", "web-0"))) is machine
+        assert machine.in_event(event(resources=("web-1", "web-0")), "") is machine
 
     def test_it_is_the_one_that_is_named_where_we_watch_a_region(self, event):
         region = Machine(provider="alibaba", id="region:cn", name="cn", region="cn", boot_id="b", scope=Scope.REGION)
-        machine = region.in_event(event(resources=("i-1",)))
+        machine = region.in_event(event(resources=("i-0", "i-1"), aliases={"I-1": ("node-1",)}), "i-1")
         assert (machine.id, machine.name, machine.region, machine.scope) == ("i-1", "i-1", "cn", Scope.MACHINE)
-        assert machine.boot_id == ""
+        assert (machine.boot_id, machine.aliases) == ("", ("node-1",))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Asking the cloud: how often, and what is made of its answers."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -66,10 +67,18 @@ class TestThePause:
         assert clock.waits == [0.75, 0.0]
 
     def test_grows_with_failures_and_shrinks_with_success(self, cloud):
+        cloud.capabilities = replace(cloud.capabilities, shortest_notice=300)
         cloud.poll_faults.extend(ProviderError("no") for _ in range(6))
         assert pauses(cloud) == [1, 2, 4, 8, 10, 10, 1]
 
+    def test_grows_no_longer_than_a_quarter_of_the_shortest_notice(self, cloud):
+        """50 s of pause are too long where a spot instance has 120 s of notice."""
+        cloud.capabilities = replace(cloud.capabilities, shortest_notice=120)
+        cloud.poll_faults.extend(ProviderError("no") for _ in range(5))
+        assert pauses(cloud, interval=5) == [5, 10, 20, 30, 30, 5]
+
     def test_is_at_most_a_minute_and_never_less_than_the_interval(self, cloud):
+        cloud.capabilities = replace(cloud.capabilities, shortest_notice=900)
         cloud.poll_faults.extend(ProviderError("no") for _ in range(3))
         assert pauses(cloud, interval=40) == [40, 60, 60, 40]
         cloud.polls = 0
@@ -130,8 +139,11 @@ class TestVerdicts:
     def reports(self, cloud):
         cloud.capabilities = Capabilities(scope=Scope.MACHINE, poll_interval=1.0, reports_outcome=True)
 
+    def known(self, *going_on):
+        return {event.key: event.but(listing="test") for event in going_on}
+
     def ask(self, cloud, *going_on):
-        return poller(cloud, ManualClock(), lambda: {event.key: event.id for event in going_on}).ask().verdicts
+        return poller(cloud, ManualClock(), lambda: self.known(*going_on)).ask().verdicts
 
     def test_are_asked_for_what_has_gone(self, cloud, event):
         cloud.known_outcomes = {"GONE": Outcome.AVOIDED}
@@ -155,13 +167,31 @@ class TestVerdicts:
         cloud.complete = False
         assert self.ask(cloud, event()) == {}
 
-    def test_that_cannot_be_had_leave_the_poll_without_an_answer(self, cloud, event):
+    def test_are_not_asked_for_where_another_list_was_read(self, cloud, event):
+        cloud.outcomes = None
+        elsewhere = event(listing="test/spot")
+        assert poller(cloud, ManualClock(), lambda: {elsewhere.key: elsewhere}).ask().verdicts == {}
+
+    def test_that_cannot_be_had_are_a_problem_and_no_end(self, cloud, event):
         def outcomes(_ids):
             raise ProviderError("no outcomes")
 
         cloud.outcomes = outcomes
-        answer = poller(cloud, ManualClock(), lambda: {event().key: event().id}).ask()
-        assert (answer.observation, str(answer.error)) == (None, "no outcomes")
+        answer = poller(cloud, ManualClock(), lambda: self.known(event())).ask()
+        assert (answer.error, answer.verdicts) == (None, {})
+        assert answer.observation.problems == ("how 1 event(s) ended could not be asked: no outcomes",)
+
+    def test_that_cannot_be_had_are_asked_for_again_when_the_cloud_wishes(self, cloud, event):
+        clock = Impatient()
+
+        def outcomes(_ids):
+            asking.stop() if clock.waits else None
+            raise ProviderError("asked too often", retry_after=9)
+
+        cloud.outcomes = outcomes
+        asking = poller(cloud, clock, lambda: self.known(event()))
+        asking.run(lambda _answer: None)
+        assert clock.waits == [9]
 
     def test_are_none_where_the_cloud_reports_no_outcomes(self, cloud, event):
         cloud.capabilities = Capabilities(scope=Scope.MACHINE, poll_interval=1.0)

@@ -7,7 +7,7 @@ import pytest
 
 from stormcone.clock import Instant
 from stormcone.handlers import App, Handler, Stage
-from stormcone.model import Impact, Phase
+from stormcone.model import Impact, Machine, Phase, Scope
 from stormcone.rules.lifecycle import Change, ChangeKind
 from stormcone.rules.runs import (
     LONGEST_PAUSE,
@@ -20,6 +20,7 @@ from stormcone.rules.runs import (
     backoff,
     begin_at,
     deadline,
+    machines_of,
     outdated,
     plan,
     settle,
@@ -75,10 +76,10 @@ def new(planned):
 class TestAnAnnouncement:
     def test_makes_a_prepare_for_each_handler_that_takes_it_in_their_order(self, event):
         app = App([handler(name="b"), handler(OnlyRecovers), handler(name="a"), handler(impacts={Impact.FREEZE})])
-        assert new(plan(announced(event()), app, [], affected=True)) == [("b", "prepare", 0), ("a", "prepare", 2)]
+        assert new(plan(announced(event()), app, [])) == [("b", "prepare", 0), ("a", "prepare", 2)]
 
     def test_makes_nothing_where_the_event_is_not_about_this_machine(self, event):
-        assert plan(announced(event()), App([handler()]), [], affected=False).new == ()
+        assert plan(announced(event()), App([handler()]), [], machines=()).new == ()
 
     @pytest.mark.parametrize(
         ("lead", "not_before", "due"),
@@ -101,37 +102,37 @@ class TestARevision:
             change(event(not_before=a_minute(60)), ChangeKind.REVISED),
             App([handler(lead=timedelta(minutes=5))]),
             [waiting],
-            affected=True,
+            machines=("",),
         )
         assert (planned.new, planned.due) == ((), ((waiting, a_minute(55)),))
 
     def test_leaves_a_retry_when_it_is(self, event):
         retried = run(attempt=1, due=a_minute(1))
-        assert plan(change(event(), ChangeKind.REVISED), App([handler()]), [retried], affected=True).due == ()
+        assert plan(change(event(), ChangeKind.REVISED), App([handler()]), [retried]).due == ()
 
     @pytest.mark.parametrize("state", [RunState.RUNNING, RunState.SUCCEEDED, RunState.FAILED, RunState.VETOED])
     def test_leaves_what_has_begun_or_is_over(self, event, state):
         planned = plan(
-            change(event(), ChangeKind.REVISED), App([handler()]), [run(state=state, attempt=1)], affected=True
+            change(event(), ChangeKind.REVISED), App([handler()]), [run(state=state, attempt=1)], machines=("",)
         )
         assert (planned.new, planned.dropped, planned.due) == ((), (), ())
 
     def test_drops_the_handler_that_no_longer_takes_it_and_brings_in_the_one_that_does(self, event):
         waiting = run("reboots")
         app = App([handler(name="reboots", impacts={Impact.REBOOT}), handler(name="freezes", impacts={Impact.FREEZE})])
-        planned = plan(change(event(impact="freeze"), ChangeKind.REVISED), app, [waiting], affected=True)
+        planned = plan(change(event(impact="freeze"), ChangeKind.REVISED), app, [waiting])
         assert new(planned) == [("freezes", "prepare", 0)]
         assert [dropped for dropped, _ in planned.dropped] == [waiting]
 
     @pytest.mark.parametrize("attempt", [0, 1])
     def test_brings_back_what_an_earlier_one_dropped(self, event, attempt):
         gone = run(state=RunState.DROPPED, attempt=attempt)
-        planned = plan(change(event(), ChangeKind.REVISED), App([handler()]), [gone], affected=True)
+        planned = plan(change(event(), ChangeKind.REVISED), App([handler(lead=None)]), [gone])
         assert (planned.new, planned.due) == ((), ((gone, None),))
 
     def test_that_no_longer_names_this_machine_drops_everything_that_waits(self, event):
         waiting = run()
-        planned = plan(change(event(), ChangeKind.REVISED), App([handler()]), [waiting], affected=False)
+        planned = plan(change(event(), ChangeKind.REVISED), App([handler()]), [waiting], machines=())
         assert [dropped for dropped, _ in planned.dropped] == [waiting]
 
 
@@ -139,7 +140,9 @@ class TestTheStart:
     def test_drops_prepares_that_wait_and_makes_started(self, event):
         waiting, retried, done = run("a"), run("b", attempt=2), run("c", state=RunState.SUCCEEDED, attempt=1)
         app = App([handler(name="a"), handler(name="b"), handler(name="c"), handler(OnlyPrepares)])
-        planned = plan(change(event(phase="started"), ChangeKind.STARTED), app, [waiting, retried, done], affected=True)
+        planned = plan(
+            change(event(phase="started"), ChangeKind.STARTED), app, [waiting, retried, done], machines=("",)
+        )
         assert [dropped for dropped, _ in planned.dropped] == [waiting, retried]
         assert new(planned) == [("a", "started", 0), ("b", "started", 1), ("c", "started", 2)]
 
@@ -147,7 +150,7 @@ class TestTheStart:
 class TestTheEnd:
     def ended(self, event, app, runs, **fields):
         end = change(event(phase="ended", outcome="completed"), ChangeKind.ENDED)
-        return plan(end, app, runs, **{"affected": True, **fields})
+        return plan(end, app, runs, **{"machines": ("",), **fields})
 
     def test_makes_recover_for_those_that_began_in_the_reverse_order(self, event):
         app = App([handler(name=name) for name in "abcd"])
@@ -177,11 +180,11 @@ class TestTheEnd:
     def test_makes_it_for_a_handler_that_only_recovers_if_it_takes_the_event(self, event):
         app = App([handler(OnlyRecovers), handler(OnlyRecovers, name="other", impacts={Impact.FREEZE})])
         assert new(self.ended(event, app, [])) == [("OnlyRecovers", "recover", 0)]
-        assert new(self.ended(event, app, [], affected=False)) == []
+        assert new(self.ended(event, app, [], machines=())) == []
 
     def test_makes_it_even_where_the_event_no_longer_names_this_machine(self, event):
         begun = run(state=RunState.SUCCEEDED, attempt=1)
-        assert new(self.ended(event, App([handler()]), [begun], affected=False)) == [("Everything", "recover", 0)]
+        assert new(self.ended(event, App([handler()]), [begun], machines=())) == [("Everything", "recover", 0)]
 
     def test_makes_none_twice(self, event):
         runs = [run(attempt=1), run(stage=Stage.RECOVER)]
@@ -319,3 +322,60 @@ class TestOrder:
         final = {state for state in RunState if not any(before is state for before, _ in RUN_MOVES)}
         assert final == {RunState.SUCCEEDED, RunState.FAILED, RunState.VETOED}
         assert all(state.over for state in final)
+
+
+class TestTheMachinesOfARegion:
+    REGION = Machine(provider="test", id="region", name="north", scope=Scope.REGION)
+    MACHINES = ("web-0", "db-0")
+
+    def made(self, planned):
+        return [(run.machine, run.handler, run.stage.value) for run in planned.new]
+
+    def test_are_those_that_the_event_names_each_once(self, event):
+        named = event(resources=("web-0", "db-0", "WEB-0"))
+        assert machines_of(named, self.REGION) == self.MACHINES
+
+    def test_are_ours_alone_where_we_watch_one(self, event):
+        ours = Machine(provider="test", id="", name="web-0")
+        assert machines_of(event(resources=("db-0", "web-0")), ours) == ("",)
+        assert machines_of(event(resources=("db-0",)), ours) == ()
+
+    def test_get_every_handler_each(self, event):
+        app = App([handler(name="a"), handler(name="b")])
+        planned = plan(announced(event()), app, [], self.MACHINES)
+        assert self.made(planned) == [(name, label, "prepare") for name in self.MACHINES for label in "ab"]
+
+    def test_are_recovered_from_where_something_began(self, event):
+        app = App([handler(name="a"), handler(name="b")])
+        runs = [
+            run("a", machine="web-0", state=RunState.SUCCEEDED, attempt=1),
+            run("b", machine="web-0", state=RunState.SUCCEEDED, attempt=1),
+            run("a", machine="db-0", state=RunState.FAILED, attempt=1),
+            run("b", machine="db-0", state=RunState.DROPPED),
+        ]
+        end = change(event(phase="ended", outcome="completed"), ChangeKind.ENDED)
+        assert self.made(plan(end, app, runs, self.MACHINES)) == [
+            ("web-0", "b", "recover"),
+            ("web-0", "a", "recover"),
+            ("db-0", "a", "recover"),
+        ]
+
+    def test_that_are_no_longer_named_are_dropped_and_new_ones_added(self, event):
+        app = App([handler(lead=None)])
+        waits, moves = run(machine="web-0"), run(machine="db-0")
+        planned = plan(change(event(), ChangeKind.REVISED), app, [waits, moves], ("DB-0", "db-1"))
+        assert [dropped for dropped, _ in planned.dropped] == [waits]
+        assert planned.due == ((moves, None),)
+        assert self.made(planned) == [("db-1", "Everything", "prepare")]
+
+
+class TestTheLead:
+    def test_is_an_hour_unless_a_handler_says_otherwise(self, event):
+        in_a_month = event(not_before=NOW + timedelta(days=30))
+        assert begin_at(Everything(), in_a_month) == NOW + timedelta(days=30) - timedelta(hours=1)
+
+    def test_is_none_where_as_soon_as_announced_is_asked_for(self, event):
+        assert begin_at(handler(lead=None), event(not_before=NOW + timedelta(days=30))) is None
+
+    def test_is_none_where_the_event_waits_for_consent(self, event):
+        assert begin_at(Everything(), event(approval="consent", not_before=NOW + timedelta(days=30))) is None

@@ -67,15 +67,15 @@ class TestProblems:
     def test_with_what_may_be_an_event_leave_the_listing_incomplete(self):
         sightings = Sightings()
         sightings.problem("a field")
-        assert sightings.observation().complete
+        assert sightings.observation().reads_whole()
         sightings.unreadable("an entry")
-        assert not sightings.observation().complete
+        assert not sightings.observation().reads_whole()
 
 
 def test_in_an_answer_that_can_be_read_in_two_ways_nothing_is_approved(event):
     observation = listed(event(), doubt="a key stands twice")
     assert [(each.approval, each.withheld) for each in observation.events] == [(Approval.NONE, "a key stands twice")]
-    assert not observation.complete
+    assert not observation.reads_whole()
 
 
 def test_a_key_that_stands_twice_is_seen_wherever_it_does():

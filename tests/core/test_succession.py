@@ -26,7 +26,7 @@ def begun(event, identifier="E-2", **changes):
 
 
 def after(entries, *seen, verdicts=None, complete=True, now=NOW):
-    observation = Observation(events=seen, complete=complete)
+    observation = Observation(events=seen, whole=frozenset({""} if complete else ()))
     known = {entry.event.key: entry for entry in entries}
     return [
         (change.kind, change.event.id, change.before and change.before.id)

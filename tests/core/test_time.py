@@ -194,7 +194,7 @@ class TestAWallClockThatJumps:
 
     @JUMPS
     def test_holds_up_no_retry(self, world, jump):
-        world.handler("lb", PREPARES).script.append(OSError("x"))
+        world.handler("lb", PREPARES, lead=None).script.append(OSError("x"))
         world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
         world.step()
         world.clock.jump(jump)
@@ -203,7 +203,7 @@ class TestAWallClockThatJumps:
         assert world.cloud.approvals == ["E-1"]
 
     def test_back_makes_no_hurry_of_retries(self, world):
-        world.handler("lb", PREPARES).script.extend([OSError("x")] * 9)
+        world.handler("lb", PREPARES, lead=None).script.extend([OSError("x")] * 9)
         world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
         world.step()
         world.clock.jump(-HOUR)
@@ -213,7 +213,7 @@ class TestAWallClockThatJumps:
 
     @JUMPS
     def test_holds_up_no_approval_that_is_tried_again(self, world, jump):
-        world.handler("lb", PREPARES)
+        world.handler("lb", PREPARES, lead=None)
         world.cloud.approve_faults.append(ProviderError("503"))
         world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
         world.step()
@@ -223,7 +223,7 @@ class TestAWallClockThatJumps:
 
     @JUMPS
     def test_holds_up_no_recovery_that_is_tried_again(self, world, jump):
-        world.handler("lb", ROUND).script.extend([None, OSError("x")])
+        world.handler("lb", ROUND, lead=None).script.extend([None, OSError("x")])
         world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
         world.step()
         world.cloud.forget()
@@ -236,7 +236,7 @@ class TestAWallClockThatJumps:
     def test_neither_cuts_short_nor_draws_out_a_timeout(self, world, held, jump):
         """An hour back, and a prepare that hangs was never ended; two minutes on, and a short one had no time."""
         world.executor = held
-        world.handler("lb", PREPARES, timeout=MINUTE)
+        world.handler("lb", PREPARES, lead=None, timeout=MINUTE)
         world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
         world.step()
         (live,) = world.agent._live.values()
@@ -249,7 +249,7 @@ class TestAWallClockThatJumps:
 
     @JUMPS
     def test_makes_no_retry_come_early_or_late(self, world, jump):
-        world.handler("lb", PREPARES).script.append(Retry("later", after=30))
+        world.handler("lb", PREPARES, lead=None).script.append(Retry("later", after=30))
         world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
         world.step()
         world.clock.jump(jump)
@@ -260,7 +260,7 @@ class TestAWallClockThatJumps:
 
     @JUMPS
     def test_makes_no_retry_come_early_or_late_after_a_restart_either(self, world, jump):
-        world.handler("lb", PREPARES).script.append(Retry("later", after=30))
+        world.handler("lb", PREPARES, lead=None).script.append(Retry("later", after=30))
         world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
         world.step()
         world.clock.jump(jump)
@@ -274,7 +274,7 @@ class TestAWallClockThatJumps:
     def test_makes_no_standby_speak_early_or_never(self, world, jump):
         """Six minutes forward, and it spoke for its neighbour at once; an hour back, and it never did."""
         world.app = App(leader="db-0", standby="web-0", standby_after=5 * MINUTE)
-        world.handler("lb", PREPARES)
+        world.handler("lb", PREPARES, lead=None)
         world.cloud.announce(resources=("web-0", "db-0"), not_before=world.clock.now() + 3 * HOUR)
         world.step()
         world.clock.jump(jump)
@@ -304,7 +304,7 @@ class TestAWallClockThatJumps:
     @JUMPS
     def test_does_not_hide_that_the_event_has_begun(self, world, held, jump):
         world.executor = held
-        world.handler("lb", PREPARES)
+        world.handler("lb", PREPARES, lead=None)
         world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
         world.step()
         (live,) = world.agent._live.values()
@@ -315,7 +315,7 @@ class TestAWallClockThatJumps:
 
     def test_forward_past_the_events_time_ends_the_work_on_it(self, world, held):
         world.executor = held
-        world.handler("lb", PREPARES)
+        world.handler("lb", PREPARES, lead=None)
         world.cloud.announce()
         world.step()
         (live,) = world.agent._live.values()
@@ -329,7 +329,7 @@ class TestAWallClockThatJumps:
 
     def test_back_leaves_the_work_the_time_that_it_has_now(self, world, held):
         world.executor = held
-        world.handler("lb", PREPARES)
+        world.handler("lb", PREPARES, lead=None)
         event = world.cloud.announce()
         world.step()
         (live,) = world.agent._live.values()
@@ -358,7 +358,7 @@ class TestAWallClockThatJumps:
             begun = world.clock.monotonic()
             waited.append((context.wait(60), world.clock.monotonic() - begun))
 
-        world.handler("lb", PREPARES).script.append(work)
+        world.handler("lb", PREPARES, lead=None).script.append(work)
         world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
         agent = running()
         agent.until_called("lb.prepare")
@@ -370,7 +370,7 @@ class TestAWallClockThatJumps:
 
 def test_a_machine_that_was_suspended_learns_of_what_happened_at_its_next_poll(world):
     """The wall clock has gone on for hours, the monotonic one not at all."""
-    world.handler("lb", ROUND)
+    world.handler("lb", ROUND, lead=None)
     world.cloud.announce()
     world.step()
     world.cloud.forget()

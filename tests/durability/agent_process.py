@@ -56,6 +56,8 @@ class Effects:
 class Worker(Handler):
     """Writes down that each stage begins and ends."""
 
+    lead = None
+
     def __init__(self, name: str, effects: Effects, cut: Cut, clock: ManualClock, **settings: Any) -> None:
         self._effects, self._cut, self._clock = effects, cut, clock
         self._gives_up = settings.pop("gives_up", False)

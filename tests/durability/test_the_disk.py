@@ -30,6 +30,8 @@ STOPPED = "until it can be written no handler starts and nothing is approved"
 
 
 class Recorder(Handler):
+    lead = None
+
     def __init__(self) -> None:
         self.calls: list[str] = []
 

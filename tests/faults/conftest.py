@@ -98,6 +98,8 @@ class HastyClock(ManualClock):
 class Recorder(Handler):
     """Remembers which stage it ran for which event."""
 
+    lead = None
+
     def __init__(self):
         self.calls = []
 

@@ -33,6 +33,8 @@ PASSED = st.sampled_from([0, 1, 30, 600, 7200])
 class Scripted(Handler):
     """Does as the test has queued, and writes down what began and what succeeded, as (handler, stage, event)."""
 
+    lead = None
+
     def __init__(self, name, machine, began, succeeded):
         self.name = name
         self.machine = machine

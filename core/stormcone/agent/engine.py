@@ -13,11 +13,11 @@ from stormcone.clock import Instant
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import ApprovalRecord, Episode, JournalStore
-from stormcone.model import Approval, EventKey, Machine, Observation, Phase
+from stormcone.model import Approval, EventKey, Machine, MaintenanceEvent, Observation, Origin, Phase
 from stormcone.rules.approval import ApprovalAnswer, Decision, Facts, decide
 from stormcone.rules.lifecycle import Change, ChangeKind, Verdicts, advance
-from stormcone.rules.runs import Attempt, Run, Settled, backoff, may_begin, outdated, plan, settle
-from stormcone.text import one_line, printable
+from stormcone.rules.runs import Attempt, Run, Settled, backoff, machines_of, may_begin, outdated, plan, settle
+from stormcone.text import folded, one_line, printable
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ class Engine:
         self._unfinished = Unfinished(journal, machine)
         self._seen: Observation | None = None
 
-    def going_on(self) -> dict[EventKey, str]:
-        """The events that have not ended, with their ids as the cloud spells them."""
-        return {key: episode.event.id for key, episode in self._unfinished.going_on().items()}
+    def going_on(self) -> dict[EventKey, MaintenanceEvent]:
+        """The events that have not ended."""
+        return {key: work.episode.event for key, work in self._unfinished.going_on().items()}
 
     def episode(self, number: int) -> Episode:
         """The episode of that number as it is now.
@@ -118,22 +118,22 @@ class Engine:
         """Record what an observation means, with the runs that it makes, in one transaction."""
         if observation == self._seen and not verdicts:
             return ()  # as at the last look, and what is to be concluded from that has been
-        episodes = dict(self._unfinished.going_on())
-        others = [event.key for event in observation.events if event.key not in episodes]
-        episodes |= {episode.event.key: episode for episode in self._journal.latest(self.machine, others)}
-        known = {key: episode.known() for key, episode in episodes.items()}
+        works = self._unfinished.going_on()
+        known = {key: work.episode.known(begun=work.begun) for key, work in works.items()}
+        others = [event.key for event in observation.events if event.key not in known]
+        known |= {episode.event.key: episode.known() for episode in self._journal.latest(self.machine, others)}
         changes = advance(known, observation, now.date, self.machine, verdicts)
         if changes:
             with self._journal.transaction():
                 for change in changes:
                     self._record(change, now)
-        self._seen = observation
+        self._seen = observation if all(map(_stands_still, observation.events)) else None
         return changes
 
     def resume(self, now: Instant) -> None:
         """Let handlers that the app did not have in its last life take part in the events that go on."""
         with self._journal.transaction():
-            for episode in tuple(self._unfinished.going_on().values()):
+            for episode in [work.episode for work in self._unfinished.going_on().values()]:
                 kind = ChangeKind.REVISED if episode.event.phase is Phase.SCHEDULED else ChangeKind.STARTED
                 change = Change(kind=kind, event=episode.event, before=episode.event, episode=episode.number)
                 self._plan(change, episode, now)
@@ -143,8 +143,7 @@ class Engine:
 
     def _plan(self, change: Change, episode: Episode, now: Instant) -> None:
         self._unfinished.changed(episode.id)
-        affected = self.machine.affected_by(change.event)
-        planned = plan(change, self.app, self._journal.runs(episode.id), affected=affected)
+        planned = plan(change, self.app, self._journal.runs(episode.id), machines_of(change.event, self.machine))
         for run, why in planned.dropped:
             self._journal.drop_run(run, now.date, why)
         for run, due in planned.due:
@@ -159,7 +158,10 @@ class Engine:
     def begin_due(
         self, now: Instant, *, confirmed: bool, held: Collection[int] = frozenset(), most: int | None = None
     ) -> list[DueRun]:
-        """Record, in one transaction, that what is due begins: of each event at most one run, in order.
+        """Record, in one transaction, that what is due begins: of each event one run at a time, in order.
+
+        Of a region's, one for each of its machines. An event that has returned, since it was put off, say, waits for
+        what its earlier life has running.
 
         Args:
             now: on both clocks.
@@ -170,15 +172,18 @@ class Engine:
         """
         begun: list[tuple[Run, Handler, Episode]] = []
         dropped: list[tuple[Run, str]] = []
+        busy: set[tuple[EventKey, str]] = set()
         for work in self._unfinished:
-            if most is not None and len(begun) >= most:
-                break
+            busy |= {(work.episode.event.key, machine) for machine in work.busy}
             if not work.waiting or work.episode.id in held:
                 continue
-            late, due = self._due(work, now, confirmed=confirmed)
-            dropped += late
-            if due is not None:
-                begun.append((*due, work.episode))
+            for run, found in self._due(work, now, busy, confirmed=confirmed):
+                if isinstance(found, str):
+                    dropped.append((run, found))
+                elif most is not None and len(begun) >= most:
+                    break
+                else:
+                    begun.append((run, found, work.episode))
         if not (begun or dropped):
             return []
         with self.together():
@@ -188,21 +193,28 @@ class Engine:
             return [self._begin(run, handler, episode, now) for run, handler, episode in begun]
 
     def _due(
-        self, work: Work, now: Instant, *, confirmed: bool
-    ) -> tuple[list[tuple[Run, str]], tuple[Run, Handler] | None]:
-        """Of an event the runs that come to nothing, with the reason, and the one that is to begin."""
-        dropped: list[tuple[Run, str]] = []
+        self, work: Work, now: Instant, busy: set[tuple[EventKey, str]], *, confirmed: bool
+    ) -> Iterator[tuple[Run, Handler | str]]:
+        """What of an event is due: each run with its handler, or with the reason why it comes to nothing.
+
+        Args:
+            work: the event.
+            now: on both clocks.
+            busy: the machines for which something of an event runs; those of this one are added.
+            confirmed: as in `begin_due`.
+        """
         for run in work.waiting:
-            if not may_begin(run, now):
+            place = (work.episode.event.key, folded(run.machine))
+            if place in busy or not may_begin(run, now):
                 continue
             handler = self.app.handler(run.handler)
             if handler is None:
-                dropped.append((run, "the app has no handler of this name any more"))
+                yield run, "the app has no handler of this name any more"
             elif why := outdated(run, work.episode.event):  # it was cut off, and meanwhile its event has gone on
-                dropped.append((run, why))
+                yield run, why
             elif confirmed or run.stage is Stage.RECOVER:
-                return dropped, (run, handler)
-        return dropped, None
+                busy.add(place)
+                yield run, handler
 
     def _begin(self, run: Run, handler: Handler, episode: Episode, now: Instant) -> DueRun:
         self._unfinished.changed(run.episode)
@@ -293,11 +305,18 @@ class Engine:
     def _decide(self, work: Work, now: Instant) -> Decision:
         episode = work.episode
         known_for = now.steady - episode.seen
-        facts = Facts(event=episode.event, machine=self.machine, runs=work.runs, app=self.app, known_for=known_for)
+        facts = Facts(
+            event=episode.event, machine=self.machine, runs=work.runs, app=self.app, now=now.date, known_for=known_for
+        )
         try:
             return decide(facts)
         except Exception as error:  # noqa: BLE001 - the app's own policy: its fault is a no
             return Decision(ApprovalAnswer.NO, f"the app's own policy failed: {one_line(error)}")
+
+
+def _stands_still(event: MaintenanceEvent) -> bool:
+    """Whether the same sighting means the same at any time: nothing is concluded from how late it is."""
+    return event.phase_origin is Origin.REPORTED and event.id_origin is Origin.REPORTED and not event.tentative
 
 
 def _repeated(earlier: tuple[ApprovalRecord, ...]) -> str:

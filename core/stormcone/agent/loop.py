@@ -32,7 +32,7 @@ from stormcone.handlers.context import Context, StageLog
 from stormcone.handlers.control import RunControl, Word
 from stormcone.journal import JournalStore
 from stormcone.journal.boundaries import Boundary, reached
-from stormcone.model import EventKey, Machine, Observation, Scope
+from stormcone.model import EventKey, Machine, MaintenanceEvent, Observation, Scope
 from stormcone.rules.lifecycle import Verdicts
 from stormcone.rules.runs import Attempt, Verdict, deadline
 from stormcone.text import one_line, span
@@ -127,7 +127,7 @@ class Agent:
         self._confirmed = False
         self._book = book_of(journal.path)
         self._leftovers: Leftovers | None = None
-        self._going_on: Mapping[EventKey, str] = {}
+        self._going_on: Mapping[EventKey, MaintenanceEvent] = {}
         self._live: dict[int, LiveAttempt] = {}
         self._approving: set[int] = set()
         interval = provider.capabilities.poll_interval if settings.interval is None else settings.interval
@@ -440,7 +440,7 @@ class Agent:
             self._live[run.id] = LiveAttempt(due, control)
             if not self._settings.dry_run:
                 self._reporter.publish(notices.run_begun_notice(run, due.episode, now.date))
-            work = self._attempt(due, Context(engine.machine.in_event(event), run.attempt, lines, control))
+            work = self._attempt(due, Context(engine.machine.in_event(event, run.machine), run.attempt, lines, control))
             try:
                 self._executor.submit(work, f"stormcone-{run.handler}-{run.stage}")
             except RuntimeError as error:  # no more threads, now

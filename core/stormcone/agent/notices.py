@@ -183,7 +183,8 @@ def run_ended_notice(run: Run, attempt: Attempt, settled: Settled, episode: Epis
 def _of_run(
     run: Run, episode: Episode, at: datetime, kind: NoticeKind, what: str, error: BaseException | None = None
 ) -> Notice:
-    text = f"{run.handler}.{run.stage} {what}"
+    of = f" of {shortened(run.machine, LONGEST_NAME)}" if run.machine else ""
+    text = f"{run.handler}.{run.stage}{printable(of)} {what}"
     return Notice(at, kind, text, episode.event, handler=run.handler, stage=run.stage.value, error=error)
 
 

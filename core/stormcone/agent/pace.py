@@ -4,7 +4,10 @@ from stormcone.clouds.contract import Provider
 from stormcone.errors import ProviderError
 
 LONGEST_PAUSE = 60.0
-"""Seconds that a failing endpoint is left alone at the most; it may ask for half of the cloud's shortest notice."""
+"""Seconds that a failing endpoint is left alone at the most; a quarter of the cloud's shortest notice if that is less.
+
+It may ask for half of that notice.
+"""
 
 
 class Pace:
@@ -20,15 +23,19 @@ class Pace:
         self._interval = interval
         self._failures = 0
 
-    def after(self, error: ProviderError | None) -> float:
-        """Seconds until the next request, counted from the beginning of the last one; None is a success."""
-        if error is None:
-            self._failures = 0
-            return self._interval
-        self._failures += 1
-        longest = max(self._interval, min(LONGEST_PAUSE, 10 * self._interval))
-        pause = min(self._interval * 2.0 ** min(self._failures - 1, 16), longest)
-        return max(pause, self.heeded(error))
+    def after(self, error: ProviderError | None, beside: ProviderError | None = None) -> float:
+        """Seconds until the next request, counted from the beginning of the last one.
+
+        Args:
+            error: why it failed; None is a success.
+            beside: what failed beside a success, and may ask for a pause too.
+        """
+        self._failures = 0 if error is None else self._failures + 1
+        quarter = self._provider.capabilities.shortest_notice / 4
+        longest = max(self._interval, min(LONGEST_PAUSE, 10 * self._interval, quarter))
+        pause = min(self._interval * 2.0 ** min(max(self._failures - 1, 0), 16), longest)
+        said = error or beside
+        return max(pause, self.heeded(said) if said else 0.0)
 
     def heeded(self, error: ProviderError) -> float:
         """The seconds that the cloud asks for, as far as they are granted: a pause must not outlast a notice."""

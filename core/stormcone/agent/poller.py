@@ -3,13 +3,13 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stormcone.agent.pace import Pace
 from stormcone.clock import Clock
 from stormcone.clouds.contract import Provider
 from stormcone.errors import ProviderError
-from stormcone.model import Ending, EventKey, Observation, Outcome
+from stormcone.model import Ending, EventKey, MaintenanceEvent, Observation, Outcome
 from stormcone.rules.lifecycle import Verdicts
 from stormcone.text import folded, one_line
 
@@ -24,11 +24,23 @@ class PollResult:
         observation: what is announced, or None where it could not be asked.
         verdicts: what the cloud says of events that it no longer lists; see `lifecycle.advance`.
         error: why it could not be asked, or None.
+        ends_error: why it could not be asked how events ended, or None.
     """
 
     observation: Observation | None = None
     verdicts: Verdicts | None = None
     error: ProviderError | None = None
+    ends_error: ProviderError | None = None
+
+
+def seen_by(provider: str, observation: Observation) -> Observation:
+    """The observation with the provider's name before that of each listing, since others may have one of that name."""
+
+    def full(listing: str) -> str:
+        return f"{provider}/{listing}" if listing else provider
+
+    events = tuple(event.model_copy(update={"listing": full(event.listing)}) for event in observation.events)
+    return replace(observation, events=events, whole=frozenset(map(full, observation.whole)))
 
 
 class Poller:
@@ -38,7 +50,7 @@ class Poller:
         provider: who is asked.
         clock: for the intervals.
         pace: how long from the beginning of one poll to that of the next.
-        going_on: the events that are known and have not ended, with their ids as the cloud spells them.
+        going_on: the events that are known and have not ended.
     """
 
     def __init__(
@@ -46,7 +58,7 @@ class Poller:
         provider: Provider,
         clock: Clock,
         pace: Pace,
-        going_on: Callable[[], Mapping[EventKey, str]],
+        going_on: Callable[[], Mapping[EventKey, MaintenanceEvent]],
     ) -> None:
         self._provider = provider
         self._clock = clock
@@ -62,7 +74,7 @@ class Poller:
             begun = self._clock.monotonic()
             answer = self.ask()
             post(answer)
-            pause = self._pace.after(answer.error) - (self._clock.monotonic() - begun)
+            pause = self._pace.after(answer.error, answer.ends_error) - (self._clock.monotonic() - begun)
             if not self._stopping:
                 self._clock.wait(self._wake, max(pause, 0.0))
 
@@ -77,24 +89,31 @@ class Poller:
 
     def ask(self) -> PollResult:
         """Poll once. Never raises: what went wrong is the answer's error."""
-        verdicts = None
         try:
-            observation = self._provider.poll()
-            if self._provider.capabilities.reports_outcome:
-                verdicts = self._verdicts(observation)
+            answer = PollResult(seen_by(self._provider.name, self._provider.poll()))
+            return self._with_verdicts(answer) if self._provider.capabilities.reports_outcome else answer
         except ProviderError as error:
             return PollResult(error=error)
         except Exception as error:  # noqa: BLE001 - a provider's fault must not end the polling
             _log.debug("the provider %s failed", self._provider.name, exc_info=True)
             wrapped = ProviderError(f"the provider {self._provider.name} failed: {one_line(error)}")
             return PollResult(error=wrapped)
-        return PollResult(observation, verdicts)
 
-    def _verdicts(self, observation: Observation) -> dict[EventKey, Outcome | Ending | None]:
+    def _with_verdicts(self, answer: PollResult) -> PollResult:
+        """The answer with how what it no longer lists has ended; where that cannot be asked, that is a problem."""
+        observation = answer.observation or Observation()
         seen = {event.key for event in observation.events}
-        going_on = self._going_on() if observation.complete else {}
-        gone = [key for key in going_on if key not in seen]
-        outcomes = self._provider.outcomes([going_on[key] for key in gone]) if gone else {}
+        going_on = self._going_on().items()
+        gone = {key: event for key, event in going_on if key not in seen and observation.reads_whole(event.listing)}
+        try:
+            return replace(answer, verdicts=self._verdicts(gone) if gone else {})
+        except ProviderError as error:
+            trouble = f"how {len(gone)} event(s) ended could not be asked: {error}"
+            observation = replace(observation, problems=(*observation.problems, trouble))
+            return replace(answer, observation=observation, verdicts={}, ends_error=error)
+
+    def _verdicts(self, gone: Mapping[EventKey, MaintenanceEvent]) -> dict[EventKey, Outcome | Ending | None]:
+        outcomes = self._provider.outcomes([event.id for event in gone.values()])
         said = {folded(identifier): outcome for identifier, outcome in outcomes.items()}
         # What has not ended after all is left out, as if it had not been asked about.
         return {key: said.get(key.id) for key in gone if key.id not in said or said[key.id] is not None}

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from stormcone.journal import ApprovalRecord, Episode, JournalStore
 from stormcone.model import EventKey, Machine
 from stormcone.rules.runs import Run, RunState
+from stormcone.text import folded
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,25 @@ class Work:
     runs: tuple[Run, ...]
     approvals: tuple[ApprovalRecord, ...]
 
+    @cached_property
+    def begun(self) -> bool:
+        """Whether a handler's stage has begun for it."""
+        return any(run.attempt for run in self.runs)
+
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
         return self.episode.ended is not None and all(run.state.over for run in self.runs)
 
     @cached_property
+    def busy(self) -> frozenset[str]:
+        """The machines for which a run goes on, as names are compared."""
+        return frozenset(folded(run.machine) for run in self.runs if run.state is RunState.RUNNING)
+
+    @cached_property
     def waiting(self) -> tuple[Run, ...]:
-        """The runs of which the next may begin when its time comes; none while one is running."""
-        if any(run.state is RunState.RUNNING for run in self.runs):
-            return ()
-        return tuple(run for run in self.runs if run.state is RunState.PENDING)
+        """The runs of which the next for its machine may begin when its time comes; none while one is running."""
+        return tuple(run for run in self.runs if run.state is RunState.PENDING and folded(run.machine) not in self.busy)
 
     @cached_property
     def answered(self) -> bool:
@@ -61,7 +70,7 @@ class Unfinished:
         self._journal = journal
         self._changed: set[int] = set()
         self._touched: set[int] = set()
-        self._going_on: dict[EventKey, Episode] = {}
+        self._going_on: dict[EventKey, Work] = {}
         self._works: dict[int, Work] = {}
         for episode in journal.unfinished(machine):
             self._put(episode.id, self._read(episode))
@@ -90,7 +99,7 @@ class Unfinished:
         self._read_changed()
         return self._works.get(episode)
 
-    def going_on(self) -> Mapping[EventKey, Episode]:
+    def going_on(self) -> Mapping[EventKey, Work]:
         """The events that have not ended; a view, which changes with them."""
         self._read_changed()
         return MappingProxyType(self._going_on)
@@ -114,10 +123,10 @@ class Unfinished:
         key = work.episode.event.key if work is not None and work.episode.ended is None else None
         if before is not None and before.episode.event.key != key:
             known = before.episode.event.key
-            if self._going_on.get(known) is before.episode:  # else another has that id by now
+            if self._going_on.get(known) is before:  # else another has that id by now
                 del self._going_on[known]
         if work is not None and key is not None:
-            self._going_on[key] = work.episode
+            self._going_on[key] = work
 
     def _read(self, episode: Episode) -> Work:
         return Work(episode, tuple(self._journal.runs(episode.id)), tuple(self._journal.approvals(episode.id)))

@@ -55,7 +55,8 @@ class Sightings:
             events = tuple(withheld(event, self._doubt) for event in events)
         more = self._number - len(self._problems)
         problems = (*self._problems, f"and {more} more such problem(s)") if more else tuple(self._problems)
-        return Observation(events=events, version=version, complete=self._complete, problems=problems)
+        whole = frozenset({""} if self._complete else ())
+        return Observation(events=events, version=version, whole=whole, problems=problems)
 
     def _together(self, sightings: list[MaintenanceEvent]) -> MaintenanceEvent:
         """One event of all entries with its id: the one that is furthest on, of the machines of all."""

@@ -24,6 +24,7 @@ class Selection(TypedDict, total=False):
     name: str
     impacts: Collection[Impact]
     causes: Collection[Cause]
+    tentative: bool
     when: Callable[[MaintenanceEvent], bool]
     lead: timedelta | None
     timeout: timedelta | None
@@ -95,6 +96,7 @@ class ApprovalSettings:
     leader: str | None = None
     standby: str | None = None
     standby_after: timedelta = timedelta(minutes=5)
+    approve_early: timedelta | None = None
     approve_short_freeze: bool = False
     approve_consent: bool = False
 
@@ -111,6 +113,8 @@ class ApprovalSettings:
             raise HandlerMistake("standby stands by for the leader, and there is none; set leader as well")
         if why := wrong_span(self.standby_after) or ("is a timedelta" if self.standby_after is None else ""):
             raise HandlerMistake(f"standby_after {why}")
+        if why := wrong_span(self.approve_early):
+            raise HandlerMistake(f"approve_early {why}")
         for name in ("approve_short_freeze", "approve_consent"):
             if not isinstance(getattr(self, name), bool):
                 raise HandlerMistake(f"{name} is True or False, not {getattr(self, name)!r}")
@@ -129,6 +133,9 @@ class App:
         standby: the machine that approves in the leader's place where the event still waits `standby_after`
             its announcement. (Azure's advice for a primary and a secondary.)
         standby_after: how long the standby leaves the leader to it.
+        approve_early: how long before its time an event is approved at the most. None: as soon as it is prepared for
+            where approving only ends the wait (`Approval.STARTS`), and never where it would begin now, however far
+            ahead (`Approval.TRIGGERS`).
         approve_short_freeze: approve a freeze of 0 to 8 seconds at once, prepared or not, unless vetoed.
         approve_consent: give consent, by the same rules, to events that would not happen without it.
 
@@ -150,6 +157,7 @@ class App:
         leader: str | None = None,
         standby: str | None = None,
         standby_after: timedelta = timedelta(minutes=5),
+        approve_early: timedelta | None = None,
         approve_short_freeze: bool = False,
         approve_consent: bool = False,
     ) -> None:
@@ -158,6 +166,7 @@ class App:
             leader=leader,
             standby=standby,
             standby_after=standby_after,
+            approve_early=approve_early,
             approve_short_freeze=approve_short_freeze,
             approve_consent=approve_consent,
         )

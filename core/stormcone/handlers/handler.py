@@ -29,6 +29,9 @@ ANY_IMPACT: frozenset[Impact] = frozenset(Impact) - {Impact.NONE}
 
 ANY_CAUSE: frozenset[Cause] = frozenset(Cause)
 
+USUAL_LEAD = timedelta(hours=1)
+"""How long before an event's time a handler prepares unless it says otherwise; some clouds announce weeks ahead."""
+
 
 class Handler:
     """Base class of handlers: override the stages that you need, as `def` or `async def`.
@@ -42,7 +45,9 @@ class Handler:
         name: what the journal calls it, unique in the app, the same from start to start; by default the class's name.
         impacts: which impacts it takes.
         causes: which causes it takes.
-        lead: how long before `not_before` prepare begins; None: as soon as the event is announced.
+        tentative: whether it also takes what may never happen (`event.tentative`), such as a higher risk of preemption.
+        lead: how long before `not_before` prepare begins, at once where the notice is shorter; None: as soon as the
+            event is announced, on some clouds weeks ahead.
         timeout: how long one attempt at a stage may take; None: no limit but the deadline.
         retries: how often a failed stage is tried again; None: while the deadline allows.
     """
@@ -50,7 +55,8 @@ class Handler:
     name: str = ""
     impacts: Collection[Impact] = ANY_IMPACT
     causes: Collection[Cause] = ANY_CAUSE
-    lead: timedelta | None = None
+    tentative: bool = False
+    lead: timedelta | None = USUAL_LEAD
     timeout: timedelta | None = None
     retries: int | None = None
 
@@ -83,6 +89,8 @@ class Handler:
         lost to it.
         """
         if event.impact not in self.impacts or event.cause not in self.causes:
+            return False
+        if event.tentative and not self.tentative:
             return False
         if type(self).when is Handler.when and "when" not in vars(self):
             return True

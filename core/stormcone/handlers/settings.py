@@ -49,6 +49,10 @@ def _retries(value: Any) -> str:
     return "" if usable else f"is a number from 0 up or None, not {value!r}"
 
 
+def _yes_or_no(value: Any) -> str:
+    return "" if isinstance(value, bool) else f"is True or False, not {value!r}"
+
+
 def _choice(known: Collection[str]) -> Callable[[Any], str]:
     words = ", ".join(sorted(known))
 
@@ -67,6 +71,7 @@ SETTINGS = MappingProxyType(
         "name": _name,
         "impacts": _choice(frozenset(Impact)),
         "causes": _choice(frozenset(Cause)),
+        "tentative": _yes_or_no,
         "lead": wrong_span,
         "timeout": wrong_span,
         "retries": _retries,

@@ -64,7 +64,10 @@ class JournalStore(Protocol):
         """All lives of the agent, oldest first."""
 
     def unfinished(self, machine: Machine) -> list[Episode]:
-        """The machine's episodes that are going on, or have ended with work left to do, oldest first."""
+        """The machine's episodes that are going on, or have ended with work left to do, oldest first.
+
+        Whichever provider has seen them: a machine's events may come from several.
+        """
 
     def latest(self, machine: Machine, keys: Iterable[EventKey]) -> list[Episode]:
         """The machine's last episode of each of the events, where there is one."""

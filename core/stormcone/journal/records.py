@@ -36,14 +36,16 @@ class Episode:
     decision: str
     approved: bool
 
-    def known(self) -> Known:
-        """The part that decides which move an observation means."""
+    def known(self, *, begun: bool = False) -> Known:
+        """The part that decides which move an observation means; `begun`: whether a handler's stage has begun."""
         return Known(
             event=self.event,
             episode=self.number,
             approved=self.approved,
             boot_id=self.boot_id,
             started=self.started,
+            first_seen=self.first_seen,
+            begun=begun,
         )
 
 

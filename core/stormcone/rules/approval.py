@@ -6,7 +6,7 @@ everything that an app may decide for itself.
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import NamedTuple
@@ -27,12 +27,14 @@ class Facts:
         runs: the runs of the event's episode.
         app: whose settings decide.
         known_for: how long ago the event was first seen.
+        now: the date, by which it is known how far ahead the event's time is.
     """
 
     event: MaintenanceEvent
     machine: Machine
     runs: Collection[Run]
     app: App
+    now: datetime
     known_for: timedelta = timedelta(0)
 
     @cached_property
@@ -91,7 +93,7 @@ class Rule(NamedTuple):
 
 
 def _names(runs: Collection[Run]) -> str:
-    return ", ".join(run.handler for run in runs)
+    return ", ".join(dict.fromkeys(run.handler for run in runs))
 
 
 def _in_state(facts: Facts, *states: RunState) -> tuple[Run, ...]:
@@ -107,6 +109,25 @@ def _short_freeze(facts: Facts) -> bool:
 
 def _leaderless_neighbours(facts: Facts) -> bool:
     return bool(facts.neighbours) and not facts.leads
+
+
+def _begins_unasked(facts: Facts) -> bool:
+    early = facts.app.approval.approve_early
+    triggers = facts.event.approval is Approval.TRIGGERS
+    return triggers and (early is None or facts.event.not_before is None)
+
+
+def _why_unasked(facts: Facts) -> str:
+    if facts.app.approval.approve_early is None:
+        return "the app does not ask for that, however far ahead it is (approve_early)"
+    return "how far ahead its time is is not known"
+
+
+def _too_early(facts: Facts) -> bool:
+    early, time = facts.app.approval.approve_early, facts.event.not_before
+    if early is None or time is None or facts.event.approval is Approval.CONSENT:
+        return False
+    return time - facts.now > early
 
 
 def _policy_refuses(facts: Facts) -> bool:
@@ -136,6 +157,11 @@ GUARDS = (
         ApprovalAnswer.NO,
         lambda _: "it waits for its owner's consent, which the app does not give (approve_consent)",
     ),
+    Rule(
+        _begins_unasked,
+        ApprovalAnswer.NO,
+        lambda f: f"it would begin now, and {_why_unasked(f)}",
+    ),
     Rule(lambda f: f.app.approval.approve == "never", ApprovalAnswer.NO, lambda _: "the policy is never to approve"),
     Rule(
         lambda f: bool(_in_state(f, RunState.VETOED)),
@@ -146,6 +172,11 @@ GUARDS = (
 """No app can overrule these; the first that applies decides."""
 
 PREPARED = (
+    Rule(
+        _too_early,
+        ApprovalAnswer.WAIT,
+        lambda _: "its time is further ahead than the app approves (approve_early)",
+    ),
     Rule(_short_freeze, ApprovalAnswer.YES, lambda _: "a freeze of 8 s or less, approved by policy"),
     Rule(
         lambda f: bool(_in_state(f, RunState.PENDING, RunState.RUNNING)),

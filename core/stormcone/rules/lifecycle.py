@@ -3,14 +3,15 @@
 Pure functions over values; the docs draw their tables from `MOVES`, `SUCCESSIONS` and `INFERENCES`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from stormcone.model import Ending, EventKey, Impact, Machine, MaintenanceEvent, Observation, Origin, Outcome, Phase
 from stormcone.rules.identity import recognized
+from stormcone.rules.times import PUT_OFF, lapsed, put_off, timed
 from stormcone.text import folded
 
 Verdicts = Mapping[EventKey, Outcome | Ending | None]
@@ -42,15 +43,28 @@ MOVES = (
         Phase.SCHEDULED, Phase.SCHEDULED, ChangeKind.REVISED, "its time, impact, cause, resources or duration changed"
     ),
     Move(Phase.SCHEDULED, Phase.STARTED, ChangeKind.STARTED, "it has begun"),
-    Move(Phase.STARTED, Phase.STARTED, ChangeKind.REVISED, "it goes on under a new id"),
+    Move(Phase.STARTED, Phase.STARTED, ChangeKind.REVISED, "it goes on under a new id, or in another list"),
     Move(Phase.SCHEDULED, Phase.ENDED, ChangeKind.ENDED, "called off, or over before it was seen to begin"),
+    Move(Phase.STARTED, Phase.SCHEDULED, ChangeKind.REVISED, "its start was inferred from its time, which has moved"),
     Move(Phase.STARTED, Phase.ENDED, ChangeKind.ENDED, "it is over"),
 )
 """Every step that an event can take. ENDED is final: an id that comes back is a new episode."""
 
 _KINDS = {(move.before, move.after): move.kind for move in MOVES}
 
-REVISED_FIELDS = ("impact", "cause", "resources", "not_before", "not_after", "duration", "approval", "native_status")
+REVISED_FIELDS = (
+    "impact",
+    "cause",
+    "resources",
+    "not_before",
+    "not_after",
+    "movable_until",
+    "ends_by",
+    "duration",
+    "listing",
+    "approval",
+    "native_status",
+)
 """A difference in one of these is a revision; a new wording is not."""
 
 _UNSAID: Mapping[str, object] = {
@@ -72,6 +86,8 @@ class Known:
         approved: whether we told the cloud that it may begin, or may have (the answer was lost).
         boot_id: the machine's boot id when the event was first seen.
         started: when it was seen to have begun, or None.
+        first_seen: when that was, or None.
+        begun: whether a handler's stage has begun for it.
     """
 
     event: MaintenanceEvent
@@ -79,6 +95,8 @@ class Known:
     approved: bool = False
     boot_id: str = ""
     started: datetime | None = None
+    first_seen: datetime | None = None
+    begun: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +213,7 @@ def _listed(
     gone: dict[tuple[object, ...], list[Known]] = {}
     for key, event in going_on.items():
         unsaid = verdicts is None or (key in verdicts and not verdicts[key])
-        if observation.complete and key not in listed and event.resources and unsaid:
+        if key not in listed and observation.reads_whole(event.listing) and event.resources and unsaid:
             gone.setdefault(_nature(event), []).append(known[key])
     found: dict[EventKey, MaintenanceEvent] = {}
     for key, seen in listed.items():
@@ -229,45 +247,88 @@ def advance(
             means that this cloud reports no outcomes: they are inferred.
     """
     listed = _listed(known, observation, now, verdicts)
-    changes = [change for key, seen in listed.items() if (change := _step(known.get(key), seen)) is not None]
+    changes = [change for key, seen in listed.items() for change in _steps(known.get(key), seen, now, machine)]
     for key, entry in known.items():
-        if not observation.complete or key in listed or entry.event.phase is Phase.ENDED:
+        gone = key not in listed and observation.reads_whole(entry.event.listing)
+        if not gone or entry.event.phase is Phase.ENDED:
             continue
         if verdicts is not None and key not in verdicts:
             continue
         reported = verdicts[key] if verdicts is not None else None
         ending = reported if isinstance(reported, Ending) else Ending(reported or infer_outcome(entry, now, machine))
-        ended = entry.event.but(
-            phase=Phase.ENDED,
-            outcome=ending.outcome,
-            outcome_origin=Origin.REPORTED if reported else Origin.INFERRED,
-            native_status=ending.native_status or entry.event.native_status,
-        )
-        changes.append(Change(kind=ChangeKind.ENDED, event=ended, before=entry.event, episode=entry.episode))
+        changes.append(_end(entry, ending, Origin.REPORTED if reported else Origin.INFERRED))
     return tuple(changes)
 
 
-def _step(entry: Known | None, seen: MaintenanceEvent) -> Change | None:
-    if entry is not None and entry.event.phase is Phase.ENDED:
-        if seen.phase is Phase.ENDED:
-            return None
-        return Change(kind=_KINDS[None, seen.phase], event=seen, before=None, episode=entry.episode + 1)
-    before = entry.event if entry else None
-    kind = _KINDS.get((before.phase if before else None, seen.phase))
-    if kind is None:
-        return None  # not a move: still started, a step back, or an end of something that we never saw
-    event = _completed_from(before, seen) if before else seen
-    fields = _differing(before, event) if before else ()
+def _end(entry: Known, ending: Ending, origin: Origin) -> Change:
+    ended = entry.event.but(
+        phase=Phase.ENDED,
+        outcome=ending.outcome,
+        outcome_origin=origin,
+        native_status=ending.native_status or entry.event.native_status,
+    )
+    return Change(kind=ChangeKind.ENDED, event=ended, before=entry.event, episode=entry.episode)
+
+
+def _steps(entry: Known | None, seen: MaintenanceEvent, now: datetime, machine: Machine) -> Iterator[Change]:
+    """What a sighting means: a step, or the end of one episode and the beginning of the next."""
+    if entry is None or entry.event.phase is Phase.ENDED:
+        yield from _beginning(entry, timed(seen, now))
+        return
+    event = timed(_completed_from(entry.event, seen), now)
+    if lapsed(event, entry.first_seen, now):
+        yield _end(entry, Ending(Outcome.UNKNOWN), Origin.INFERRED)
+    elif returned(entry, seen, now, machine):
+        yield _end(entry, Ending(Outcome.COMPLETED), Origin.INFERRED)
+        yield from _beginning(replace(entry, event=entry.event.but(phase=Phase.ENDED)), timed(seen, now))
+    elif entry.begun and _may_go_back(entry.event) and put_off(entry.event, event):
+        yield _end(entry, Ending(Outcome.POSTPONED), Origin.REPORTED)
+        yield from _beginning(replace(entry, event=entry.event.but(phase=Phase.ENDED)), event)
+    else:
+        yield from _step(entry, event)
+
+
+def returned(known: Known, seen: MaintenanceEvent, now: datetime, machine: Machine) -> bool:
+    """Whether a sighting is of the next event of its kind, although nobody has seen the gap between the two.
+
+    Only ids that are ours return like that: they say what it is and of which machine, and not which time it is.
+    """
+    before = known.event
+    if before.id_origin is Origin.REPORTED or before.not_before is None or now - before.not_before <= PUT_OFF:
+        return False
+    moved = seen.not_before is not None and seen.not_before - before.not_before > PUT_OFF
+    return moved or _booted_since(known, now, machine)
+
+
+def _may_go_back(event: MaintenanceEvent) -> bool:
+    """Whether the event has not begun by the cloud's own word."""
+    return event.phase is Phase.SCHEDULED or event.phase_origin is Origin.INFERRED
+
+
+def _beginning(ended: Known | None, seen: MaintenanceEvent) -> Iterator[Change]:
+    kind = _KINDS.get((None, seen.phase))
+    if kind is None or (ended is not None and ended.event.tentative and seen.tentative):
+        return  # an end of something that we never saw; or still listed, and we have ceased to wait for it
+    yield Change(kind=kind, event=seen, before=None, episode=ended.episode + 1 if ended else 1)
+
+
+def _step(entry: Known, event: MaintenanceEvent) -> Iterator[Change]:
+    before = entry.event
+    kind = _KINDS.get((before.phase, event.phase))
+    if kind is None or not (event.phase is not Phase.SCHEDULED or _may_go_back(before)):
+        return  # not a move: still started, or a step back
+    fields = _differing(before, event)
     if kind is ChangeKind.REVISED and not fields:
-        return None
-    return Change(kind=kind, event=event, before=before, episode=entry.episode if entry else 1, fields=fields)
+        return
+    yield Change(kind=kind, event=event, before=before, episode=entry.episode, fields=fields)
 
 
 def _differing(before: MaintenanceEvent, event: MaintenanceEvent) -> tuple[str, ...]:
-    """What a step has changed beside the phase: the id, and of what is only announced all that a revision is about."""
-    names = REVISED_FIELDS if event.phase is Phase.SCHEDULED else ()
+    """What a step has changed beside its own phase; of what has begun little counts."""
+    taken_back = ("phase",) if (before.phase, event.phase) == (Phase.STARTED, Phase.SCHEDULED) else ()
     renamed = ("id",) if before.key != event.key else ()
-    return (*renamed, *(name for name in names if getattr(before, name) != getattr(event, name)))
+    names = REVISED_FIELDS if event.phase is Phase.SCHEDULED else ("listing",)
+    return (*taken_back, *renamed, *(name for name in names if getattr(before, name) != getattr(event, name)))
 
 
 def _completed_from(before: MaintenanceEvent, seen: MaintenanceEvent) -> MaintenanceEvent:

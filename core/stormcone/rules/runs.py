@@ -1,15 +1,17 @@
 """Runs: which work a change in an event's life makes, and what becomes of it. Pure functions over values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from stormcone.clock import Instant
 from stormcone.handlers import App, Handler, Stage
-from stormcone.model import Approval, MaintenanceEvent, Phase
+from stormcone.model import Machine, MaintenanceEvent, Phase, Scope
 from stormcone.rules.lifecycle import Change
+from stormcone.rules.times import later, time_of
+from stormcone.text import folded
 
 FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(seconds=60)
@@ -91,6 +93,7 @@ class Run:
         id: the journal's number for it.
         episode: the journal's number for the event's episode.
         handler: the handler's label.
+        machine: for which of the event's machines, by the name in its resources; "" where we watch one machine.
         stage: which stage.
         position: its place among the runs of its stage.
         state: where it is.
@@ -114,6 +117,12 @@ class Run:
     begun: datetime | None = None
     ended: datetime | None = None
     note: str = ""
+    machine: str = ""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """For which machine, as names are compared, and whose it is."""
+        return (folded(self.machine), self.handler)
 
     @property
     def order(self) -> tuple[int, int]:
@@ -128,6 +137,7 @@ class NewRun(NamedTuple):
     stage: Stage
     position: int
     due: datetime | None
+    machine: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,40 +155,48 @@ class RunPlan:
     due: tuple[tuple[Run, datetime | None], ...] = ()
 
 
-def plan(change: Change, app: App, runs: Iterable[Run], *, affected: bool) -> RunPlan:
+def machines_of(event: MaintenanceEvent, ours: Machine) -> tuple[str, ...]:
+    """For which machines the handlers work: ours, which is "", or of a region each that the event names."""
+    if ours.scope is Scope.MACHINE:
+        return ("",) if ours.affected_by(event) else ()
+    machines: dict[str, str] = {}
+    for name in event.resources:
+        machines.setdefault(folded(name), name)
+    return tuple(machines.values())
+
+
+def plan(change: Change, app: App, runs: Iterable[Run], machines: Sequence[str] = ("",)) -> RunPlan:
     """What a change means for the runs of its event.
 
     Args:
         change: the step in the event's life.
         app: whose handlers may take it.
         runs: the runs that its episode has.
-        affected: whether the event names our machine; if not, nothing new begins.
+        machines: for which machines the handlers work, see `machines_of`; where there is none, nothing new begins.
     """
     runs = tuple(runs)
-    taking = app.taking(change.event) if affected else ()
+    taking = app.taking(change.event) if machines else ()
     if change.event.phase is Phase.ENDED:
-        return RunPlan(
-            new=_recoveries(change.event, app, runs, affected=affected),
-            dropped=_drop_outdated(runs, change.event),
-        )
+        return RunPlan(new=_recoveries(change.event, app, runs, machines), dropped=_drop_outdated(runs, change.event))
     if change.event.phase is Phase.STARTED:
         return RunPlan(
-            new=_missing_runs(Stage.STARTED, change.event, taking, runs),
+            new=_missing_runs(Stage.STARTED, change.event, taking, runs, machines),
             dropped=_drop_outdated(runs, change.event),
         )
-    wanted = {handler.label: handler for handler in taking}
-    prepares = [run for run in runs if run.stage is Stage.PREPARE]
+    handlers = {handler.label: handler for handler in taking}
+    wanted = {(machine, label): handler for machine in map(folded, machines) for label, handler in handlers.items()}
+    prepares = [(run, wanted.get(run.place)) for run in runs if run.stage is Stage.PREPARE]
     return RunPlan(
-        new=_missing_runs(Stage.PREPARE, change.event, taking, runs),
+        new=_missing_runs(Stage.PREPARE, change.event, taking, runs, machines),
         dropped=tuple(
             (run, "the event has changed and the handler no longer takes it")
-            for run in prepares
-            if run.state is RunState.PENDING and run.handler not in wanted
+            for run, handler in prepares
+            if run.state is RunState.PENDING and handler is None
         ),
         due=tuple(
-            (run, begin_at(wanted[run.handler], change.event))
-            for run in prepares
-            if run.handler in wanted and _may_be_moved(run)
+            (run, begin_at(handler, change.event))
+            for run, handler in prepares
+            if handler is not None and _may_be_moved(run)
         ),
     )
 
@@ -200,17 +218,13 @@ def may_begin(run: Run, now: Instant) -> bool:
 
 def begin_at(handler: Handler, event: MaintenanceEvent) -> datetime | None:
     """When the handler's prepare begins: its lead before the event's time; None: at once."""
-    if handler.lead is None or event.not_before is None:
+    time = time_of(event)
+    if handler.lead is None or time is None:
         return None
     try:
-        return event.not_before - handler.lead
+        return time - handler.lead
     except OverflowError:  # some clouds say "no time" with the first day of year 1
         return None
-
-
-def time_of(event: MaintenanceEvent) -> datetime | None:
-    """When the event begins by itself, at the earliest; None where that is not known, or not without consent."""
-    return None if event.approval is Approval.CONSENT else event.not_before
 
 
 def deadline(stage: Stage, handler: Handler, event: MaintenanceEvent, begun: Instant, now: Instant) -> datetime | None:
@@ -228,7 +242,7 @@ def deadline(stage: Stage, handler: Handler, event: MaintenanceEvent, begun: Ins
     """
     limits = []
     if handler.timeout is not None:
-        limits.append(_later(now.date, handler.timeout - (now.steady - begun.steady)))
+        limits.append(later(now.date, handler.timeout - (now.steady - begun.steady)))
     if stage is Stage.PREPARE:
         time = time_of(event)
         if time is not None and time > begun.date:
@@ -236,13 +250,6 @@ def deadline(stage: Stage, handler: Handler, event: MaintenanceEvent, begun: Ins
         if event.phase is Phase.STARTED:
             limits.append(now.date)
     return min(limits, default=None)
-
-
-def _later(date: datetime, pause: timedelta) -> datetime:
-    try:
-        return date + pause
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
 
 
 class Settled(NamedTuple):
@@ -281,28 +288,32 @@ def backoff(attempt: int) -> timedelta:
 
 
 def _missing_runs(
-    stage: Stage, event: MaintenanceEvent, taking: tuple[Handler, ...], runs: tuple[Run, ...]
+    stage: Stage, event: MaintenanceEvent, taking: tuple[Handler, ...], runs: tuple[Run, ...], machines: Sequence[str]
 ) -> tuple[NewRun, ...]:
-    have = {run.handler for run in runs if run.stage is stage}
+    have = {run.place for run in runs if run.stage is stage}
     return tuple(
-        NewRun(handler.label, stage, position, begin_at(handler, event) if stage is Stage.PREPARE else None)
+        NewRun(handler.label, stage, position, begin_at(handler, event) if stage is Stage.PREPARE else None, machine)
+        for machine in machines
         for position, handler in enumerate(taking)
-        if handler.has(stage) and handler.label not in have
+        if handler.has(stage) and (folded(machine), handler.label) not in have
     )
 
 
-def _recoveries(event: MaintenanceEvent, app: App, runs: tuple[Run, ...], *, affected: bool) -> tuple[NewRun, ...]:
+def _recoveries(
+    event: MaintenanceEvent, app: App, runs: tuple[Run, ...], machines: Sequence[str]
+) -> tuple[NewRun, ...]:
     """Recover for each handler whose prepare or started began; also for those that have neither and take the event."""
-    began = {run.handler for run in runs if run.attempt > 0}
-    have = {run.handler for run in runs if run.stage is Stage.RECOVER}
-    due = [
-        handler
-        for handler in app.handlers
-        if handler.has(Stage.RECOVER)
-        and handler.label not in have
-        and (handler.label in began or (affected and _only_recovers(handler) and handler.takes(event)))
-    ]
-    return tuple(NewRun(handler.label, Stage.RECOVER, position, None) for position, handler in enumerate(reversed(due)))
+    began = {run.place for run in runs if run.attempt > 0}
+    have = {run.place for run in runs if run.stage is Stage.RECOVER}
+    recovering = [handler for handler in reversed(app.handlers) if handler.has(Stage.RECOVER)]
+    unbegun = {handler.label for handler in recovering if machines and _only_recovers(handler) and handler.takes(event)}
+    named = {folded(machine): machine for machine in machines}
+    made = []
+    for name, machine in {**named, **{folded(run.machine): run.machine for run in runs}}.items():
+        wanted = {label for place, label in began if place == name} | (unbegun if name in named else set())
+        due = [handler for handler in recovering if handler.label in wanted and (name, handler.label) not in have]
+        made += [NewRun(each.label, Stage.RECOVER, position, None, machine) for position, each in enumerate(due)]
+    return tuple(made)
 
 
 def _only_recovers(handler: Handler) -> bool:

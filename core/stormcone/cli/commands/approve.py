@@ -15,6 +15,12 @@ from stormcone.errors import RequestRefused, StormconeError
 from stormcone.model import Approval, Machine, MaintenanceEvent, Observation, Phase, Scope
 from stormcone.text import folded, printable
 
+_EFFECTS = {
+    Approval.STARTS: "lets the {} begin",
+    Approval.TRIGGERS: "begins the {} now",
+    Approval.CONSENT: "gives consent to the {}",
+}
+
 
 @click.command("approve")
 @click.argument("event_id", metavar="ID")
@@ -69,5 +75,5 @@ def _ask(event: MaintenanceEvent, ours: Machine) -> None:
     machines = printable(named if ours.scope is Scope.MACHINE else ", ".join(event.resources))
     if not sys.stdin.isatty():
         raise StormconeError(f"nothing was approved: it would speak for {machines}; say --yes if it may")
-    if not click.confirm(f"This lets the {event.impact} begin for {machines}. Approve it?", err=True):
+    if not click.confirm(f"This {_EFFECTS[event.approval].format(event.impact)} for {machines}. Approve it?", err=True):
         raise StormconeError("nothing was approved")

@@ -36,6 +36,8 @@ def summary_of(handler: Handler) -> str:
     facts = [f"impacts {_chosen(handler.impacts, ANY_IMPACT, 'all but none')}"]
     if set(handler.causes) != ANY_CAUSE:
         facts.append(f"causes {_chosen(handler.causes, ANY_CAUSE, 'all')}")
+    if handler.tentative:
+        facts.append("also what may never happen")
     if handler.has(Stage.PREPARE):
         facts.append(f"prepares {lead}")
     if handler.timeout is not None:
@@ -57,6 +59,8 @@ def approval_of(app: App) -> str:
         parts.append(f"for neighbours too where {settings.leader} leads")
     if settings.standby is not None:
         parts.append(f"{settings.standby} stands by, {span(settings.standby_after)} later")
+    if settings.approve_early is not None:
+        parts.append(f"no more than {span(settings.approve_early)} ahead")
     if settings.approve_short_freeze:
         parts.append("a freeze of 8 s or less at once")
     if settings.approve_consent:
@@ -74,6 +78,7 @@ def _document(handler: Handler) -> dict[str, Any]:
         "stages": [stage.value for stage in Stage if handler.has(stage)],
         "impacts": sorted(handler.impacts),
         "causes": sorted(handler.causes),
+        "tentative": handler.tentative,
         "lead_seconds": None if handler.lead is None else handler.lead.total_seconds(),
         "timeout_seconds": None if handler.timeout is None else handler.timeout.total_seconds(),
         "retries": handler.retries,

@@ -17,7 +17,7 @@ from stormcone.clouds.exchange import Exchange
 from stormcone.clouds.trace import cloud_trace
 from stormcone.detect import open_provider
 from stormcone.errors import TraceError
-from stormcone.model import EventKey, Phase
+from stormcone.model import EventKey, MaintenanceEvent, Phase
 from stormcone.recording import Recorder
 from stormcone.simulators.control_client import clock_of
 from stormcone.text import printable
@@ -138,10 +138,10 @@ class _GoingOn:
     """The events whose ends are still to come, so that the cloud is asked for these as an agent asks."""
 
     def __init__(self) -> None:
-        self._ids: dict[EventKey, str] = {}
+        self._events: dict[EventKey, MaintenanceEvent] = {}
 
-    def __call__(self) -> dict[EventKey, str]:
-        return self._ids
+    def __call__(self) -> dict[EventKey, MaintenanceEvent]:
+        return self._events
 
     def see(self, answer: PollResult) -> None:
         """Take note of what is listed, and of what is said to have ended."""
@@ -149,5 +149,5 @@ class _GoingOn:
             return
         listed = answer.observation.events
         ended = {event.key for event in listed if event.phase is Phase.ENDED} | set(answer.verdicts or ())
-        known = {**self._ids, **{event.key: event.id for event in listed}}
-        self._ids = {key: identifier for key, identifier in known.items() if key not in ended}
+        known = {**self._events, **{event.key: event for event in listed}}
+        self._events = {key: event for key, event in known.items() if key not in ended}

@@ -74,6 +74,7 @@ class Overrides:
     leader: str | None
     standby: str | None
     standby_after: timedelta | None
+    approve_early: timedelta | None
 
     def applied_to(self, app: App) -> App:
         """The app as it is then.
@@ -112,6 +113,9 @@ def _settings(interval: timedelta | None, keep: timedelta, dry_run: bool) -> Age
     click.option("--leader", metavar="NAME", help="Who approves events that name several machines: `first` or a name."),
     click.option("--standby", metavar="NAME", help="Who approves in the leader's place where the leader is silent."),
     click.option("--standby-after", type=Span(), help="How long the leader may be silent. [default: 5m]"),
+    click.option(
+        "--approve-early", type=Span(), help="Approve at most so long ahead, also where the event then begins at once."
+    ),
 )
 @gathered(
     "settings",

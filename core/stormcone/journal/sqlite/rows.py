@@ -90,6 +90,7 @@ def run(row: sqlite3.Row) -> Run:
     return Run(
         id=row["id"],
         episode=row["episode"],
+        machine=_column(row, "machine") or "",
         handler=row["handler"],
         stage=Stage(row["stage"]),
         position=row["position"],

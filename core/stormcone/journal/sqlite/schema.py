@@ -107,7 +107,49 @@ ALTER TABLE runs ADD COLUMN again TEXT;
 ALTER TABLE approvals RENAME COLUMN due TO again;
 """
 
-UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3)
+# A handler works for each machine of an event, one agent may watch several providers, and each listing has a name.
+# The tables are made anew, children first: to drop a parent would empty them.
+_VERSION_4 = """
+ALTER TABLE episodes ADD COLUMN home TEXT NOT NULL DEFAULT '';
+UPDATE episodes SET home = provider;
+UPDATE episodes SET event = json_set(event, '$.listing', provider) WHERE ended IS NULL;
+CREATE TABLE new_runs (
+    id INTEGER PRIMARY KEY,
+    episode INTEGER NOT NULL REFERENCES episodes ON DELETE CASCADE,
+    machine TEXT NOT NULL DEFAULT '',
+    handler TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    due TEXT,
+    again TEXT,
+    begun TEXT,
+    ended TEXT,
+    note TEXT NOT NULL DEFAULT '',
+    UNIQUE (episode, machine, handler, stage)
+);
+INSERT INTO new_runs (id, episode, handler, stage, position, state, attempt, due, again, begun, ended, note)
+    SELECT id, episode, handler, stage, position, state, attempt, due, again, begun, ended, note FROM runs;
+CREATE TABLE new_attempts (
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL REFERENCES new_runs ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    begun TEXT NOT NULL,
+    ended TEXT,
+    verdict TEXT,
+    note TEXT NOT NULL DEFAULT ''
+);
+INSERT INTO new_attempts SELECT id, run, number, begun, ended, verdict, note FROM attempts;
+DROP TABLE attempts;
+DROP TABLE runs;
+ALTER TABLE new_runs RENAME TO runs;
+ALTER TABLE new_attempts RENAME TO attempts;
+CREATE INDEX runs_to_do ON runs (episode) WHERE state IN ('pending', 'running');
+CREATE INDEX attempts_of ON attempts (run);
+"""
+
+UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """Statement n brings a journal from version n to n + 1; never edit one that has been released, add one."""
 
 VERSION = len(UPGRADES)

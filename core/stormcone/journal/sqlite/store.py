@@ -36,7 +36,7 @@ SELECT episodes.*, EXISTS (
 """
 # With a plus, neither is looked up by its index: that would read every event that the machine has ever had.
 _UNFINISHED = """
-WHERE +provider = ? AND +machine = ? AND id IN (
+WHERE +home = ? AND +machine = ? AND id IN (
     SELECT id FROM episodes WHERE ended IS NULL
     UNION SELECT episode FROM runs WHERE state IN ('pending', 'running')
 ) ORDER BY id
@@ -199,7 +199,7 @@ class Journal(JournalStore):
             )
             cut_off = self._connection.execute(
                 "UPDATE runs SET state = ? WHERE state = ? AND episode IN"
-                " (SELECT id FROM episodes WHERE provider = ? AND machine = ?)",
+                " (SELECT id FROM episodes WHERE home = ? AND machine = ?)",
                 (RunState.PENDING, RunState.RUNNING, machine.provider, key),
             )
             return life, cut_off.rowcount
@@ -244,9 +244,9 @@ class Journal(JournalStore):
 
     def latest(self, machine: Machine, keys: Iterable[EventKey]) -> list[Episode]:
         """The machine's last episode of each of the events, where there is one."""
-        query = f"{_EPISODE} WHERE provider = ? AND machine = ? AND key = ? ORDER BY number DESC LIMIT 1"
-        name = self._key(machine)
-        return [found for key in keys for found in self._read(rows.episode, query, key.provider, name, key.id)]
+        query = f"{_EPISODE} WHERE provider = ? AND machine = ? AND key = ? AND home = ? ORDER BY number DESC LIMIT 1"
+        name, home = self._key(machine), machine.provider
+        return [found for key in keys for found in self._read(rows.episode, query, key.provider, name, key.id, home)]
 
     def episodes(self) -> list[Episode]:
         """All episodes, oldest first."""
@@ -269,6 +269,7 @@ class Journal(JournalStore):
         if change.before is None:
             number = self._insert(
                 "episodes",
+                home=machine.provider,
                 provider=change.event.key.provider,
                 machine=self._key(machine),
                 key=change.event.key.id,
@@ -309,6 +310,7 @@ class Journal(JournalStore):
         self._insert(
             "runs",
             episode=episode,
+            machine=new.machine,
             handler=new.handler,
             stage=new.stage,
             position=new.position,
@@ -445,7 +447,8 @@ class Journal(JournalStore):
         key = (change.before or change.event).key  # an event may get its id later, or another one
         (number,) = self._read(
             lambda row: int(row["id"]),
-            "SELECT id FROM episodes WHERE provider = ? AND machine = ? AND key = ? AND number = ?",
+            "SELECT id FROM episodes WHERE home = ? AND provider = ? AND machine = ? AND key = ? AND number = ?",
+            machine.provider,
             key.provider,
             self._key(machine),
             key.id,

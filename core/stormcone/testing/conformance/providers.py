@@ -137,7 +137,7 @@ class ProviderSuite(CloudSuite):
         """
         provider.identify()
         observation = provider.poll()
-        assert (observation.events, observation.complete, observation.problems) == ((), True, ())
+        assert (observation.events, observation.reads_whole(), observation.problems) == ((), True, ())
 
     def test_an_announced_event_is_seen(
         self, provider: Provider, simulator: Simulator, subject: Cloud, announce: Callable[..., str]
@@ -243,7 +243,7 @@ class ProviderSuite(CloudSuite):
 
         It raises `ProviderError`, or says what it could not read and that its list is not `complete`.
 
-        Source: design, "A provider": "unknown", never "nothing scheduled"; `Observation.complete`.
+        Source: design, "A provider": "unknown", never "nothing scheduled"; `Observation.whole`.
         """
         provider.identify()
         announce()
@@ -321,7 +321,7 @@ class ProviderSuite(CloudSuite):
         except ProviderError as error:
             said = [str(error)]
         else:
-            assert not observation.complete
+            assert not observation.reads_whole()
             said = list(observation.problems)
         assert said
         assert all(len(sentence.splitlines()) == 1 for sentence in said)
