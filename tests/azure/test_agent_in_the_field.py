@@ -19,6 +19,8 @@ from stormcone_simulators.azure import AzureSimulator
 class Recorder(Handler):
     """Writes down what it is asked to do; `script` says what a stage does beyond that."""
 
+    lead = None  # a predicted hardware failure is announced a week ahead
+
     def __init__(self) -> None:
         self.calls = []
         self.contexts = []
