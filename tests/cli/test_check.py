@@ -59,6 +59,7 @@ def test_says_it_to_programs(stormcone: Any, tmp_path: Any) -> None:
         "stages": ["prepare", "recover"],
         "impacts": ["reboot", "redeploy"],
         "causes": ["maintenance"],
+        "tentative": False,
         "lead_seconds": 600.0,
         "timeout_seconds": 300.0,
         "retries": 2,

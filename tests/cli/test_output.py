@@ -48,7 +48,7 @@ def keys(document: Any) -> Any:
 
 
 EVENT_KEYS = dict.fromkeys(name for name in MaintenanceEvent.model_fields if name not in {"native", "resources"})
-EVENT_KEYS |= {"resources": [None]}
+EVENT_KEYS |= {"resources": [None], "aliases": {}}
 MACHINE_KEYS = dict.fromkeys(
     ["cloud.provider", "cloud.region", "cloud.account.id", "host.id", "host.name", "cloud.availability_zone"]
 )

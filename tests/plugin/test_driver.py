@@ -14,6 +14,8 @@ from stormcone_simulators.azure import AzureSimulator
 class Recorder(Handler):
     """Writes down what it is called for; `work` is done in prepare."""
 
+    lead = None
+
     def __init__(self, work=lambda context: None, **settings):
         self.calls = []
         self.work = work

@@ -132,6 +132,10 @@ class TestTheReason:
         head = self.prepared(agent(Drain(fails(OSError("pool is busy")))), reboot())
         assert head.endswith("nearest: Drain.prepare is pending after 3 attempt(s) (OSError: pool is busy)")
 
+    def test_a_handler_whose_lead_has_not_begun(self, agent, reboot):
+        head = self.prepared(agent(Drain()), reboot(notice=timedelta(hours=30)))
+        assert "Drain.prepare is pending after 0 attempt(s) (its lead begins at 2026-01-02 05:00:00Z; " in head
+
     def test_a_handler_that_gave_up(self, agent, reboot):
         head = self.prepared(agent(Drain(fails(GiveUp("no pool")))), reboot())
         assert head.endswith("nearest: Drain.prepare is failed after 1 attempt(s) (no pool)")

@@ -66,7 +66,7 @@ class TestTheFixtures:
             def test_over_https(simulator, agent, make_simulator):
                 assert simulator.url.startswith("https://")
                 assert make_simulator("azure").url.startswith("https://")
-                event = simulator.schedule(Impact.REBOOT, resources=["db-0"])
+                event = simulator.schedule(Impact.REBOOT, resources=["db-0"], notice=timedelta(minutes=15))
                 agent.run_until(event, Phase.SCHEDULED)
         """).assert_outcomes(passed=len(CLOUDS))
 
@@ -132,7 +132,7 @@ class TestTheAgent:
             @pytest.mark.stormcone(machines=["db-0", "db-1"])
             @pytest.mark.stormcone(machine="db-1", thread=True)
             def test_there(simulator, agent):
-                event = simulator.schedule(Impact.REBOOT, resources=["db-1"])
+                event = simulator.schedule(Impact.REBOOT, resources=["db-1"], notice=timedelta(minutes=15))
                 agent.run_until(event, Phase.SCHEDULED, prepared=True)
                 assert agent.agent.machine.name == "db-1"
                 assert threads.pop() != threading.current_thread().name
@@ -156,8 +156,8 @@ class TestTheAgent:
                     return app
 
                 first, second = agent_on("db-0", app=app("a")), agent_on("db-1", app=app("b"))
-                simulator.schedule(Impact.REBOOT, resources=["db-0"])
-                event = simulator.schedule(Impact.REBOOT, resources=["db-1"])
+                simulator.schedule(Impact.REBOOT, resources=["db-0"], notice=timedelta(minutes=15))
+                event = simulator.schedule(Impact.REBOOT, resources=["db-1"], notice=timedelta(minutes=15))
                 second.run_until(event, Phase.SCHEDULED, prepared=True)
                 assert sorted(seen) == [("a", "db-0"), ("b", "db-1")]
         """
@@ -304,7 +304,7 @@ class TestBesideOthers:
             @pytest.mark.stormcone(machines=["db-0", "db-1"])
             @pytest.mark.parametrize("number", range(4))
             def test_each(simulator, agent, database, number):
-                event = simulator.schedule(Impact.REBOOT, resources=["db-0"])
+                event = simulator.schedule(Impact.REBOOT, resources=["db-0"], notice=timedelta(minutes=15))
                 agent.run_until(event, Phase.SCHEDULED, prepared=True)
                 assert len(simulator.events()) == 1
         """,
@@ -346,7 +346,7 @@ class TestBesideOthers:
 
             @pytest.mark.stormcone(machines=["db-0"])
             async def test_in_a_loop(simulator, agent, slow):
-                event = simulator.schedule(Impact.REBOOT, resources=["db-0"])
+                event = simulator.schedule(Impact.REBOOT, resources=["db-0"], notice=timedelta(minutes=15))
                 agent.run_until(event, Phase.SCHEDULED, prepared=True)
                 await asyncio.sleep(0)
                 assert slow.done

@@ -13,7 +13,7 @@ from stormcone.journal import Episode, Journal
 from stormcone.journal.timeline import timeline
 from stormcone.model import Phase
 from stormcone.rules.lifecycle import ChangeKind
-from stormcone.rules.runs import Run
+from stormcone.rules.runs import Run, RunState
 from stormcone.simulators.contract import Simulator
 from stormcone.text import folded, span, stamp
 
@@ -179,6 +179,8 @@ def nearest(runs: Iterable[Run], handler: str, stage: Stage) -> str:
         return "no handler did anything for this event"
     near = ranked[0]
     note = f" ({near.note})" if near.note else ""
+    if near.state is RunState.PENDING and near.due is not None:
+        note = f" (its lead begins at {stamp(near.due)}; announce less ahead with notice=..., or let the clock go on)"
     return f"nearest: {near.handler}.{near.stage} is {near.state} after {near.attempt} attempt(s){note}"
 
 
