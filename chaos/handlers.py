@@ -34,6 +34,7 @@ TIMEOUT = timedelta(minutes=5)
 class First(Handler):
     """Works in a thread."""
 
+    lead = None
     timeout = TIMEOUT
 
     def prepare(self, event: MaintenanceEvent, context: Context) -> None:
@@ -65,6 +66,7 @@ class First(Handler):
 class Second(Handler):
     """Works in an event loop of its own, and has no `started`."""
 
+    lead = None
     timeout = TIMEOUT
 
     async def prepare(self, event: MaintenanceEvent, context: Context) -> None:

@@ -26,11 +26,8 @@ from wire import FAULTS, Wire, now
 
 HERE = Path(__file__).resolve().parent
 
-COMMANDS = tuple(
-    word
-    for stage in ("prepare", "started", "recover")
-    for word in (f"--on-{stage}", json.dumps([sys.executable, "-I", "-S", str(HERE / "command.py")]))
-)
+_COMMAND = json.dumps([sys.executable, "-I", "-S", str(HERE / "command.py")])
+COMMANDS = ("--on-prepare", _COMMAND, "--on-started", _COMMAND, "--on-recover", _COMMAND, "--lead", "30d")
 
 KEY = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "chaos-id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "chaos-secret-of-alibaba"}
 

@@ -10,9 +10,10 @@ import shlex
 import signal
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 
 from stormcone.errors import GiveUp, Retry, SettingsError
-from stormcone.handlers import Handler, Stage
+from stormcone.handlers import USUAL_LEAD, Handler, Stage
 from stormcone.handlers.context import Context, control_of
 from stormcone.handlers.control import Word
 from stormcone.handlers.programs import RunningCommand, keep_exit_statuses, why_not_run
@@ -37,6 +38,7 @@ class CommandHandler(Handler):
     Args:
         commands: the words of the command for each stage; a stage that is missing does nothing.
         credentials: whether commands get the environment variables that hold the cloud's credentials.
+        lead: how long before an event's time that of prepare is run; None: as soon as it is announced.
 
     Raises:
         SettingsError: a command has no words, or there is no such program.
@@ -44,7 +46,13 @@ class CommandHandler(Handler):
 
     name = "commands"
 
-    def __init__(self, commands: Mapping[Stage, Sequence[str]], *, credentials: bool = False) -> None:
+    def __init__(
+        self,
+        commands: Mapping[Stage, Sequence[str]],
+        *,
+        credentials: bool = False,
+        lead: timedelta | None = USUAL_LEAD,
+    ) -> None:
         for stage, words in commands.items():
             if not words:
                 raise SettingsError(f"the command for {stage} is empty; give a program and its arguments")
@@ -52,6 +60,7 @@ class CommandHandler(Handler):
                 raise SettingsError(f"the command for {stage} cannot be run: {why}")
         self._commands = {stage: list(words) for stage, words in commands.items()}
         self._credentials = credentials
+        self.lead = lead
         keep_exit_statuses()
 
     def has(self, stage: Stage) -> bool:

@@ -21,7 +21,7 @@ from stormcone.clock import Clock
 from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, Source, named
 from stormcone.detect import PATIENCE, Identity, first_sight, open_provider
 from stormcone.errors import HandlerMistake, JournalDamaged, ProviderUnavailable, SettingsError, Unreachable
-from stormcone.handlers import App, Stage
+from stormcone.handlers import USUAL_LEAD, App, Stage
 from stormcone.handlers.commands import CommandHandler, split_command
 from stormcone.handlers.files import load_app
 from stormcone.journal import Journal
@@ -50,20 +50,28 @@ class CommandLine(click.ParamType[list[str]]):
 
 @dataclass(frozen=True, kw_only=True)
 class Commands:
-    """The commands that stand in a handler's place, by stage, and whether they get the cloud's credentials."""
+    """The commands that stand in a handler's place, by stage, when they prepare, and whether they get credentials."""
 
     words: Mapping[Stage, list[str]]
+    lead: timedelta
     with_credentials: bool
 
 
 def _commands(
-    on_prepare: list[str] | None, on_started: list[str] | None, on_recover: list[str] | None, *, with_credentials: bool
+    on_prepare: list[str] | None,
+    on_started: list[str] | None,
+    on_recover: list[str] | None,
+    lead: timedelta | None,
+    *,
+    with_credentials: bool,
 ) -> Commands:
     given = {Stage.PREPARE: on_prepare, Stage.STARTED: on_started, Stage.RECOVER: on_recover}
     words = {stage: words for stage, words in given.items() if words}
     if with_credentials and not words:
         raise click.UsageError("--with-credentials is for commands, and none is given (--on-prepare)")
-    return Commands(words=words, with_credentials=with_credentials)
+    if lead is not None and Stage.PREPARE not in words:
+        raise click.UsageError("--lead says when --on-prepare is run, and that is not given")
+    return Commands(words=words, lead=USUAL_LEAD if lead is None else lead, with_credentials=with_credentials)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +110,7 @@ def _settings(interval: timedelta | None, keep: timedelta, dry_run: bool) -> Age
     click.option("--on-prepare", type=CommandLine(), help="Run this when an event is announced."),
     click.option("--on-started", type=CommandLine(), help="Run this when it has begun."),
     click.option("--on-recover", type=CommandLine(), help="Run this when it has ended."),
+    click.option("--lead", type=Span(), help="How long before an event's time --on-prepare is run. [default: 1h]"),
     click.option(
         "--with-credentials", is_flag=True, help="Let commands have the cloud's credentials from this environment."
     ),
@@ -200,7 +209,7 @@ def _app(file: str | None, commands: Commands) -> App:
         raise click.UsageError("there is nothing to run: give a handler file, or a command with --on-prepare")
     app = App() if file is None else load_app(file)
     if commands.words:
-        app.add(CommandHandler(commands.words, credentials=commands.with_credentials))
+        app.add(CommandHandler(commands.words, credentials=commands.with_credentials, lead=commands.lead))
     return app
 
 
