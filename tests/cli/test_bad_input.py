@@ -31,11 +31,13 @@ COMMAND_LINES = [
     ("run --on-prepare []", 2, "[] is not a list of words"),
     ("run --on-prepare [1]", 2, "[1] is not a list of words"),
     ("run --on-prepare '[\"a\"'", 2, "delimiter"),
+    ("run --on-recover true --lead 5m", 2, "--lead says when --on-prepare is run, and that is not given"),
     (f"{RUN} --approve sometimes", 2, "'sometimes' is not one of 'prepared', 'never'"),
     (f"{RUN} --journal .", 2, "is a directory"),
     ("history --last 0", 2, "0 is not in the range x>=1"),
     ("demo --cloud nimbus", 2, "there is no simulated cloud 'nimbus'; there are: "),
     # settings
+    (f"{RUN} --lead 400d", 64, "lead of 'commands' is from 0 to 365 days"),
     (f"{RUN} --endpoint ftp://here", 64, "endpoint 'ftp://here' is no address of a server"),
     (f"{RUN} --endpoint http://[", 64, "endpoint 'http://[' is no address of a server"),
     (f"{RUN} --set fast", 64, "--set takes NAME=VALUE, not 'fast'"),

@@ -16,7 +16,7 @@ import pytest
 from stormcone.agent.workers import attempt_stage
 from stormcone.clock import ManualClock
 from stormcone.errors import SettingsError
-from stormcone.handlers import Stage, programs
+from stormcone.handlers import USUAL_LEAD, Stage, programs
 from stormcone.handlers.commands import CommandHandler, split_command, variables
 from stormcone.handlers.context import Context, control_of
 from stormcone.handlers.control import RunControl, Word
@@ -151,6 +151,10 @@ class TestACommand:
             handler = CommandHandler({Stage.PREPARE: ["sh", "-c", "echo ${CLOUD_SECRET:-none}"]}, credentials=told)
             attempt_stage(handler, Stage.PREPARE, event(), context)
         assert said.lines == ["none", "hush"]
+
+    def test_prepares_an_hour_ahead_or_as_long_as_that_is_said(self):
+        words = {Stage.PREPARE: ["true"]}
+        assert [CommandHandler(words).lead, CommandHandler(words, lead=None).lead] == [USUAL_LEAD, None]
 
     def test_of_an_event_with_thousands_of_machines_gets_as_many_names_as_fit_and_all_on_its_input(self, run, said):
         names = tuple(f"machine-{number:05}" for number in range(40_000))

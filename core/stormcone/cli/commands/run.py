@@ -56,6 +56,17 @@ class Commands:
     lead: timedelta
     with_credentials: bool
 
+    def handler(self) -> CommandHandler:
+        """What runs them.
+
+        Raises:
+            SettingsError: one of them, or the lead, cannot be used.
+        """
+        try:
+            return CommandHandler(self.words, credentials=self.with_credentials, lead=self.lead)
+        except HandlerMistake as error:
+            raise SettingsError(str(error)) from error
+
 
 def _commands(
     on_prepare: list[str] | None,
@@ -209,7 +220,7 @@ def _app(file: str | None, commands: Commands) -> App:
         raise click.UsageError("there is nothing to run: give a handler file, or a command with --on-prepare")
     app = App() if file is None else load_app(file)
     if commands.words:
-        app.add(CommandHandler(commands.words, credentials=commands.with_credentials, lead=commands.lead))
+        app.add(commands.handler())
     return app
 
 
