@@ -99,3 +99,34 @@ def test_of_one_that_cannot_begin_is_not_held_up_by_whoever_does_not_read_why(ho
         agent.kill()
         agent.wait()
         os.close(reader)
+
+
+IN_A_LIBRARY = """
+import sys, threading, time
+from typing import Annotated
+from pydantic import AfterValidator, TypeAdapter
+from stormcone import cli
+
+begun = threading.Barrier(5)
+numbers = TypeAdapter(list[Annotated[int, AfterValidator(lambda number: sum(range(50)) and number)]])
+
+def work():
+    begun.wait()
+    while True:
+        numbers.validate_python([1] * 200)
+
+for _ in range(4):
+    threading.Thread(target=work, daemon=True).start()
+begun.wait()
+sys.argv = ["stormcone", "--version"]
+cli.program()
+"""
+
+
+def test_is_not_spoilt_by_a_thread_that_works_within_a_library_meanwhile(home: Any) -> None:
+    """As the one that polls: Python would end it there, and with it the process, by SIGABRT."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_LIBRARY], env=home.env, cwd=home.folder, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("stormcone")

@@ -1,5 +1,6 @@
 """The command line. Each command is in a module of its own, imported when it is run, so that `--help` stays quick."""
 
+import atexit
 import io
 import json
 import os
@@ -144,12 +145,24 @@ def program() -> None:
 
     Python waits for threads, pools and forked children of theirs, for ever if need be.
     """
+    statuses: list[int] = []
+    atexit.register(_leave, statuses)  # the first to be registered, so the last to be called
     try:
         main()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
+        statuses.append(status)
         threading.Thread(target=_end_after, args=(LEFT_BEHIND, status), name="stormcone-end", daemon=True).start()
         raise
+
+
+def _leave(statuses: list[int]) -> None:
+    """End before Python ends the threads that are left: one that is within a library may abort the whole process."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    if statuses:
+        os._exit(statuses[0])
 
 
 def _end_after(seconds: float, status: int) -> None:
