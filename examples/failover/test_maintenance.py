@@ -33,13 +33,13 @@ def test_primary_fails_over_before_a_reboot(simulator, agent, database):
 
 
 def test_a_standby_is_not_made_the_primary(simulator, agent_on, database):
-    event = simulator.schedule(Impact.REBOOT, resources=["db-1"])
+    event = simulator.schedule(Impact.REBOOT, resources=["db-1"], notice=timedelta(minutes=15))
     agent_on("db-1").run_until(event, Phase.SCHEDULED, prepared=True)
     assert database.primary == "db-0"
 
 
 def test_the_other_nodes_maintenance_is_not_ours(simulator, agent):
-    event = simulator.schedule(Impact.REBOOT, resources=["db-1"])
+    event = simulator.schedule(Impact.REBOOT, resources=["db-1"], notice=timedelta(minutes=15))
     agent.run_for(minutes=1)
     agent.assert_not_ran(Failover, "prepare", event)
     agent.assert_approved(event, approved=False)
@@ -84,10 +84,10 @@ def test_a_cloud_that_does_not_answer_is_not_taken_for_one_without_maintenance(s
 
 def test_both_nodes_have_an_agent(simulator, agent_on, database):
     first, second = agent_on("db-0"), agent_on("db-1")
-    event = simulator.schedule(Impact.REBOOT, resources=["db-0"])
+    event = simulator.schedule(Impact.REBOOT, resources=["db-0"], notice=timedelta(minutes=15))
     first.run_until(event, Phase.SCHEDULED, prepared=True)
     second.assert_not_ran(Failover, "prepare", event)
-    later = simulator.schedule(Impact.REBOOT, resources=["db-1"])
+    later = simulator.schedule(Impact.REBOOT, resources=["db-1"], notice=timedelta(minutes=15))
     second.run_until(later, Phase.SCHEDULED, prepared=True)
     assert database.primary == "db-0"
 

@@ -90,7 +90,9 @@ class TestPolling:
     def test_asks_about_the_machine_less_and_less_often(self, world, ask):
         for _ in range(60):
             world.step(seconds=1)
-        assert ask.order.count("identify") == 9  # after 1, 2, 4, 8 and then each 10 s
+        assert (
+            ask.order.count("identify") == 10
+        )  # after 1, 2, 4 s, and then as long as a quarter of the shortest notice
         assert world.cloud.polls == 60
 
     def test_heeds_what_the_instance_endpoint_asks_for_but_no_longer_than_half_a_notice(self, world, ask):

@@ -75,21 +75,21 @@ class TestConsent:
 class TestAnApprovalThatIsThrottled:
     def test_is_repeated_when_the_cloud_says(self, world):
         world.handler("lb", PREPARES)
-        world.cloud.approve_faults.append(ProviderError("too often", retry_after=90))
+        world.cloud.approve_faults.append(ProviderError("too often", retry_after=10))
         world.cloud.announce()
         world.step()
-        world.step(seconds=89)
+        world.step(seconds=9)
         assert world.cloud.approvals == ["E-1"]
         world.step(seconds=1)
         assert world.cloud.approvals == ["E-1", "E-1"]
 
     def test_is_not_repeated_sooner_by_the_next_life(self, world):
         world.handler("lb", PREPARES)
-        world.cloud.approve_faults.append(ProviderError("too often", retry_after=90))
+        world.cloud.approve_faults.append(ProviderError("too often", retry_after=10))
         world.cloud.announce()
         world.step()
         world.die()
-        world.step(seconds=60)
+        world.step(seconds=6)
         assert world.cloud.approvals == ["E-1"]
-        world.step(seconds=30)
+        world.step(seconds=4)
         assert world.cloud.approvals == ["E-1", "E-1"]

@@ -119,7 +119,7 @@ class TestThePause:
 class TestAnAnswer:
     def test_waits_for_nobody_to_say_which_machine_this_is(self, cloud):
         cloud.identify = None
-        assert poller(cloud, ManualClock()).ask().observation == Observation()
+        assert poller(cloud, ManualClock()).ask().observation == Observation(whole=frozenset({"test"}))
 
     def test_is_an_error_where_the_events_could_not_be_asked(self, cloud):
         cloud.poll_faults.append(ProviderError("no"))

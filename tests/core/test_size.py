@@ -65,6 +65,8 @@ def test_one_message_that_cannot_be_taken_in_loses_no_other(many, monkeypatch):
         return end_attempt(run, *more)
 
     monkeypatch.setattr(many.journal, "end_attempt", fails_for_one)
+    assert many.agent._who.begin()
+    many.agent._heard = many.agent._who.ask()
     for _ in range(3):
         many.agent._post_answer(many.agent._poller.ask())
         many.agent._turn_whatever_happens()

@@ -185,7 +185,7 @@ class TestTheStoryOfRun:
         agent.says("identified")
         assert agent.ends_by(signal.SIGTERM) == 0
         assert [line[22:] for line in agent.out[:2]] == [
-            "handler          drain: prepare; impacts all but none; prepares as soon as announced",
+            "handler          drain: prepare; impacts all but none; prepares 60 min ahead",
             "handler          approval: once every prepare has succeeded",
         ]
 

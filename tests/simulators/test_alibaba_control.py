@@ -143,12 +143,11 @@ class TestOwnProvider:
         provider.cancel_simulated(ids)
         assert {event["outcome"] for event in alibaba.events()} == {"canceled"}
 
-    def test_without_a_key_it_signs_as_the_instances_role(self, alibaba, monkeypatch, no_proxies):
+    def test_without_a_key_it_signs_as_the_instances_role(self, alibaba, monkeypatch, tmp_path, no_proxies):
+        monkeypatch.setenv("HOME", str(tmp_path))  # where there is no profile
         for name in ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"):
             monkeypatch.delenv(name, raising=False)
-        options = ProviderOptions(
-            endpoint=alibaba.urls()["i-aaa"], clock=alibaba.clock, settings={"profile-file": "/nonexistent"}
-        )
+        options = ProviderOptions(endpoint=alibaba.urls()["i-aaa"], clock=alibaba.clock)
         with closing(AlibabaProvider.from_options(options)) as provider:
             assert provider.poll().events == ()
 

@@ -93,7 +93,13 @@ def staged(cloud: str, journal: Journal, show: Show) -> Iterator["Director"]:
         app = App([Pool(lambda text: show(Beat(clock.now(), None, text)))])
         with closing(provider_class(cloud).from_options(options)) as provider:
             agent = Agent(
-                provider, app, journal, settings=AgentSettings(interval=POLL), clock=clock, listener=director.hear
+                provider,
+                app,
+                journal,
+                settings=AgentSettings(interval=POLL),
+                clock=clock,
+                machine=provider.identify(),
+                listener=director.hear,
             )
             thread = threading.Thread(target=agent.run, name="stormcone-demo", daemon=True)
             thread.start()
