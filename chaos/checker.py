@@ -32,6 +32,7 @@ EARLY_ENDS = {0, 143, -15}
 """How a program may end that is told to before it has begun its work."""
 
 IN_USE = 75
+CANNOT_WRITE = 74
 
 
 def recovers(story: Story) -> Iterator[str]:
@@ -265,13 +266,14 @@ def _ends_after(event: Event, deed: Line) -> Iterator[Line]:
 
 
 def stops_as_promised(story: Story) -> Iterator[str]:
-    """An agent that is told to stop ends in time, and with a good status."""
+    """An agent that is told to stop ends in time, with a good status or that of a journal it could not open."""
     for line in story.of("does not stop"):
         yield f"life {line['life']} did not stop within {line['seconds']:.1f} s"
     for line in story.of("stopped"):
         life = story.lives[line["life"]]
-        early = life.stop - life.begun < RECORDED * story.slowness and not life.told
-        if line["status"] not in (EARLY_ENDS if early else USUAL_ENDS):
+        opened = life.begun + RECORDED * story.slowness
+        usual = EARLY_ENDS if life.stop < opened and not life.told else USUAL_ENDS
+        if line["status"] not in usual | ({CANNOT_WRITE} if story.was_full(life.begun, opened) else set()):
             yield f"life {line['life']} was told to stop and ended with {line['status']}"
 
 
@@ -279,10 +281,10 @@ def lives_on(story: Story) -> Iterator[str]:
     """An agent ends only where it is ended; or at a first start, when nothing was done before, or with a full disk."""
     for line in story.of("ended by itself"):
         life = story.lives[line["life"]]
-        excused = any(start <= life.over and end >= life.begun for start, end in story.full)
         since = max((lost for lost in story.lost if lost <= life.over), default=-FOREVER)
         known = any(since <= deed["at"] <= life.over for deed in story.deeds)
-        if not excused and known and not any(life.begun <= lost <= life.over for lost in story.lost):
+        excused = story.was_full(life.begun, life.over) or any(life.begun <= lost <= life.over for lost in story.lost)
+        if known and not excused:
             yield f"life {line['life']} ended by itself with {line['status']}"
 
 
@@ -290,8 +292,7 @@ def keeps_its_journal_to_itself(story: Story) -> Iterator[str]:
     """Of two agents on one journal the second one ends, and says why."""
     for line in story.of("intruder ended"):
         life = story.lives[line["life"]]
-        full = any(start <= life.over and end >= life.begun for start, end in story.full)
-        if line["beside"] and line["status"] != IN_USE and not full:
+        if line["beside"] and line["status"] != IN_USE and not story.was_full(life.begun, life.over):
             yield f"life {line['life']} came to another's journal and ended with {line['status']}"
     intruders = {life.number for life in story.lives.values() if life.intruder}
     for deed in story.deeds:

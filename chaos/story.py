@@ -157,6 +157,10 @@ class Story:
         fitting = (life for life in self.lives.values() if not life.intruder and life.begun <= at <= life.over)
         return next(fitting, None)
 
+    def was_full(self, since: float, until: float) -> bool:
+        """Whether the disk was full at some moment of these."""
+        return any(start <= until and end >= since for start, end in self.full)
+
     def forgiven(self, event: Event) -> bool:
         """Whether the agent may have lost what it knew of an event, with its journal."""
         return any(event.announced <= lost + 1.0 for lost in self.lost)

@@ -160,13 +160,16 @@ class World:
             mischief.append(asyncio.create_task(self._fill_the_disk()))
         if self.plan.overwrites:
             mischief.append(asyncio.create_task(self._overwrite_the_journal()))
-        while self._kills < self.plan.kills:
-            await self._live()
-        self._attacking = False
-        await announcing
-        for task in mischief:
-            task.cancel()
-        await asyncio.gather(*mischief, return_exceptions=True)
+        try:
+            while self._kills < self.plan.kills:
+                await self._live()
+            self._attacking = False
+            await announcing
+        finally:
+            # Whatever ends the attack: what still filled the small disk would fill the one below it.
+            for task in mischief:
+                task.cancel()
+            await asyncio.gather(*mischief, return_exceptions=True)
         for task in mischief:
             if not task.cancelled() and task.exception() is not None:
                 raise RuntimeError("the attack itself has failed") from task.exception()
@@ -341,7 +344,7 @@ class World:
                 self._disk_full = True
                 self.note("disk full")
                 with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
-                    while True:
+                    for _ in range(DISK_BYTES // 4096):
                         file.write(bytes(4096))
                 await asyncio.sleep(self._chance.uniform(0.2, 2.0))
                 self._make_room()

@@ -274,6 +274,18 @@ class TestTheChecker:
         record.found("stopped")["over"] = 30.0
         assert record.breaches() == breaches
 
+    @pytest.mark.parametrize(
+        ("full", "breaches"), [(None, ["stops_as_promised"]), (19.5, []), (5.0, ["stops_as_promised"])]
+    )
+    def test_lets_an_agent_say_that_its_journal_could_not_be_opened_where_its_disk_was_full_then(self, full, breaches):
+        record = Record()
+        record.second_life(19.0)
+        record.found("stopped")["status"] = 74
+        if full is not None:
+            record.lines += [record.line(full, "disk full"), record.line(full + 1.0, "disk free")]
+            record.lines.sort(key=lambda line: line["at"])
+        assert record.breaches() == breaches
+
     def test_knows_nothing_of_the_agent(self):
         for name in ("checker", "story", "kinds"):
             assert "import stormcone" not in (CHAOS / f"{name}.py").read_text()
