@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from stormcone.clock import Clock as Clock
     from stormcone.clock import ManualClock as ManualClock
     from stormcone.clock import SystemClock as SystemClock
+    from stormcone.clouds.contract import Acknowledges as Acknowledges
     from stormcone.clouds.contract import Explains as Explains
+    from stormcone.clouds.contract import Extends as Extends
+    from stormcone.clouds.contract import Hints as Hints
+    from stormcone.clouds.contract import Postpones as Postpones
     from stormcone.clouds.contract import Provider as Provider
     from stormcone.clouds.contract import ProviderOptions as ProviderOptions
     from stormcone.clouds.contract import Simulates as Simulates
@@ -85,7 +89,11 @@ _HOMES = {
         "SystemClock",
     ),
     "clouds.contract": (
+        "Acknowledges",
         "Explains",
+        "Extends",
+        "Hints",
+        "Postpones",
         "Provider",
         "ProviderOptions",
         "Simulates",

@@ -204,6 +204,9 @@ class MaintenanceEvent(BaseModel):
     movable_until: UtcDatetime | None = Field(
         None, description="The latest time to which its start can be put off, UTC; null where it cannot, or not known."
     )
+    heartbeat: timedelta | None = Field(
+        None, description="How often the cloud must hear that work goes on, or it waits no longer; null: need not."
+    )
     not_after: UtcDatetime | None = Field(None, description="The latest start, UTC; null if not known.")
     ends_by: UtcDatetime | None = Field(None, description="When it is over at the latest, UTC; null if not known.")
     duration: timedelta | None = Field(None, description="How long the impact lasts; null if not known.")
@@ -302,12 +305,18 @@ class Observation:
         whole: the listings that were read whole: an event of one of these that is absent is not listed any more. Of
             one that could not be asked, or in which something could not be read at all, absence proves nothing. A
             provider with one list calls it "".
+        pushed: the listings that nobody can read, since their events come as messages, each once: an event of one of
+            these goes on as it was told of, until a message says more, or its `ends_by` is past.
+        receipt: the provider's marks of the messages that brought this; it is told by `Acknowledges.acknowledge` once
+            the journal has it.
         problems: one sentence for each thing that could not be read as it should.
     """
 
     events: tuple[MaintenanceEvent, ...] = ()
     version: str = ""
     whole: frozenset[str] = frozenset({""})
+    pushed: frozenset[str] = frozenset()
+    receipt: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
     def reads_whole(self, listing: str = "") -> bool:
@@ -328,6 +337,7 @@ class Capabilities:
         poll_interval: seconds between polls, by the cloud's own advice.
         can_approve: whether `approve` does something.
         can_simulate: whether the real cloud can make simulated events (`Simulates`).
+        can_postpone: whether the cloud lets a start be put off (`Postpones`).
         reports_outcome: whether `outcomes` can say how an event ended.
         shortest_notice: seconds of notice that the cloud gives at least; no pause between polls is longer than half of
             it, whatever the cloud asks for.
@@ -339,6 +349,7 @@ class Capabilities:
     poll_interval: float
     can_approve: bool = False
     can_simulate: bool = False
+    can_postpone: bool = False
     reports_outcome: bool = False
     shortest_notice: float = 30.0
     permissions: tuple[str, ...] = field(default=())

@@ -86,7 +86,7 @@ class AlibabaProvider:
     """
 
     name: ClassVar[str] = PROVIDER
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities: Capabilities = Capabilities(
         scope=Scope.MACHINE,
         poll_interval=30.0,
         can_approve=True,
@@ -398,7 +398,7 @@ class AlibabaProvider:
 class AlibabaRegionProvider(AlibabaProvider):
     """The system events of a region's instances: all of them, those that are listed, or those with a tag."""
 
-    capabilities: ClassVar[Capabilities] = replace(AlibabaProvider.capabilities, scope=Scope.REGION)
+    capabilities: Capabilities = replace(AlibabaProvider.capabilities, scope=Scope.REGION)
 
     @classmethod
     def from_options(cls, options: ProviderOptions) -> Self:

@@ -133,7 +133,7 @@ class AzureProvider:
     """
 
     name: ClassVar[str] = PROVIDER
-    capabilities: ClassVar[Capabilities] = Capabilities(scope=Scope.MACHINE, poll_interval=1.0, can_approve=True)
+    capabilities: Capabilities = Capabilities(scope=Scope.MACHINE, poll_interval=1.0, can_approve=True)
     trace: ClassVar[CloudTrace] = AzureTrace()
 
     def __init__(

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -20,7 +20,7 @@ OPTIONS = ProviderOptions()
 class Cloud:
     """A provider whose `identify` is a test's."""
 
-    capabilities: ClassVar[Capabilities] = Capabilities(scope=Scope.MACHINE, poll_interval=1.0)
+    capabilities: Capabilities = Capabilities(scope=Scope.MACHINE, poll_interval=1.0)
 
     def __init__(self, name: str, identify: Callable[[], Machine]) -> None:
         self.name = name

@@ -1,7 +1,8 @@
 """What a provider is: the code that talks to one cloud.
 
 A provider is a class, found by its entry point in the group `stormcone.providers`, with the class attributes
-`name` and `capabilities`, the class method `from_options`, and the methods of `Provider`.
+`name` and `capabilities`, the class method `from_options`, and the methods of `Provider`. What it can do beyond that it
+says by having the methods of the protocols below it.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -60,10 +61,17 @@ class ProviderOptions(Source):
 
 @runtime_checkable
 class Provider(Protocol):
-    """The code that talks to one cloud. One thread polls while others may approve and identify."""
+    """The code that talks to one cloud. One thread polls while others may approve, identify and acknowledge.
+
+    Attributes:
+        name: how it is chosen, and what its listings are known by. One cloud may have several providers; the events of
+            all of these have the cloud's name as their `provider`.
+        capabilities: what it can do. The class says what that is at most; an instance that knows better, since it has
+            no credentials, say, has its own.
+    """
 
     name: ClassVar[str]
-    capabilities: ClassVar[Capabilities]
+    capabilities: Capabilities
 
     @classmethod
     def from_options(cls, options: ProviderOptions) -> Self:
@@ -124,6 +132,55 @@ def named(provider: Provider) -> Machine | None:
     """The machine as it was named to the provider, if it was and the provider can be told."""
     tell: Callable[[], Machine | None] | None = getattr(provider, "named", None)
     return tell() if tell is not None else None
+
+
+@runtime_checkable
+class Acknowledges(Protocol):
+    """A provider that is sent messages, each of which it is given once: what a queue holds until it is deleted."""
+
+    def acknowledge(self, receipt: Collection[str]) -> None:
+        """What the observation with that `receipt` says is in the journal: it need not be sent again.
+
+        Called in a thread of its own, after the commit. Where it fails, or the process ends before it, the messages
+        come again, and mean the same.
+
+        Raises:
+            ProviderError: it could not be told.
+        """
+
+
+@runtime_checkable
+class Hints(Protocol):
+    """A provider that hears of news before a poll is due: by a notification, or a request that waits for a change."""
+
+    def on_hint(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called, from any thread, whenever there may be news: then the agent polls at once."""
+
+
+@runtime_checkable
+class Postpones(Protocol):
+    """A provider whose cloud lets an event's start be put off, up to its `movable_until`."""
+
+    def postpone(self, event: MaintenanceEvent, until: datetime) -> None:
+        """Ask the cloud to begin the event at that time, aware UTC, and not before.
+
+        Raises:
+            RequestRefused: the cloud refuses.
+            ProviderError: whether the request arrived is not known; it may be repeated.
+        """
+
+
+@runtime_checkable
+class Extends(Protocol):
+    """A provider whose cloud waits for work to be done only while it hears that it goes on; see `heartbeat`."""
+
+    def extend(self, event: MaintenanceEvent) -> None:
+        """Tell the cloud that the event's machines are not ready yet.
+
+        Raises:
+            RequestRefused: the cloud waits no longer; it is not told again.
+            ProviderError: it could not be told.
+        """
 
 
 @runtime_checkable

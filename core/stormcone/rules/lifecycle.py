@@ -60,6 +60,7 @@ REVISED_FIELDS = (
     "not_after",
     "movable_until",
     "ends_by",
+    "heartbeat",
     "duration",
     "listing",
     "approval",
