@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
-from urllib.parse import urlsplit
 
 from stormcone.clouds.contract import ProviderOptions
+from stormcone.clouds.settings import Given, address, matching
 from stormcone.errors import SettingsError
 from stormcone.model import Scope
 from stormcone_alibaba import metadata
@@ -39,10 +38,7 @@ API_ENDPOINT = "https://ecs.{region}.aliyuncs.com"
 others, which `api-endpoint` takes. That every region of today answers here is unverified."""
 
 _INSTANCE = re.compile(r"[\w-]{1,128}", re.ASCII)
-_YES_NO = {"true": True, "false": False}
-
-
-Choice = TypeVar("Choice")
+_OWNER = "Alibaba Cloud"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,100 +82,47 @@ def read_settings(options: ProviderOptions) -> Settings:
     Raises:
         SettingsError: one of them cannot be used, or two do not fit together.
     """
-    given = options.settings
-    unknown = sorted(set(given) - set(SETTINGS))
-    if unknown:
-        raise SettingsError(f"alibaba has no setting {', '.join(unknown)}; it has {', '.join(SETTINGS)}")
-    scope = _one_of("scope", given, {each.value: each for each in Scope}, Scope.MACHINE)
+    given = Given("alibaba", options.settings, SETTINGS)
+    scope = given.one_of("scope", {each.value: each for each in Scope}, Scope.MACHINE)
     if scope is Scope.REGION and options.machine:
         raise SettingsError("a machine is named, and scope=region watches all; use the setting instances instead")
-    if scope is Scope.MACHINE and (given.get("instances") or given.get("tag")):
+    if scope is Scope.MACHINE and ("instances" in given or "tag" in given):
         raise SettingsError("instances and tag choose among a region's instances; add the setting scope=region")
-    if given.get("instances") and given.get("tag"):
-        raise SettingsError("instances and tag do not go together; leave one of them out")
-    both = options.endpoint
-    api = given.get("api-endpoint") or both
+    given.apart("instances", "tag")
+    both = address("endpoint", options.endpoint) if options.endpoint else None
     return Settings(
         scope=scope,
-        machine=_named("machine", options.machine, _INSTANCE),
-        region=_named("region", options.region, metadata.REGION),
-        instances=_instances(given.get("instances", "")),
-        tag=_tag(given.get("tag", "")),
-        accept_inquired=_one_of("accept-inquired", given, _YES_NO, default=True),
-        metadata_endpoint=_address("endpoint", both) if both else metadata.ENDPOINT,
-        api_endpoint=_address("api-endpoint", api) if api else None,
-        proxy=_address("proxy", given["proxy"], secret=True) if given.get("proxy") else None,
+        machine=matching("machine", options.machine, _INSTANCE, _OWNER),
+        region=matching("region", options.region, metadata.REGION, _OWNER),
+        instances=tuple(name for name in given.names("instances") if matching("instance", name, _INSTANCE, _OWNER)),
+        tag=given.pair("tag"),
+        accept_inquired=given.yes_or_no("accept-inquired", default=True),
+        metadata_endpoint=both or metadata.ENDPOINT,
+        api_endpoint=given.address("api-endpoint") or both,
+        proxy=given.address("proxy", secret=True),
         ca_file=options.ca_file,
         credentials=_credentials(given),
     )
 
 
-def _named(name: str, value: str | None, pattern: re.Pattern[str]) -> str | None:
-    if not value:
-        return None
-    if not pattern.fullmatch(value):
-        raise SettingsError(f"the {name} {value!r} cannot be one of Alibaba Cloud's; take its id")
-    return value
+def _sts(given: Given) -> str:
+    endpoint = given.address("sts-endpoint") or ""
+    if endpoint and not endpoint.startswith("https://"):
+        raise SettingsError(f"the sts-endpoint {endpoint!r} is no https URL, and STS is spoken to by no other")
+    return endpoint.removeprefix("https://")
 
 
-def _one_of(name: str, given: Mapping[str, str], choices: Mapping[str, Choice], default: Choice) -> Choice:
-    value = given.get(name)
-    if value is None:
-        return default
-    if value.casefold() not in choices:
-        raise SettingsError(f"the setting {name} is {' or '.join(choices)}, not {value!r}")
-    return choices[value.casefold()]
-
-
-def _instances(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    for name in names:
-        _named("instance", name, _INSTANCE)
-    return names
-
-
-def _tag(text: str) -> tuple[str, str] | None:
-    if not text:
-        return None
-    key, colon, value = text.partition(":")
-    if not key or not colon:
-        raise SettingsError(f"the tag {text!r} is not of the form KEY:VALUE")
-    return key, value
-
-
-def _address(name: str, text: str, *, secret: bool = False) -> str:
-    """An http or https URL without a slash at its end; a proxy's may hold a password, so it is not repeated."""
-    said = "" if secret else f" {text!r}"
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        raise SettingsError(f"the {name}{said} is no URL") from None
-    if not usable or parts.query or parts.fragment or (parts.username and not secret):
-        raise SettingsError(f"the {name}{said} is no URL of the form http://HOST:PORT or https://HOST")
-    return text.rstrip("/")
-
-
-def _sts(text: str) -> str:
-    if text and not _address("sts-endpoint", text).startswith("https://"):
-        raise SettingsError(f"the sts-endpoint {text!r} is no https URL, and STS is spoken to by no other")
-    return text.removeprefix("https://").rstrip("/")
-
-
-def _credentials(given: Mapping[str, str]) -> Explicit:
-    if bool(given.get("access-key-id")) != bool(given.get("access-key-secret")):
-        raise SettingsError("access-key-id and access-key-secret go together; set both or neither")
-    if given.get("security-token") and not given.get("access-key-id"):
+def _credentials(given: Given) -> Explicit:
+    given.together("access-key-id", "access-key-secret")
+    if "security-token" in given and "access-key-id" not in given:
         raise SettingsError("security-token goes with access-key-id and access-key-secret; set all three")
-    ways = [name for name in ("access-key-id", "profile", "role") if given.get(name)]
-    if len(ways) > 1:
-        raise SettingsError(f"{' and '.join(ways)} name different credentials; leave all but one of them out")
+    given.apart("access-key-id", "profile", "role", why="name different credentials")
     return Explicit(
-        access_key_id=given.get("access-key-id", ""),
-        access_key_secret=given.get("access-key-secret", ""),
-        security_token=given.get("security-token", ""),
-        profile=given.get("profile", ""),
-        profile_file=Path(given["profile-file"]) if given.get("profile-file") else None,
-        role=_named("role", given.get("role"), _INSTANCE) or "",
-        sts=_sts(given.get("sts-endpoint", "")),
+        access_key_id=given.text("access-key-id"),
+        access_key_secret=given.text("access-key-secret"),
+        security_token=given.text("security-token"),
+        profile=given.text("profile"),
+        profile_file=given.path("profile-file"),
+        role=matching("role", given.text("role"), _INSTANCE, _OWNER) or "",
+        sts=_sts(given),
     )

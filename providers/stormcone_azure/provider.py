@@ -20,6 +20,7 @@ from stormcone.clouds.contract import ProviderOptions
 from stormcone.clouds.exchange import Tap
 from stormcone.clouds.http.client import STATUSES, HttpStatusMeaning, MetadataClient, Timeouts, retry_after
 from stormcone.clouds.http.trust import authorities
+from stormcone.clouds.settings import Given
 from stormcone.clouds.trace import CloudTrace
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
 from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Origin, Outcome, Scope
@@ -175,15 +176,13 @@ class AzureProvider:
         Raises:
             SettingsError: an option cannot be used.
         """
-        unknown = sorted(set(options.settings) - set(SETTINGS))
-        if unknown:
-            raise SettingsError(f"azure has no setting {', '.join(unknown)}; it has {', '.join(SETTINGS)}")
+        given = Given(PROVIDER, options.settings, SETTINGS)
         host = None if options.endpoint else host_address()
         return cls(
             endpoint=options.endpoint or (f"http://{host}" if host else ENDPOINT),
             machine=options.machine,
             region=options.region,
-            api_version=options.settings.get("api-version", CURRENT_VERSION),
+            api_version=given.text("api-version", CURRENT_VERSION),
             clock=options.clock,
             tap=options.tap,
             ca_file=options.ca_file,
