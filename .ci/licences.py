@@ -1,6 +1,7 @@
 """Lists the licences of what stormcone installs, and fails on one that nobody has looked at.
 
-Run by `make lint`, in an environment that has stormcone with the extras `alibaba`, `alibaba-credentials` and `https`.
+Run by `make lint`, in an environment that has stormcone with the extras `alibaba`, `alibaba-credentials`, `aws` and
+`https`.
 """
 
 import re
@@ -8,7 +9,7 @@ import sys
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
 ROOT = "stormcone"
-EXTRAS = {"alibaba", "alibaba-credentials", "https"}
+EXTRAS = {"alibaba", "alibaba-credentials", "aws", "https"}
 
 ALLOWED = re.compile(
     r"\b(MIT|BSD|BSD-2-Clause|BSD-3-Clause|Apache|Apache-2\.0|PSF-2\.0|Python Software Foundation|ISC|MPL-2\.0|"

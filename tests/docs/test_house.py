@@ -15,6 +15,7 @@ SOURCES = {
     "stormcone": "core",
     "stormcone_azure": "providers",
     "stormcone_alibaba": "providers",
+    "stormcone_aws": "providers",
     "stormcone_simulators": "simulators",
 }
 

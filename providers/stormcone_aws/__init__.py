@@ -1,0 +1,1 @@
+"""AWS: the maintenance of EC2 instances, as their metadata service tells it."""

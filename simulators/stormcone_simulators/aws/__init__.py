@@ -1,0 +1,1 @@
+"""AWS's EC2: scheduled events, spot interruptions and the metadata service of an instance."""
