@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stormcone.clock import Clock
+from stormcone.clouds.dates import read_time
 from stormcone.errors import ProviderError, ProviderUnavailable
 from stormcone_alibaba.assumed import SESSION_NAME, Lender, Role, sts_address
 from stormcone_alibaba.identity import Credentials, CredentialsUnusable
 from stormcone_alibaba.metadata import MetadataReader
 from stormcone_alibaba.profiles import IGNORE, PROFILE_FILE, Profiles, Ways
-from stormcone_alibaba.wire import parse_time
 
 _log = logging.getLogger("stormcone.alibaba")
 
@@ -268,7 +268,7 @@ def _role(text: str, role: str, source: str) -> Credentials:
         document = None
     fields = document if isinstance(document, dict) else {}
     try:
-        expires = parse_time(fields.get("Expiration"))
+        expires = read_time(fields.get("Expiration"))
     except ValueError:
         # Without a readable end they are taken to be new every time that they are needed.
         expires = datetime.min.replace(tzinfo=UTC)

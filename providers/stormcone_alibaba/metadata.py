@@ -6,11 +6,12 @@ refusals are not documented: that they are 401 or 403 is unverified.
 """
 
 import re
-import threading
+from collections.abc import Mapping
 
 from stormcone.clock import Clock
 from stormcone.clouds.exchange import Tap
 from stormcone.clouds.http.client import HttpAnswer, MetadataClient, Timeouts
+from stormcone.clouds.token import SessionToken, TokenRules
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, Unreachable
 from stormcone.text import printable
 
@@ -22,22 +23,24 @@ TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
 TOKEN_SECONDS = 6 * 3600
 """How long a token lasts; the service allows 1 to 21600 s. Source: ECS's documentation of instance metadata."""
 
-TOKENLESS_SECONDS = 300
-"""After how many seconds a service that gave no token is asked for one again."""
-
 TIMEOUTS = Timeouts(connect=2.0, read=5.0)
 
 REGION = re.compile(r"[a-z0-9-]{1,64}")
 """What a region's name is made of; it becomes a part of a host's name."""
 
-_TTL_HEADER = "X-aliyun-ecs-metadata-token-ttl-seconds"
-_TOKEN_HEADER = "X-aliyun-ecs-metadata-token"  # noqa: S105 - a header's name
-_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _WORD = re.compile(r"[\w.@-]{1,128}", re.ASCII)
 _NOT_FOUND = 404
 _DENIED = frozenset({401, 403})
-_REFUSALS = frozenset(range(400, 500))
-_RENEW_EARLY = 60
+
+TOKENS = TokenRules(
+    path=TOKEN_PATH,
+    ttl_header="X-aliyun-ecs-metadata-token-ttl-seconds",
+    token_header="X-aliyun-ecs-metadata-token",  # noqa: S106 - a header's name
+    seconds=TOKEN_SECONDS,
+    none_given=frozenset(range(400, 500)),
+    denied=_DENIED,
+)
+"""How tokens are asked for and sent."""
 
 
 class MetadataReader:
@@ -55,11 +58,8 @@ class MetadataReader:
 
     def __init__(self, endpoint: str, clock: Clock, tap: Tap | None = None, verify: str | bool = True) -> None:
         self._endpoint = endpoint
-        self._clock = clock
         self._client = MetadataClient(clock=clock, tap=tap, verify=verify)
-        self._lock = threading.Lock()
-        self._token = ""
-        self._token_until: float | None = None
+        self._token = SessionToken(TOKENS, ask=self._request, clock=clock)
 
     def instance_id(self) -> str:
         """The instance's id, such as `i-bp67acfmxazb4ph****`."""
@@ -110,10 +110,7 @@ class MetadataReader:
 
     def _get(self, path: str) -> str | None:
         """The text at a path, or None where there is none."""
-        answer = self._ask(path, self._current_token())
-        if answer.status in _DENIED:
-            # The token has gone stale, or is demanded since it was last asked for.
-            answer = self._ask(path, self._current_token(renew=True))
+        answer = self._token.get(f"/latest/{path}", accept=frozenset({_NOT_FOUND}))
         if answer.status == _NOT_FOUND:
             return None
         if answer.status in _DENIED:
@@ -123,23 +120,7 @@ class MetadataReader:
             )
         return answer.body.decode("utf-8", "replace").strip()
 
-    def _ask(self, path: str, token: str) -> HttpAnswer:
-        headers = {_TOKEN_HEADER: token} if token else {}
-        return self._request("GET", f"/latest/{path}", headers, _DENIED | {_NOT_FOUND})
-
-    def _current_token(self, *, renew: bool = False) -> str:
-        with self._lock:
-            now = self._clock.monotonic()
-            if renew or self._token_until is None or now >= self._token_until:
-                headers = {_TTL_HEADER: str(TOKEN_SECONDS)}
-                answer = self._request("PUT", TOKEN_PATH, headers, _REFUSALS)
-                text = answer.body.decode("ascii", "replace").strip()
-                given = answer.status not in _REFUSALS and _TOKEN.fullmatch(text)
-                self._token = text if given else ""
-                self._token_until = now + (TOKEN_SECONDS - _RENEW_EARLY if given else TOKENLESS_SECONDS)
-            return self._token
-
-    def _request(self, method: str, path: str, headers: dict[str, str], accept: frozenset[int]) -> HttpAnswer:
+    def _request(self, method: str, path: str, headers: Mapping[str, str], accept: frozenset[int]) -> HttpAnswer:
         url = f"{self._endpoint}{path}"
         try:
             return self._client.request(method, url, headers=headers, timeouts=TIMEOUTS, accept=accept)

@@ -15,6 +15,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
+from stormcone.clouds.dates import read_time
 from stormcone.clouds.payload import read_fields, read_json, repeats
 from stormcone.clouds.sightings import unnamed, withheld
 from stormcone.errors import ProviderError
@@ -128,21 +129,6 @@ UNKNOWN_END = AlibabaStatus(Phase.ENDED, Outcome.UNKNOWN)
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def parse_time(value: object) -> datetime:
-    """A time as the service writes it, aware UTC; without an offset it is UTC.
-
-    Raises:
-        ValueError: it is no time, or none that a calendar holds.
-    """
-    if not isinstance(value, str):
-        raise ValueError("it is no text")  # noqa: TRY004 (pydantic reads these)
-    try:
-        time = datetime.fromisoformat(value.strip())
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError("it is no time") from None
-
-
 def format_time(time: datetime) -> str:
     """An aware time as the service reads it: UTC, whole seconds. Source: ECS's documentation of time formats."""
     return time.astimezone(UTC).strftime(_TIME)
@@ -153,7 +139,7 @@ def _named(value: object) -> object:
 
 
 def _time_or_none(value: object) -> datetime | None:
-    return None if value == "" else parse_time(value)
+    return None if value == "" else read_time(value)
 
 
 Time = Annotated[datetime | None, BeforeValidator(_time_or_none)]
@@ -312,7 +298,7 @@ def spot_event(text: str, instance_id: str) -> Reading:
     problems: tuple[str, ...] = ()
     not_before = None
     try:
-        not_before = parse_time(text)
+        not_before = read_time(text)
     except ValueError as error:
         problems = (f"the spot termination time cannot be read: {error}",)
     event = MaintenanceEvent(

@@ -11,13 +11,13 @@ it was seen in the field.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Annotated, NamedTuple, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
+from stormcone.clouds.dates import read_time
 from stormcone.clouds.payload import read_fields, read_json, repeats
 from stormcone.clouds.sightings import Sightings, unnamed, withheld
 from stormcone.errors import ProviderError
@@ -129,18 +129,7 @@ def _names(value: object) -> list[object]:
 
 
 def _time(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        raise ValueError(f"it is no time but of type {type(value).__name__}")  # noqa: TRY004 (pydantic reads these)
-    text = value.strip()
-    if not text:
-        return None
-    for read in (datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            time = read(text)
-            return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            continue
-    raise ValueError(f"{text[:60]!r} is neither an RFC 1123 nor an ISO 8601 time")
+    return None if isinstance(value, str) and not value.strip() else read_time(value)
 
 
 def _duration(value: object) -> timedelta | None:

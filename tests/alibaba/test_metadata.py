@@ -44,7 +44,7 @@ class TestTheToken:
 
     def test_is_renewed_when_it_is_refused(self, cloud, metadata):
         metadata.instance_id()
-        metadata._token = "stale"
+        metadata._token._token = "stale"
         cloud.demands_token = True
         assert metadata.instance_id() == "i-here"
 

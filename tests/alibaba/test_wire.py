@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stormcone.clouds.dates import read_time
 from stormcone.errors import ProviderError
 from stormcone.model import Approval, Cause, Impact, MaintenanceEvent, Origin, Outcome, Phase
 from stormcone_alibaba.wire import (
@@ -15,7 +16,6 @@ from stormcone_alibaba.wire import (
     EVENT_TYPES,
     STATUSES,
     format_time,
-    parse_time,
     read_answer,
     read_created,
     read_entry,
@@ -162,16 +162,16 @@ class TestTimes:
         ["2026-04-12T06:32:31Z", " 2026-04-12T06:32:31Z ", "2026-04-12T14:32:31+08:00", "2026-04-12T06:32:31"],
     )
     def test_are_utc_however_written(self, text):
-        assert parse_time(text) == NOT_BEFORE
+        assert read_time(text) == NOT_BEFORE
 
     @pytest.mark.parametrize("value", ["soon", "", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", 1, None, True])
     def test_that_are_none_are_refused(self, value):
         with pytest.raises(ValueError, match="it is no"):
-            parse_time(value)
+            read_time(value)
 
     @given(st.datetimes(min_value=EARLY, timezones=st.just(UTC)))
     def test_survive_the_way_to_the_service_and_back(self, time):
-        assert parse_time(format_time(time)) == time.replace(microsecond=0)
+        assert read_time(format_time(time)) == time.replace(microsecond=0)
 
 
 class TestOneBadField:
@@ -279,7 +279,7 @@ class TestTheReleaseOfASpotInstance:
     def test_is_an_event_even_without_a_time(self):
         event, problems = spot_event("soon", "i-here")
         assert (event.not_before, event.impact) == (None, Impact.TERMINATE)
-        assert problems == ("the spot termination time cannot be read: it is no time",)
+        assert problems == ("the spot termination time cannot be read: it is no time: 'soon'",)
 
 
 JSON = st.recursive(
