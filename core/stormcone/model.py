@@ -221,6 +221,11 @@ class MaintenanceEvent(BaseModel):
         """What makes two sightings the same event; ids are compared without regard to case."""
         return EventKey(self.provider, folded(self.id))
 
+    @property
+    def source(self) -> str:
+        """The name of the provider that tells of it; "" where the event comes straight from a provider."""
+        return self.listing.partition("/")[0]
+
     def but(self, **changes: Any) -> "MaintenanceEvent":
         """The same event with some fields changed, validated."""
         return MaintenanceEvent.model_validate({**dict(self), **changes})

@@ -3,6 +3,7 @@
 The numbers are those of the list "What the field's other handlers got wrong" in the project's reference on Azure.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -157,6 +158,23 @@ class Test2NeverApprovesForANeighbour:
         follower.schedule(resources=["web-0", "web-1"])
         follower.steps(5)
         assert follower.approved == []
+
+    def test_an_event_whose_second_entry_has_lost_its_id_is_not_approved(self, world):
+        """Listed twice, it names a neighbour in an entry that nobody can tell is its own."""
+        world.steps(1)  # which finds out which machine this is
+        event = world.schedule()
+        said = {"EventStatus": "Scheduled", "EventType": "Reboot", "ResourceType": "VirtualMachine", "NotBefore": ""}
+        listed = {**said, "EventId": event, "Resources": ["web-0"]}
+        lost = {**listed, "EventId": "", "Resources": ["web-0", "web-1"]}
+        document = json.dumps({"DocumentIncarnation": 9, "Events": [listed, lost]})
+        world.simulator.faults.add(body=document, content_type="application/json")
+        world.steps(5)
+        assert "prepare" in world.handler.stages(event)
+        assert world.approved == []
+        assert "could not be read whole" in world.episode(event).decision
+        world.simulator.faults.clear()
+        world.steps(2)
+        assert world.approved == [event]
 
 
 class Test3MatchesWholeNames:

@@ -59,7 +59,7 @@ CASES = {
     "started": ({"phase": "started"}, {}, READY, NO, "it has started"),
     "ended": ({"phase": "ended"}, {}, READY, NO, "it has ended"),
     "cannot be approved": ({"approval": "none"}, {}, READY, NO, "it cannot be approved"),
-    "withheld": ({"withheld": "it names no machine"}, {}, READY, NO, "it is never approved: it names no machine"),
+    "withheld": ({"withheld": "it names no machine"}, {}, READY, NO, "nobody may approve it: it names no machine"),
     "not about us": ({"resources": ("db-0",)}, {}, READY, NO, "it does not name web-0"),
     "names nobody": ({"resources": ()}, {"leader": "first"}, READY, NO, "it does not name web-0"),
     "ours in another case": ({"resources": ("WEB-0",)}, {}, READY, YES, "prepared by lb"),

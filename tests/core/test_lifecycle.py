@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stormcone.model import Cause, Impact, Machine, MaintenanceEvent, Observation, Origin, Outcome, Phase
-from stormcone.rules.lifecycle import INFERENCES, MOVES, ChangeKind, Known, advance, infer_outcome
+from stormcone.model import Approval, Cause, Impact, Machine, MaintenanceEvent, Observation, Origin, Outcome, Phase
+from stormcone.rules.lifecycle import DOUBT, INFERENCES, MOVES, ChangeKind, Known, advance, infer_outcome
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MACHINE = Machine(provider="test", id="vm-0", name="web-0", boot_id="boot-1")
@@ -155,6 +155,38 @@ class TestTheEndOfAnEventThatIsNoLongerListed:
 
     def test_waits_where_the_cloud_was_not_asked_about_it(self, event):
         assert advance(known(event()), Observation(), NOW, MACHINE, {}) == ()
+
+
+class TestAListWithGaps:
+    """What could not be read in it may be more of an event that could: another entry with its id, say."""
+
+    GAPS = frozenset[str]()
+
+    def see(self, entries, *seen, whole=GAPS):
+        (change,) = advance(entries, Observation(events=seen, whole=whole), NOW, MACHINE)
+        return change.event
+
+    def test_has_no_event_that_may_be_approved(self, event):
+        seen = self.see({}, event())
+        assert (seen.approval, seen.withheld) == (Approval.NONE, DOUBT)
+
+    def test_says_so_of_what_could_be_approved_alone(self, event):
+        assert self.see({}, event(approval=Approval.NONE)).withheld == ""
+        assert self.see({}, event(approval=Approval.NONE, withheld="it names no machine")).withheld != DOUBT
+
+    def test_takes_no_machine_back(self, event):
+        before = known(event(resources=("web-0", "db-0")))
+        seen = self.see(before, event(resources=("WEB-0",), not_before=NOW + timedelta(minutes=30)))
+        assert seen.resources == ("WEB-0", "db-0")
+
+    def test_is_doubted_no_longer_once_it_can_be_read(self, event):
+        before = known(event(approval=Approval.NONE, withheld=DOUBT, resources=("web-0", "db-0")))
+        seen = self.see(before, event(), whole=frozenset({""}))
+        assert (seen.approval, seen.withheld, seen.resources) == (Approval.STARTS, "", ("web-0",))
+
+    def test_is_no_list_of_messages_which_nobody_reads_whole(self, event):
+        (change,) = advance({}, Observation(events=(event(),), whole=self.GAPS, pushed=frozenset({""})), NOW, MACHINE)
+        assert change.event.approval is Approval.STARTS
 
 
 class TestIdsThatDifferByCase:

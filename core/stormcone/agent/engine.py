@@ -15,7 +15,7 @@ from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import ApprovalRecord, Episode, JournalStore
 from stormcone.model import Approval, EventKey, Machine, MaintenanceEvent, Observation, Origin, Phase
 from stormcone.rules.approval import ApprovalAnswer, Decision, Facts, decide
-from stormcone.rules.lifecycle import Change, ChangeKind, Verdicts, advance
+from stormcone.rules.lifecycle import Change, ChangeKind, Others, Verdicts, advance
 from stormcone.rules.runs import Attempt, Run, Settled, backoff, machines_of, may_begin, outdated, plan, settle
 from stormcone.text import folded, one_line, printable
 
@@ -94,7 +94,8 @@ class Engine:
         self.machine = machine
         self._journal = journal
         self._unfinished = Unfinished(journal, machine)
-        self._seen: Observation | None = None
+        self._told: dict[str, Observation] = {}
+        self._settled: set[str] = set()
 
     def going_on(self) -> dict[EventKey, MaintenanceEvent]:
         """The events that have not ended."""
@@ -114,20 +115,30 @@ class Engine:
         observation: Observation,
         now: Instant,
         verdicts: Verdicts | None = None,
+        *,
+        source: str = "",
     ) -> tuple[Change, ...]:
-        """Record what an observation means, with the runs that it makes, in one transaction."""
-        if observation == self._seen and not verdicts:
+        """Record what an observation of one source means, with the runs that it makes, in one transaction."""
+        if source in self._settled and observation == self._told.get(source) and not verdicts:
             return ()  # as at the last look, and what is to be concluded from that has been
         works = self._unfinished.going_on()
         known = {key: work.episode.known(begun=work.begun) for key, work in works.items()}
         others = [event.key for event in observation.events if event.key not in known]
         known |= {episode.event.key: episode.known() for episode in self._journal.latest(self.machine, others)}
-        changes = advance(known, observation, now.date, self.machine, verdicts)
+        told = [seen for name, seen in self._told.items() if name != source]
+        elsewhere = Others(
+            tuple(event for seen in told for event in seen.events if not seen.pushed),
+            frozenset().union(*(seen.pushed for seen in told)),
+        )
+        changes = advance(known, observation, now.date, self.machine, verdicts, elsewhere)
         if changes:
             with self._journal.transaction():
                 for change in changes:
                     self._record(change, now)
-        self._seen = observation if all(map(_stands_still, observation.events)) else None
+            self._settled.clear()  # to what one source tells, what the others have told may now mean something else
+        self._told[source] = observation
+        if not observation.pushed and all(map(_stands_still, observation.events)):
+            self._settled.add(source)
         return changes
 
     def resume(self, now: Instant) -> None:

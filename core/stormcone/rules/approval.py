@@ -137,7 +137,7 @@ def _policy_refuses(facts: Facts) -> bool:
 
 GUARDS = (
     Rule(lambda f: f.event.phase is not Phase.SCHEDULED, ApprovalAnswer.NO, lambda f: f"it has {f.event.phase}"),
-    Rule(lambda f: bool(f.event.withheld), ApprovalAnswer.NO, lambda f: f"it is never approved: {f.event.withheld}"),
+    Rule(lambda f: bool(f.event.withheld), ApprovalAnswer.NO, lambda f: f"nobody may approve it: {f.event.withheld}"),
     Rule(lambda f: f.event.approval is Approval.NONE, ApprovalAnswer.NO, lambda _: "it cannot be approved"),
     Rule(
         lambda f: not f.machine.affected_by(f.event), ApprovalAnswer.NO, lambda f: f"it does not name {f.machine.name}"

@@ -9,8 +9,20 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from stormcone.model import Ending, EventKey, Impact, Machine, MaintenanceEvent, Observation, Origin, Outcome, Phase
+from stormcone.model import (
+    Approval,
+    Ending,
+    EventKey,
+    Impact,
+    Machine,
+    MaintenanceEvent,
+    Observation,
+    Origin,
+    Outcome,
+    Phase,
+)
 from stormcone.rules.identity import recognized
+from stormcone.rules.tellings import told_once
 from stormcone.rules.times import PUT_OFF, lapsed, put_off, timed
 from stormcone.text import folded
 
@@ -153,6 +165,21 @@ def infer_outcome(known: Known, now: datetime, machine: Machine) -> Outcome:
     return next(rule.outcome for rule in INFERENCES if rule.applies(known, now, machine))
 
 
+class Others(NamedTuple):
+    """What the other providers of the same agent told when they were last asked.
+
+    Attributes:
+        events: what they list.
+        pushed: the listings of theirs whose events come as messages.
+    """
+
+    events: tuple[MaintenanceEvent, ...] = ()
+    pushed: frozenset[str] = frozenset()
+
+
+NO_OTHERS = Others()
+
+
 class Succession(NamedTuple):
     """One rule for when an event that is no longer listed goes on as one that is new and has begun, in its place.
 
@@ -191,9 +218,20 @@ had begun only at its beginning, since a different one that has begun would want
 """
 
 
+DOUBT = "the list in which it stands could not be read whole"
+"""Why an event is not approved for now."""
+
+TOLD_ELSEWHERE = "another list tells of the same, and has the word now"
+"""Why an event goes on as the telling of another list; see `stormcone.rules.tellings`."""
+
+
 def succession(before: MaintenanceEvent, after: MaintenanceEvent) -> str:
     """Why an event is taken for the same under its new id, as a clause; "" where it has no new one."""
-    if before.key == after.key or Origin.INFERRED in {before.id_origin, after.id_origin}:
+    if before.key == after.key:
+        return ""
+    if before.listing != after.listing:
+        return TOLD_ELSEWHERE
+    if Origin.INFERRED in {before.id_origin, after.id_origin}:
         return ""
     return next(rule.reason for rule in SUCCESSIONS if rule.before is before.phase)
 
@@ -205,11 +243,18 @@ def _nature(event: MaintenanceEvent) -> tuple[object, ...]:
 
 
 def _listed(
-    known: Mapping[EventKey, Known], observation: Observation, now: datetime, verdicts: Verdicts | None
+    known: Mapping[EventKey, Known],
+    observation: Observation,
+    now: datetime,
+    verdicts: Verdicts | None,
+    others: Others,
 ) -> dict[EventKey, MaintenanceEvent]:
     """What is listed, by the keys under which it is known."""
     going_on = {key: entry.event for key, entry in known.items() if entry.event.phase is not Phase.ENDED}
-    listed = recognized(going_on, known, observation.events)
+    sightings = recognized(going_on, known, observation.events)
+    ended = {key for key, verdict in (verdicts or {}).items() if verdict}
+    open_still = {key: event for key, event in going_on.items() if key not in ended}
+    listed = told_once(open_still, sightings, observation, others.pushed | observation.pushed, others.events)
     # What an answer with gaps does not list may not be gone, and a cloud's own word on an end counts before any rule.
     gone: dict[tuple[object, ...], list[Known]] = {}
     for key, event in going_on.items():
@@ -233,6 +278,7 @@ def advance(
     now: datetime,
     machine: Machine,
     verdicts: Verdicts | None = None,
+    others: Others = NO_OTHERS,
 ) -> tuple[Change, ...]:
     """What an observation means for what is known, as steps in the order of the observation.
 
@@ -246,12 +292,20 @@ def advance(
         verdicts: what the cloud says of the events that are missing: an outcome, or None where it does not know.
             An event that is missing here too was not asked about and stays as it is. None, instead of a mapping,
             means that this cloud reports no outcomes: they are inferred.
+        others: what the other providers of the same agent have told.
     """
-    listed = _listed(known, observation, now, verdicts)
+    pushed = others.pushed | observation.pushed
+    listed = {
+        key: seen if observation.reads_whole(seen.listing) or seen.listing in pushed else _doubted(known.get(key), seen)
+        for key, seen in _listed(known, observation, now, verdicts, others).items()
+    }
     changes = [change for key, seen in listed.items() for change in _steps(known.get(key), seen, now, machine)]
     for key, entry in known.items():
-        gone = key not in listed and observation.reads_whole(entry.event.listing)
-        if not gone or entry.event.phase is Phase.ENDED:
+        if key in listed or entry.event.phase is Phase.ENDED:
+            continue
+        if entry.event.listing in pushed:
+            changes.extend(_unsaid(entry, now, machine))
+        if not observation.reads_whole(entry.event.listing):
             continue
         if verdicts is not None and key not in verdicts:
             continue
@@ -259,6 +313,26 @@ def advance(
         ending = reported if isinstance(reported, Ending) else Ending(reported or infer_outcome(entry, now, machine))
         changes.append(_end(entry, ending, Origin.REPORTED if reported else Origin.INFERRED))
     return tuple(changes)
+
+
+def _doubted(entry: Known | None, seen: MaintenanceEvent) -> MaintenanceEvent:
+    """A sighting in a list with gaps: what cannot be read there may say more of the event, so nobody approves it now.
+
+    Nor does it take back which machines the event is of.
+    """
+    before = entry.event.resources if entry is not None and entry.event.phase is not Phase.ENDED else ()
+    names = {folded(name) for name in seen.resources}
+    missing = tuple(name for name in before if folded(name) not in names)
+    why = seen.withheld or ("" if seen.approval is Approval.NONE else DOUBT)
+    return seen.but(resources=(*seen.resources, *missing), approval=Approval.NONE, withheld=why)
+
+
+def _unsaid(entry: Known, now: datetime, machine: Machine) -> Iterator[Change]:
+    """What time alone means for an event of which nobody will say again that it goes on."""
+    if entry.event.ends_by is not None and now >= entry.event.ends_by:
+        yield _end(entry, Ending(infer_outcome(entry, now, machine)), Origin.INFERRED)
+    else:
+        yield from _steps(entry, entry.event, now, machine)
 
 
 def _end(entry: Known, ending: Ending, origin: Origin) -> Change:
@@ -274,7 +348,8 @@ def _end(entry: Known, ending: Ending, origin: Origin) -> Change:
 def _steps(entry: Known | None, seen: MaintenanceEvent, now: datetime, machine: Machine) -> Iterator[Change]:
     """What a sighting means: a step, or the end of one episode and the beginning of the next."""
     if entry is None or entry.event.phase is Phase.ENDED:
-        yield from _beginning(entry, timed(seen, now))
+        if entry is None or not _told_late(entry.event, seen):
+            yield from _beginning(entry, timed(seen, now))
         return
     event = timed(_completed_from(entry.event, seen), now)
     if lapsed(event, entry.first_seen, now):
@@ -299,6 +374,13 @@ def returned(known: Known, seen: MaintenanceEvent, now: datetime, machine: Machi
         return False
     moved = seen.not_before is not None and seen.not_before - before.not_before > PUT_OFF
     return moved or _booted_since(known, now, machine)
+
+
+def _told_late(ended: MaintenanceEvent, seen: MaintenanceEvent) -> bool:
+    """Whether another list has only not heard yet that the event has ended: it still has the time that it had."""
+    if seen.listing == ended.listing or ended.not_before is None or seen.not_before is None:
+        return False
+    return seen.not_before - ended.not_before <= PUT_OFF
 
 
 def _may_go_back(event: MaintenanceEvent) -> bool:
