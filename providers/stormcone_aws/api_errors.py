@@ -154,11 +154,13 @@ class AwsRefused(RequestRefused):
 
     Attributes:
         code: the service's own word, such as `ValidationError`.
+        said: the service's own text, without secrets.
     """
 
-    def __init__(self, message: str, code: str) -> None:
+    def __init__(self, message: str, code: str, said: str = "") -> None:
         super().__init__(message)
         self.code = code
+        self.said = said
 
 
 def meaning(code: str, status: int) -> AwsCodeMeaning:
@@ -191,5 +193,5 @@ def api_error(
     code = redacted(printable(code), secrets)[:100]
     sentence = f"AWS's {action} failed: {says} ({code}, status {status}); {cure}"
     if found.kind is AwsErrorKind.REFUSED:
-        return AwsRefused(sentence, code)
+        return AwsRefused(sentence, code, redacted(printable(message), secrets))
     return AwsFault(sentence, code, passing=found.kind is AwsErrorKind.PASSING)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stormcone.clock import Clock
+from stormcone.clouds.dates import read_time
 from stormcone.clouds.exchange import Exchange, Tap
 from stormcone.clouds.http.client import Timeouts
 from stormcone.clouds.http.trust import VARIABLES, authorities
@@ -181,7 +182,9 @@ class Sdk:
             fault = None
             try:
                 self._session = boto3.session.Session(
-                    profile_name=self._access.profile, region_name=self._access.region
+                    profile_name=self._access.profile,
+                    region_name=self._access.region,
+                    botocore_session=_core_session(),
                 )
             except exceptions.ProfileNotFound:
                 fault = f"there is no profile {self._access.profile or 'of AWS_PROFILE'}"
@@ -228,8 +231,9 @@ class Sdk:
             return api_error(
                 service, action, str(said.get("Code", "")), status=status, message=str(said.get("Message", ""))
             )
+        kinds = {each.__name__ for each in type(error).__mro__}
         for names, kind, why in _FAULTS:
-            if isinstance(error, tuple(getattr(exceptions, name) for name in names)):
+            if kinds.intersection(names):
                 words = why.format(said=redacted(str(error)), connect=TIMEOUTS.connect)
                 return kind(f"AWS's {action} failed: {words}")
         return ProviderError(f"AWS's {action} failed: {type(error).__name__}: {redacted(str(error))[:200]}")
@@ -311,6 +315,20 @@ class _Watch:
                 fault="" if response_dict else f"of a fault of the transport ({type(exception).__name__})",
             )
         )
+
+
+def _core_session() -> Any:
+    """A session of botocore's that hands on a time which it cannot read as it came: one must not spoil an answer."""
+    session = import_module("botocore.session").get_session()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time)
+    return session
+
+
+def _time(value: object) -> object:
+    try:
+        return read_time(value)
+    except ValueError:
+        return value
 
 
 def _text(value: object) -> str:

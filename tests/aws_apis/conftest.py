@@ -6,9 +6,11 @@ import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
+from types import SimpleNamespace
 
 import boto3
 import pytest
+from botocore.loaders import create_loader
 
 from stormcone.clock import ManualClock
 from stormcone.clouds.contract import ProviderOptions
@@ -18,6 +20,8 @@ from stormcone_aws.sdk import SECRETS
 NOW = datetime(2026, 4, 11, 22, 10, 12, tzinfo=UTC)
 REGION = "eu-west-1"
 KEY_ID, KEY_SECRET, TOKEN = "AKIATESTINGKEYID", "testing/secret+key/of/forty+characters", "FwoG+testing/session+token=="
+LOADER = create_loader()
+"""Reads the SDK's models once for all tests: EC2's alone takes a second."""
 _NUMBERS = count(1)
 
 
@@ -48,6 +52,8 @@ def clean_environment(monkeypatch, tmp_path, only_this_machine):
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr("botocore.loaders.create_loader", lambda *_paths: LOADER)
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _seconds: None))  # between attempts
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY_SECRET)
 
