@@ -45,6 +45,9 @@ class Service(ThreadingHTTPServer):
         self.begun: float | None = None
         self.polled: float | None = None
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: an agent that is stopped hangs up."""
+
     def saw(self, path: str) -> None:
         """Note a request of the provider's."""
         now = time.monotonic()

@@ -55,6 +55,8 @@ _STS_REGION = "ALIBABA_CLOUD_STS_REGION"
 _VPC = "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED"
 _PROFILE = "ALIBABA_CLOUD_PROFILE"
 _NO_METADATA = "ALIBABA_CLOUD_ECS_METADATA_DISABLED"
+_INSTANCE_ROLE = "ALIBABA_CLOUD_ECS_METADATA"
+_SDK_FILE = "ALIBABA_CLOUD_CREDENTIALS_FILE"
 
 
 class Missing(Exception):
@@ -170,21 +172,25 @@ class CredentialChain:
         raise Missing("no access-key-id, profile or role")
 
     def _from_environment(self) -> Credentials:
-        return self._from_keys() or self._from_token() or self._from_uri() or self._nothing()
+        for find in (self._from_keys, self._from_token, self._from_uri, self._from_file, self._from_named_role):
+            found = find()
+            if found is not None:
+                return found
+        raise Missing(f"no {' and no '.join(names.key_id for names in ENVIRONMENT)}, and no {OIDC[0]} or {URI}")
 
     def _from_keys(self) -> Credentials | None:
         for names in ENVIRONMENT:
             key_id, secret = self._environ.get(names.key_id), self._environ.get(names.key_secret)
+            token = self._environ.get(names.token, "") if names.token else ""
             if key_id and secret:
-                token = self._environ.get(names.token, "") if names.token else ""
                 return Credentials(
                     access_key_id=key_id,
                     access_key_secret=secret,
                     security_token=token,
                     source=f"environment ({names.key_id})",
                 )
-            if key_id or secret:
-                raise _lacking([names.key_id if not key_id else names.key_secret])
+            if key_id or secret or token:
+                raise _lacking([name for name in (names.key_id, names.key_secret) if not self._environ.get(name)])
         return None
 
     def _from_token(self) -> Credentials | None:
@@ -201,8 +207,18 @@ class CredentialChain:
         uri = self._environ.get(URI)
         return self._lender.by_uri(uri, f"environment ({URI})") if uri else None
 
-    def _nothing(self) -> Credentials:
-        raise Missing(f"no {' and no '.join(names.key_id for names in ENVIRONMENT)}, and no {OIDC[0]} or {URI}")
+    def _from_file(self) -> Credentials | None:
+        """The SDKs' own kind of file is not read, and so not passed over either."""
+        if self._environ.get(_SDK_FILE):
+            raise CredentialsUnusable(
+                f"{_SDK_FILE} names a file of the SDKs, and only the profiles of Alibaba Cloud CLI are read; unset it, "
+                "or name other credentials"
+            )
+        return None
+
+    def _from_named_role(self) -> Credentials | None:
+        role = self._environ.get(_INSTANCE_ROLE)
+        return self._role(role, f"RAM role {role!r} of this instance ({_INSTANCE_ROLE})") if role else None
 
     def _from_profile(self) -> Credentials:
         named = self._environ.get(_PROFILE, "")

@@ -116,7 +116,9 @@ def _credentials(given: Given) -> Explicit:
     given.together("access-key-id", "access-key-secret")
     if "security-token" in given and "access-key-id" not in given:
         raise SettingsError("security-token goes with access-key-id and access-key-secret; set all three")
-    given.apart("access-key-id", "profile", "role", why="name different credentials")
+    different = "name different credentials"
+    given.apart("access-key-id", "profile", "role", why=different)
+    given.apart("access-key-id", "profile-file", "role", why=different)
     return Explicit(
         access_key_id=given.text("access-key-id"),
         access_key_secret=given.text("access-key-secret"),

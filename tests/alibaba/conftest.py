@@ -234,12 +234,13 @@ def open_ecs(clock, credentials):
 
 @pytest.fixture
 def open_provider(cloud, clock):
-    """Opens the provider on the cloud with settings, and closes it after the test."""
+    """Opens the provider on the cloud with settings, `...` takes one away, and closes it after the test."""
     opened = []
 
     def opening(*, machine=None, region=None, endpoint=cloud.url, **settings):
         given = {"access-key-id": KEY_ID, "access-key-secret": KEY_SECRET}
         given |= {name.replace("_", "-"): value for name, value in settings.items()}
+        given = {name: value for name, value in given.items() if value is not ...}
         options = ProviderOptions(endpoint=endpoint, machine=machine, region=region, clock=clock, settings=given)
         opened.append(AlibabaProvider.from_options(options))
         return opened[-1]

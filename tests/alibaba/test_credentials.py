@@ -111,6 +111,10 @@ class TestTheEnvironment:
             ({"ALIBABA_CLOUD_ACCESS_KEY_ID": "x"}, "it has no ALIBABA_CLOUD_ACCESS_KEY_SECRET;"),
             ({"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "x"}, "it has no ALIBABA_CLOUD_ACCESS_KEY_ID;"),
             ({"ALIYUN_ACCESS_KEY_ID": "x"}, "it has no ALIYUN_ACCESS_KEY_SECRET;"),
+            (
+                {"ALIBABA_CLOUD_SECURITY_TOKEN": "x", "ALIYUN_ACCESS_KEY_ID": "x", "ALIYUN_ACCESS_KEY_SECRET": "x"},
+                "it has no ALIBABA_CLOUD_ACCESS_KEY_ID and no ALIBABA_CLOUD_ACCESS_KEY_SECRET;",
+            ),
             ({OIDC[0]: "/token"}, f"it has no {OIDC[1]} and no {OIDC[2]};"),
             ({OIDC[0]: "/token", OIDC[2]: "acs:ram::1:role/r"}, f"it has no {OIDC[1]};"),
             ({OIDC[1]: "acs:ram::1:oidc-provider/p", OIDC[2]: "acs:ram::1:role/r"}, f"it has no {OIDC[0]};"),
@@ -126,6 +130,28 @@ class TestTheEnvironment:
         with pytest.raises(CredentialsUnusable, match=lacks) as caught:
             find()()
         assert not caught.value.passing
+
+    def test_that_names_the_sdks_own_file_is_an_error_and_not_the_role(
+        self, find, monkeypatch, write_profiles, give_role
+    ):
+        give_role()
+        write_profiles(ak())
+        monkeypatch.setenv("ALIBABA_CLOUD_CREDENTIALS_FILE", "/etc/sdk.ini")
+        with pytest.raises(CredentialsUnusable, match=r"ALIBABA_CLOUD_CREDENTIALS_FILE names .* unset it") as caught:
+            find()()
+        assert not caught.value.passing
+
+    def test_may_name_the_instances_role(self, find, monkeypatch, write_profiles, give_role, cloud):
+        give_role()
+        cloud.metadata[ROLE] = "another"
+        write_profiles(ak())
+        monkeypatch.setenv("ALIBABA_CLOUD_ECS_METADATA", "watcher")
+        found = find()()
+        assert found.access_key_id == "STS.role-id"
+        assert found.source == "RAM role 'watcher' of this instance (ALIBABA_CLOUD_ECS_METADATA)"
+        monkeypatch.setenv("ALIBABA_CLOUD_ECS_METADATA", "nobody")
+        with pytest.raises(ProviderError, match="no usable credentials for the RAM role 'nobody'"):
+            find()()
 
     def test_that_names_a_role_and_no_way_to_it_says_nothing(self, find, monkeypatch, give_role):
         give_role()

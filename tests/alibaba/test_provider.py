@@ -93,7 +93,7 @@ class TestIdentity:
             open_provider(endpoint=dead_url).identify()
 
     def test_without_credentials_says_where_it_looked(self, open_provider):
-        provider = open_provider(machine="i-1", region="cn-hangzhou", access_key_id="", access_key_secret="")
+        provider = open_provider(machine="i-1", region="cn-hangzhou", access_key_id=..., access_key_secret=...)
         with pytest.raises(ProviderUnavailable, match="there are no credentials"):
             provider.identify()
 

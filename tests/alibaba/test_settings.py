@@ -103,15 +103,33 @@ class TestOthers:
         assert "only-" not in str(caught.value)
 
     def test_credentials_go_to_the_chain(self):
-        found = read(access_key_id="a", access_key_secret="b", security_token="c", profile_file="f")
+        found = read(access_key_id="a", access_key_secret="b", security_token="c")
         explicit = found.credentials
         assert (explicit.access_key_id, explicit.access_key_secret, explicit.security_token) == ("a", "b", "c")
-        assert explicit.profile_file == Path("f")
+        assert read(profile_file="f").credentials.profile_file == Path("f")
         assert (read(profile="p").credentials.profile, read(role="r").credentials.role) == ("p", "r")
 
     def test_credentials_are_named_in_one_way(self):
         with pytest.raises(SettingsError, match="profile and role name different credentials; leave all but one"):
             read(profile="p", role="r")
+
+    @pytest.mark.parametrize(
+        "told",
+        [{"profile_file": "f", "role": "r"}, {"profile_file": "f", "access_key_id": "a", "access_key_secret": "b"}],
+    )
+    def test_a_file_of_profiles_is_one_of_the_ways(self, told):
+        with pytest.raises(SettingsError, match=r"and profile-file name|profile-file and role name"):
+            read(**told)
+
+    def test_a_file_and_one_of_its_profiles_are_the_same_way(self):
+        credentials = read(profile="p", profile_file="f").credentials
+        assert (credentials.profile, credentials.profile_file) == ("p", Path("f"))
+
+    @pytest.mark.parametrize("name", SETTINGS)
+    @pytest.mark.parametrize("value", ["", " "])
+    def test_one_without_a_value_is_refused_and_not_passed_over(self, name, value):
+        with pytest.raises(SettingsError, match=f"the setting {name} has no value; give it one, or leave it out"):
+            read(**{name: value})
 
     def test_each_has_a_line_of_help(self):
         assert all(line and "\n" not in line for line in SETTINGS.values())

@@ -22,7 +22,10 @@ _YES_NO = {"true": True, "false": False}
 
 
 class Given:
-    """The settings that somebody gave; one that is set to nothing counts as unset.
+    """The settings that somebody gave.
+
+    One that is set to nothing is refused: most often it is a variable that is not there, and what it was to name, such
+    as credentials or one of many machines, is not to be passed over for whatever is usual.
 
     Args:
         provider: whose they are, for the sentences.
@@ -30,7 +33,7 @@ class Given:
         known: the settings that there are, each with one line of help.
 
     Raises:
-        SettingsError: one of them is not known.
+        SettingsError: one of them is not known, or has no value.
     """
 
     def __init__(self, provider: str, settings: Mapping[str, str], known: Mapping[str, str]) -> None:
@@ -38,14 +41,17 @@ class Given:
         if unknown:
             has = f"it has {', '.join(known)}" if known else "it has none"
             raise SettingsError(f"{provider} has no setting {', '.join(unknown)}; {has}")
+        empty = sorted(name for name, value in settings.items() if not value.strip())
+        if empty:
+            raise SettingsError(f"the setting {' and '.join(empty)} has no value; give it one, or leave it out")
         self._settings = settings
 
     def __contains__(self, name: str) -> bool:
-        return bool(self._settings.get(name))
+        return name in self._settings
 
     def text(self, name: str, default: str = "") -> str:
         """The setting as it was written."""
-        return self._settings.get(name) or default
+        return self._settings.get(name, default)
 
     def path(self, name: str) -> Path | None:
         """The file that the setting names; None where it is unset. Nothing is looked at."""

@@ -167,7 +167,9 @@ def _value(parameter: Parameter, given: Mapping[str, str], region: str) -> Any:
     if parameter.form is Form.REGION and value != region:
         raise ApiError("InvalidRegionId.NotFound")
     if isinstance(value, tuple) and parameter.most is not None and len(value) > parameter.most:
-        raise ApiError(parameter.too_many)
+        # The other codes name what is too many by themselves.
+        more = f" {parameter.name}: there may be {parameter.most} at the most" if parameter.too_many == INVALID else ""
+        raise ApiError(parameter.too_many, more)
     for each in value if isinstance(value, tuple) else (value,):
         if parameter.choices and each not in parameter.choices:
             raise bad(parameter.name)
