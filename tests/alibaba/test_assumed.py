@@ -408,6 +408,14 @@ class TestWhatTheLibraryBrings:
         assert "GET /" in caplog.text  # urllib3's line, which has the whole request
         assert [secret for secret in SECRETS if secret in caplog.text or quote(secret, safe="") in caplog.text] == []
 
+    def test_hides_a_token_that_stands_there_without_its_name(self, chain, pod, token_file, caplog):
+        caplog.set_level(logging.DEBUG)
+        token_file.write_text("a-token-of-this-test-alone")
+        chain().get()
+        logging.getLogger("urllib3.connectionpool").debug("broken header: %s", "a-token-of-this-test-alone")
+        assert "broken header: " in caplog.text
+        assert "of-this-test-alone" not in caplog.text
+
     def test_lets_others_log_by_the_name_that_it_took(self, chain, pod, caplog):
         chain().get()
         logging.getLogger("credentials").warning("somebody else's")

@@ -73,6 +73,7 @@ class TestTheSystemsClock:
 
     def test_begins_where_it_is_told_and_can_be_stepped(self):
         clock = SystemClock(start=START)
+        assert START <= clock.now() < START + timedelta(hours=1)
         clock.advance(3600)
         assert clock.now() >= START + timedelta(hours=1)
         assert clock.monotonic() >= 3600

@@ -414,6 +414,14 @@ class TestTheOptions:
             health = requests.get(f"{simulator.url}/_simulator/health", verify=str(simulator.ca_file), timeout=10)
             assert health.ok
 
+    def test_reach_the_variables_by_which_a_clouds_own_sdk_is_told(self):
+        serve = [str(Path(sys.executable).with_name("stormcone")), "simulator", "alibaba", "--port", "0", "--https"]
+        with subprocess.Popen([*serve, "--json"], stdout=subprocess.PIPE, text=True) as process:
+            ready = json.loads(process.stdout.readline())
+            process.terminate()
+            assert process.wait(10) == 0
+        assert ready["trust"]["ALIBABA_CLOUD_CA_BUNDLE"] == ready["ca_file"]
+
     def test_reach_a_replay(self, clock):
         exchange = Exchange(
             at=clock.now(),
