@@ -24,8 +24,13 @@ class TestNames:
         with pytest.raises(SettingsError, match="lighthouse has no setting colour; it has none"):
             Given("lighthouse", {"colour": "red"}, {})
 
-    def test_that_are_set_to_nothing_are_unset(self):
-        settings = given(key="", host="")
+    @pytest.mark.parametrize("nothing", ["", " "])
+    def test_that_are_set_to_nothing_are_refused_and_not_passed_over(self, nothing):
+        with pytest.raises(SettingsError, match="the setting host and key has no value; give it one, or leave it out"):
+            given(key=nothing, host=nothing, tag="a:b")
+
+    def test_that_are_not_set_are_what_is_usual(self):
+        settings = given()
         assert "key" not in settings
         assert (settings.text("key", "k"), settings.path("key"), settings.address("host")) == ("k", None, None)
 
