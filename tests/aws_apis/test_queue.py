@@ -252,7 +252,8 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("settings", "why"),
         [
-            ({"queue": ""}, "no queue is named"),
+            ({}, "no queue is named"),
+            ({"queue": ""}, "the setting queue has no value"),
             ({"queue": "maintenance.fifo"}, "is a FIFO queue"),
             ({"queue": "http://nowhere"}, "neither a name nor a URL"),
             ({"queue": "a b"}, "neither a name nor a URL"),
