@@ -15,8 +15,8 @@ from pydantic import JsonValue
 from stormcone.clouds.dates import read_time
 from stormcone.clouds.sightings import unnamed, withheld
 from stormcone.errors import ProviderError
-from stormcone.model import Cause, Impact, MaintenanceEvent, Origin, Phase
-from stormcone_aws.kinds import ENDED, EVENT_CODES, POWER, PROVIDER, UNKNOWN_CODE, AwsKind, ended_in
+from stormcone.model import MaintenanceEvent, Origin, Phase
+from stormcone_aws.kinds import ENDED, EVENT_CODES, PROVIDER, UNTOLD, ended_in, kind_of, scheduled_id
 from stormcone_aws.sdk import Answer
 
 SCHEDULED_LISTING = "scheduled"
@@ -61,7 +61,7 @@ def read_event(status: Mapping[str, Any], entry: Mapping[str, Any]) -> AwsReadin
         return AwsReading(None, ("an entry names neither an event nor an instance",))
     code, text = str(entry.get("Code") or ""), str(entry.get("Description") or "")
     id_origin = Origin.REPORTED if identifier else Origin.INFERRED
-    identifier = identifier or f"scheduled/{instance}/{code or 'unknown'}"
+    identifier = identifier or scheduled_id(instance, code)
     problems: list[str] = []
     if code not in EVENT_CODES:
         problems.append(f"event {identifier}: the code {code[:60]!r} is not known")
@@ -72,7 +72,7 @@ def read_event(status: Mapping[str, Any], entry: Mapping[str, Any]) -> AwsReadin
         id=identifier,
         id_origin=id_origin,
         provider=PROVIDER,
-        native_type=code,
+        native_type=code or UNTOLD,
         native_status=ended_in(text),
         impact=kind.impact,
         cause=kind.cause,
@@ -91,13 +91,6 @@ def read_event(status: Mapping[str, Any], entry: Mapping[str, Any]) -> AwsReadin
     )
     why = unnamed(event)
     return AwsReading(withheld(event, why) if why else event, tuple(problems))
-
-
-def kind_of(code: str, text: str) -> AwsKind:
-    """What a scheduled event does, by its code; of the power, by its text too."""
-    if code == "system-maintenance" and POWER in text.casefold():
-        return AwsKind(Impact.REBOOT, Cause.MAINTENANCE)
-    return EVENT_CODES.get(code, UNKNOWN_CODE)
 
 
 def _time(entry: Mapping[str, Any], name: str, identifier: str, problems: list[str]) -> datetime | None:

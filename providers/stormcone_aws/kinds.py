@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from stormcone.model import Cause, Impact, Outcome
+from stormcone.text import folded
 
 PROVIDER = "aws"
 """The `provider` of every event of AWS, whoever tells of it."""
@@ -41,6 +42,18 @@ UNKNOWN_CODE = AwsKind(Impact.UNKNOWN, Cause.MAINTENANCE)
 POWER = "power"
 """A `system-maintenance` whose text has this word restarts the instance. That the text has it is unverified."""
 
+UNTOLD = "unknown"
+"""The `native_type` of a scheduled event without a code."""
+
+
+def kind_of(code: str, description: str) -> AwsKind:
+    """What a scheduled event does, by its code; of the power, by its text too."""
+    known = next((kind for name, kind in EVENT_CODES.items() if folded(name) == folded(code)), UNKNOWN_CODE)
+    if known.impact is Impact.DEGRADED and POWER in folded(description):
+        return known._replace(impact=Impact.REBOOT)
+    return known
+
+
 SPOT_ACTIONS: Mapping[str, Impact] = MappingProxyType(
     {"terminate": Impact.TERMINATE, "stop": Impact.STOP, "hibernate": Impact.HIBERNATE}
 )
@@ -68,6 +81,11 @@ def ended_in(description: str) -> str:
     start, bracket, _ = description.strip().partition("]")
     state = start.removeprefix("[").strip().lower()
     return state if bracket and start.startswith("[") and state in ENDED else ""
+
+
+def scheduled_id(instance: str, code: str) -> str:
+    """The id of a scheduled event to which AWS has given none, which is not documented to be."""
+    return f"scheduled/{instance}/{code or UNTOLD}"
 
 
 def spot_id(instance: str) -> str:

@@ -18,6 +18,7 @@ import pytest
 
 from stormcone.clock import ManualClock
 from stormcone_simulators.alibaba import AlibabaSimulator
+from stormcone_simulators.aws import AwsSimulator
 from stormcone_simulators.azure import AzureSimulator
 
 EVENTS = "/metadata/scheduledevents?api-version=2020-07-01"
@@ -90,6 +91,7 @@ class AzureMachine:
 
 
 AzureFactory = Callable[..., AzureSimulator]
+AwsFactory = Callable[..., AwsSimulator]
 
 
 @pytest.fixture
@@ -112,6 +114,23 @@ def azures(clock: ManualClock) -> Iterator[AzureFactory]:
 def azure(azures: AzureFactory) -> AzureSimulator:
     """An Azure simulator of the machines web-0 and web-1."""
     return azures()
+
+
+@pytest.fixture
+def awss(clock: ManualClock) -> Iterator[AwsFactory]:
+    """Makes AWS simulators that listen until the test is over."""
+    with ExitStack() as stack:
+
+        def make(machines: tuple[str, ...] = ("i-aaa", "i-bbb"), **options: Any) -> AwsSimulator:
+            return stack.enter_context(AwsSimulator(machines, **{"clock": clock, **options}))
+
+        yield make
+
+
+@pytest.fixture
+def aws(awss: AwsFactory) -> AwsSimulator:
+    """An AWS simulator of the instances i-aaa and i-bbb."""
+    return awss()
 
 
 @pytest.fixture

@@ -4,22 +4,18 @@ Source, unless a line says otherwise: ECS's documentation of instance metadata. 
 and texts of refusals, which no page names.
 """
 
-import hmac
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NotBase64
 from datetime import datetime, timedelta
-from hashlib import sha256
-from secrets import token_bytes
 
 from stormcone.clock import Clock
 from stormcone_simulators.alibaba.documents import stamp
 from stormcone_simulators.alibaba.gate import AccessKey
-from stormcone_simulators.alibaba.metadata_tree import Tree, leaves_of
+from stormcone_simulators.alibaba.metadata_tree import leaves_of
 from stormcone_simulators.alibaba.model import AlibabaModel
 from stormcone_simulators.alibaba.site import Site
 from stormcone_simulators.http.messages import Request, Response
 from stormcone_simulators.machines import SimulatedMachine
+from stormcone_simulators.metadata import MetadataTree, SealedTokens
 
 ROOT = "/latest"
 DATED = "/2016-01-01"
@@ -30,9 +26,6 @@ VERSIONS = (DATED, ROOT)
 ROLE = "stormcone"
 ROLE_KEY = AccessKey(id="STS.stormcone", secret="rolesecret", token="roletoken")  # noqa: S106 - invented, for tests
 """What the instance's RAM role signs with; invented."""
-
-LONGEST = 21600
-"""How many seconds a token may be valid."""
 
 _TOKEN_PATH = f"{ROOT}/api/token"
 _TTL = "x-aliyun-ecs-metadata-token-ttl-seconds"
@@ -54,8 +47,7 @@ class MetadataService:
         self._model = model
         self._site = site
         self._signing_clock = signing_clock
-        # Tokens carry what they are good for, signed, so that any number of them needs no memory.
-        self._key = token_bytes(32)
+        self._tokens = SealedTokens()
 
     def answer(self, request: Request, path: str, machine: SimulatedMachine, now: datetime) -> Response:
         """What the service answers to `machine`."""
@@ -66,7 +58,7 @@ class MetadataService:
         token = request.header(_TOKEN)
         if token is None and self._site.token_required:
             return _text(403, "Forbidden")
-        if token is not None and not self._is_good(token, machine, now):
+        if token is not None and not self._tokens.is_good(token, machine.name, now):
             return _text(401, "Unauthorized")
         value = self._tree(machine, now).at(path)
         return _text(404, "Not Found") if value is None else _text(200, value)
@@ -76,28 +68,10 @@ class MetadataService:
             return _text(405, "Method Not Allowed")
         if request.header("x-forwarded-for") is not None:
             return _text(403, "Forbidden")
-        ttl = request.header(_TTL) or ""
-        if not (ttl.isascii() and ttl.isdigit() and len(ttl) <= len(str(LONGEST)) and 1 <= int(ttl) <= LONGEST):
-            return _text(400, "Bad Request")
-        until = now + timedelta(seconds=int(ttl))
-        said = json.dumps([machine.name, until.timestamp()]).encode()
-        return _text(200, urlsafe_b64encode(self._seal(said) + said).decode())
+        token = self._tokens.issue(machine.name, request.header(_TTL), now)
+        return _text(400, "Bad Request") if token is None else _text(200, token)
 
-    def _seal(self, said: bytes) -> bytes:
-        return hmac.new(self._key, said, sha256).digest()
-
-    def _is_good(self, token: str, machine: SimulatedMachine, now: datetime) -> bool:
-        try:
-            raw = urlsafe_b64decode(token)
-        except (NotBase64, ValueError):
-            return False
-        seal, said = raw[: sha256().digest_size], raw[sha256().digest_size :]
-        if not hmac.compare_digest(seal, self._seal(said)):
-            return False
-        name, until = json.loads(said)
-        return bool(name == machine.name and now.timestamp() < until)
-
-    def _tree(self, machine: SimulatedMachine, now: datetime) -> Tree:
+    def _tree(self, machine: SimulatedMachine, now: datetime) -> MetadataTree:
         release = self._model.spot_release(machine.name)
         leaves = {
             **leaves_of(self._model.instances.hardware(machine.name), self._site),
@@ -105,7 +79,7 @@ class MetadataService:
         }
         if release is not None:
             leaves["meta-data/instance/spot/termination-time"] = stamp(release.not_before)
-        return Tree({f"{version}/{path}": value for version in VERSIONS for path, value in leaves.items()})
+        return MetadataTree({f"{version}/{path}": value for version in VERSIONS for path, value in leaves.items()})
 
     def _credentials(self, now: datetime) -> str:
         clients_now = self._signing_clock.now()

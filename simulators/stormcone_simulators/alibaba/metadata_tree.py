@@ -1,4 +1,4 @@
-"""What an instance's metadata service knows: paths and values, and what a listing of them looks like.
+"""What an instance's metadata service knows: paths and values.
 
 Source, unless a line says otherwise: ECS's list of instance metadata items. What does not fit these instances is not
 there: public addresses, public keys, images of the marketplace, hosts for Windows, user data; nor is the signature of
@@ -12,29 +12,6 @@ from stormcone_simulators.alibaba import site
 from stormcone_simulators.alibaba.site import Hardware, Site
 
 _BANDWIDTH_KBITS = "1024000"
-
-
-class Tree:
-    """Values by their paths.
-
-    Unverified: that a listing has one name a line, folders with a slash, in the order of the alphabet.
-
-    Args:
-        leaves: the values.
-    """
-
-    def __init__(self, leaves: Mapping[str, str]) -> None:
-        self._leaves = {path.strip("/"): value for path, value in leaves.items()}
-
-    def at(self, path: str) -> str | None:
-        """The value of a path, the names in a folder, or None where there is nothing."""
-        place = path.strip("/")
-        if place in self._leaves:
-            return self._leaves[place]
-        start = f"{place}/" if place else ""
-        inside = [each.removeprefix(start) for each in self._leaves if each.startswith(start)]
-        names = {name + slash for name, slash, _ in (each.partition("/") for each in inside)}
-        return "\n".join(sorted(names)) or None
 
 
 def leaves_of(made: Hardware, where: Site) -> Mapping[str, str]:

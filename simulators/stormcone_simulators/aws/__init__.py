@@ -1,1 +1,3 @@
 """AWS's EC2: scheduled events, spot interruptions and the metadata service of an instance."""
+
+from stormcone_simulators.aws.simulator import AwsSimulator as AwsSimulator

@@ -139,7 +139,7 @@ class MetadataClient:
             Unreachable: no connection could be made.
             ProviderError: every other status and every fault of the transport; it may pass.
         """
-        what = f"{method} {_place(url)} failed"
+        what = _what(method, url)
         sent = {**self._headers, **(headers or {})}
         try:
             answer = self._ask(what, method, url, sent, body, timeouts or Timeouts(), accept)
@@ -147,8 +147,18 @@ class MetadataClient:
             self._tell(method, url, sent, body, str(error))
             raise
         self._tell(method, url, sent, body, answer)
-        self._check(what, answer, accept)
+        if not _expected(answer.status, accept):
+            raise self.refusal(method, url, answer)
         return answer
+
+    def refusal(self, method: str, url: str, answer: HttpAnswer) -> ProviderError:
+        """The error that an answer of an unexpected status is, for a caller who accepts more than it likes."""
+        meaning = self._statuses.get(answer.status) or STATUS_CLASSES.get(answer.status // 100, UNEXPECTED)
+        sentence = f"{_what(method, url)}: status {answer.status}, {meaning.says}"
+        if not meaning.passing:
+            return RequestRefused(sentence)
+        asked = retry_after(answer.headers.get("Retry-After"), self._clock.now())
+        return ProviderError(sentence, retry_after=meaning.lasts if asked is None else asked)
 
     def _ask(
         self,
@@ -235,17 +245,6 @@ class MetadataClient:
             exchange = replace(exchange, status=came.status, reason=words, headers=came.headers, body=came.body)
         self._tap(exchange)
 
-    def _check(self, what: str, answer: HttpAnswer, accept: frozenset[int]) -> None:
-        status = answer.status
-        if _expected(status, accept):
-            return
-        meaning = self._statuses.get(status) or STATUS_CLASSES.get(status // 100, UNEXPECTED)
-        sentence = f"{what}: status {status}, {meaning.says}"
-        if not meaning.passing:
-            raise RequestRefused(sentence)
-        asked = retry_after(answer.headers.get("Retry-After"), self._clock.now())
-        raise ProviderError(sentence, retry_after=meaning.lasts if asked is None else asked)
-
 
 def retry_after(value: str | None, now: datetime) -> float | None:
     """The seconds that a `Retry-After` asks for: a count or an HTTP date; None where it says neither.
@@ -310,6 +309,10 @@ class _Exchange:
 
 def _expected(status: int, accept: frozenset[int]) -> bool:
     return status in accept or 200 <= status < 300
+
+
+def _what(method: str, url: str) -> str:
+    return f"{method} {_place(url)} failed"
 
 
 def _place(url: str) -> str:
