@@ -23,6 +23,7 @@ SHEET: Sheet = (
             "test_alibaba_parameters.py::TestTheWalk::test_what_is_honoured_makes_a_difference",
             "test_alibaba_parameters.py::TestTheWalk::test_what_is_refused_is_named_with_the_reason",
             "test_alibaba_parameters.py::TestTheWalk::test_what_is_legacy_makes_no_difference",
+            "test_alibaba_parameters.py::TestRecords::test_half_of_one_or_one_too_many_is_refused",
             "test_alibaba_parameters.py::TestWhatNoTableNames::test_is_refused_by_its_name",
             "test_alibaba_parameters.py::TestWhatNoTableNames::test_is_ignored_where_that_is_asked_for",
         ),
