@@ -6,10 +6,11 @@ order of its time. So nothing runs in the background, and a test that advances a
 
 import socket
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
@@ -388,9 +389,14 @@ class BaseSimulator:
 
     @contextmanager
     def _settled(self) -> Iterator[datetime]:
-        """The lock, and the time, with all that was due by then done."""
+        """The lock, and the time, with all that was due by then done. Who waits for news is told of what changes."""
         with self._lock:
-            yield self._settle()
+            before = self._model.book.changes
+            try:
+                yield self._settle()
+            finally:
+                if self._server is not None and self._model.book.changes != before:
+                    self._server.wake()
 
     def _settle(self) -> datetime:
         now = self.clock.now()
@@ -416,13 +422,24 @@ class BaseSimulator:
     async def _ask(self, request: Request, path: str, machine: SimulatedMachine | None, clock: LoopClock) -> Response:
         if machine is None:
             return problem(404, f"the simulator has no machine of the path {request.path}")
+        ask: Callable[[datetime], Response | Later] = partial(self._wire.answer, request, path, machine)
         while True:
             since = clock.monotonic()
             with self._settled() as now:
-                answer = self._wire.answer(request, path, machine, now)
+                answer = ask(now)
+                due = self._due()
             if isinstance(answer, Response):
                 return answer
-            await clock.until(since + answer.seconds)
+            if answer.again is None:
+                await clock.until(since + answer.seconds)
+            else:
+                ask = answer.again
+                left = answer.seconds if due is None else min(answer.seconds, (due - now).total_seconds())
+                await clock.news(since + left)
+
+    def _due(self) -> datetime | None:
+        """When something happens by itself next; None: nothing does."""
+        return min(filter(None, (self._agenda.next_step, self._model.book.next_move)), default=None)
 
 
 def _piece(name: str, scene: Scene, now: datetime) -> Piece:

@@ -27,6 +27,10 @@ class TooLate(SimulationError):
     """The event is past the point where that can be done to it."""
 
 
+class Busy(SimulationError):
+    """The machine has another event now, beside which this one cannot be."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EventPlan:
     """An event as it is ordered; what is None is as usual on the cloud.
@@ -181,9 +185,13 @@ class EventBook(Generic[Event]):
 
     Args:
         changed: called after every change of an event.
+
+    Attributes:
+        changes: how many there were.
     """
 
     def __init__(self, changed: Callable[[Event], None]) -> None:
+        self.changes = 0
         self._changed = changed
         self._events: dict[str, Event] = {}
         self._live: dict[str, Event] = {}
@@ -228,6 +236,7 @@ class EventBook(Generic[Event]):
         """Take note that the event has changed."""
         if event.next_move is not None:
             heapq.heappush(self._moves, (event.next_move, next(self._order), event))
+        self.changes += 1
         self._changed(event)
 
     def start(self, event: Event, at: datetime) -> None:

@@ -1,12 +1,14 @@
 """Every cloud that is installed here, through the suites that anybody's goes through."""
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from stormcone.model import Impact
 from stormcone.plugins import PROVIDERS, SIMULATORS, load_plugins
-from stormcone.testing.conformance import Cloud, ProviderSuite, SimulatorSuite
+from stormcone.testing.conformance import Cloud, PolledEndpoint, ProviderSuite, SimulatorSuite
 
 _EVACUATION_ON_AZURE = {
     "DocumentIncarnation": 1,
@@ -28,6 +30,13 @@ _EVACUATION_ON_ALIBABA = {
     },
 }
 
+_INSTANCE = "/computeMetadata/v1/instance"
+
+_KEYS = tuple(
+    PolledEndpoint({"path": f"{_INSTANCE}/{key}"}, may_be_absent=True)
+    for key in ("maintenance-event", "preempted", "upcoming-maintenance")
+)
+
 CLOUDS = [
     Cloud(
         name="azure",
@@ -43,12 +52,47 @@ CLOUDS = [
         lacks=Impact.FREEZE,
         client_path="/latest/meta-data/instance-id",
         approvable={"native_type": "SystemMaintenance.Reboot:Inquiring", "notice": None},
+        endpoints=(
+            PolledEndpoint({"query": {"Action": "DescribeInstanceHistoryEvents"}}),
+            PolledEndpoint({"path": "/latest/meta-data/instance/spot"}, may_be_absent=True),
+        ),
+        demanding={"token-required": "true"},
         unknown={
             "query": {"Action": "DescribeInstanceHistoryEvents"},
             "body": json.dumps(_EVACUATION_ON_ALIBABA),
         },
     ),
+    Cloud(
+        name="google",
+        impact=Impact.FREEZE,
+        lacks=Impact.REDEPLOY,
+        scenario="canceled-maintenance",
+        client_path="/computeMetadata/v1/instance/name",
+        client_headers={"Metadata-Flavor": "Google"},
+        second={"native_type": "MIGRATE_ON_HOST_MAINTENANCE", "notice": None},
+        # Five ways in which Compute Engine says that no maintenance is planned: `null` is one of them.
+        nothing=frozenset({"null"}),
+        endpoints=_KEYS,
+        hints=True,
+    ),
 ]
+
+IN_OTHER_WAYS = {
+    "google, now": replace(
+        CLOUDS[-1],
+        usual={"native_type": "MIGRATE_ON_HOST_MAINTENANCE", "notice": timedelta(minutes=1)},
+        second={"notice": timedelta(hours=1), "native_type": "SCHEDULED"},
+        nothing=frozenset(),
+        unknown={"path": f"{_INSTANCE}/maintenance-event", "body": "Evacuate"},
+    ),
+    "google, taken away": replace(
+        CLOUDS[-1],
+        impact=Impact.TERMINATE,
+        usual={"notice": None},
+        nothing=frozenset(),
+    ),
+}
+"""Providers of clouds that announce events in more than one way."""
 
 
 @pytest.fixture(params=CLOUDS, ids=lambda cloud: cloud.name)
@@ -57,7 +101,9 @@ def subject(request):
 
 
 class TestProvider(ProviderSuite):
-    pass
+    @pytest.fixture(params=[*CLOUDS, *IN_OTHER_WAYS.values()], ids=[*(cloud.name for cloud in CLOUDS), *IN_OTHER_WAYS])
+    def subject(self, request):
+        return request.param
 
 
 class TestSimulator(SimulatorSuite):

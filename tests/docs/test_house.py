@@ -16,6 +16,7 @@ SOURCES = {
     "stormcone_azure": "providers",
     "stormcone_alibaba": "providers",
     "stormcone_aws": "providers",
+    "stormcone_google": "providers",
     "stormcone_simulators": "simulators",
 }
 

@@ -20,6 +20,7 @@ from stormcone.clock import ManualClock
 from stormcone_simulators.alibaba import AlibabaSimulator
 from stormcone_simulators.aws import AwsSimulator
 from stormcone_simulators.azure import AzureSimulator
+from stormcone_simulators.google import GoogleSimulator
 
 EVENTS = "/metadata/scheduledevents?api-version=2020-07-01"
 
@@ -318,3 +319,20 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "ALIYUN_ACCESS_KEY_ID", "ALIYUN_ACCESS_KEY_SECRET"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def googles(clock: ManualClock) -> Iterator[Callable[..., GoogleSimulator]]:
+    """Makes Google Cloud simulators that listen until the test is over."""
+    with ExitStack() as stack:
+
+        def make(machines: tuple[str, ...] = ("web-0", "web-1"), **options: Any) -> GoogleSimulator:
+            return stack.enter_context(GoogleSimulator(machines, **{"clock": clock, **options}))
+
+        yield make
+
+
+@pytest.fixture
+def google(googles: Callable[..., GoogleSimulator]) -> GoogleSimulator:
+    """A Google Cloud simulator of the VMs web-0 and web-1."""
+    return googles()

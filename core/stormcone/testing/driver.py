@@ -17,6 +17,7 @@ from stormcone.model import Capabilities, Outcome, Phase
 from stormcone.plugins import provider_class
 from stormcone.rules.runs import Run, RunState
 from stormcone.simulators.contract import Simulator
+from stormcone.testing.likeness import without_id
 from stormcone.testing.story import EventStory, nearest, not_yet, unfinished
 from stormcone.testing.threads import InOwnThreads, InTestsThread, Mode
 from stormcone.text import folded, span
@@ -250,6 +251,7 @@ class AgentDriver:
         wanted, episodes = folded(event), self.journal.episodes()
         found = [episode for episode in episodes if folded(episode.event.id) == wanted]
         found = found or [episode for episode in episodes if bore(self.journal, episode, event)]
+        found = found or without_id(self.simulator, event, episodes)
         episode = found[-1] if found else None
         runs = self.journal.runs(episode.id) if episode else []
         return EventStory(self.simulator, self._agent, self.app, self.journal, event, episode, runs)

@@ -91,6 +91,12 @@ def alibaba(make_simulator: Callable[..., "Simulator"]) -> "Simulator":
     return make_simulator("alibaba")
 
 
+@pytest.fixture
+def google(make_simulator: Callable[..., "Simulator"]) -> "Simulator":
+    """A running simulator of Google Cloud's metadata server."""
+    return make_simulator("google")
+
+
 @pytest.fixture(params=SIMULATORS)
 def simulator(request: pytest.FixtureRequest, make_simulator: Callable[..., "Simulator"]) -> "Simulator":
     """A running simulator of each cloud in turn: the test runs once for each."""

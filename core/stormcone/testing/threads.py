@@ -77,6 +77,23 @@ def move_on(clock: ManualClock, limit: float) -> None:
         clock.advance(max(0.0, expected - clock.monotonic()))
 
 
+def _refuse_hints(name: str) -> None:
+    """Leave out what would call for a poll by itself: in a test the test says when an agent polls."""
+    if name == "on_hint":
+        raise AttributeError(name)
+
+
+class _Unprompted:
+    """A provider that hears of nothing by itself."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    def __getattr__(self, name: str) -> Any:
+        _refuse_hints(name)
+        return getattr(self._provider, name)
+
+
 class _Patient:
     """A provider whose calls are made beside the test's thread, so that the clock can go on where one waits for it."""
 
@@ -86,6 +103,7 @@ class _Patient:
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="stormcone-provider")
 
     def __getattr__(self, name: str) -> Any:
+        _refuse_hints(name)
         value = getattr(self._provider, name)
         return partial(self._call, value) if name in {"identify", "poll", "outcomes", "approve"} else value
 
@@ -194,8 +212,8 @@ class InOwnThreads:
         thread.start()
 
     def wrap(self, provider: Provider) -> Provider:
-        """The provider itself."""
-        return provider
+        """The provider, which says nothing by itself."""
+        return cast(Provider, _Unprompted(provider))
 
     def begin(self, agent: Agent) -> None:
         """Start the agent's loop."""

@@ -1,11 +1,14 @@
 """Requests and responses as values, so that a cloud's protocol is a pure function of what was asked."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 JSON_TYPE = "application/json; charset=utf-8"
 TEXT_TYPE = "text/plain; charset=utf-8"
@@ -67,9 +70,16 @@ class Response:
 
 @dataclass(frozen=True)
 class Later:
-    """No answer yet: ask again in so many seconds of the simulator's clock."""
+    """No answer yet: ask again in so many seconds of the simulator's clock.
+
+    Attributes:
+        seconds: until then.
+        again: what to ask then, with the time, in place of the same once more; it is asked sooner as well, whenever an
+            event has changed: so a request waits for news.
+    """
 
     seconds: float
+    again: "Callable[[datetime], Response | Later] | None" = None
 
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}

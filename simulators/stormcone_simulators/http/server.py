@@ -269,6 +269,10 @@ class Server:
             self._socket.close()
             raise SimulationError(f"cannot serve on port {port}: {one_line(self._failed)}") from self._failed
 
+    def wake(self) -> None:
+        """Let answers that wait for news look again; from any thread."""
+        self._loop_clock.wake()
+
     def close(self) -> None:
         """Stop listening and drop every connection. Safe to call twice."""
         with suppress(RuntimeError):

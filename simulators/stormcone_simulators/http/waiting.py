@@ -17,7 +17,7 @@ class LoopClock:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._moved = asyncio.Event()
-        self.close = clock.subscribe(self._clock_moved)
+        self.close = clock.subscribe(self.wake)
 
     def now(self) -> datetime:
         """The clock's time, aware UTC."""
@@ -39,7 +39,19 @@ class LoopClock:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(moved.wait(), real)
 
-    def _clock_moved(self) -> None:
+    async def news(self, end: float) -> None:
+        """Return once the clock's `monotonic` has reached `end`, or the clock is moved by hand, or `wake` is called.
+
+        Nobody is told that this waits: a test's clock does not go on for whoever waits for news.
+        """
+        left = end - self._clock.monotonic()
+        if left > 0:
+            real = None if isinstance(self._clock, ManualClock) else left / self._clock.speed
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), real)
+
+    def wake(self) -> None:
+        """Let those who wait look again; from any thread."""
         # The loop may have been closed between the clock's step and this call.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._wake)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.errors import SimulationError
 from stormcone.model import Cause, Impact
-from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent, TooLate, UnknownEvent
+from stormcone_simulators.events import Busy, EventBook, EventPlan, Revision, SimulatedEvent, TooLate, UnknownEvent
 from stormcone_simulators.http.faults import FaultPlan
 from stormcone_simulators.machines import Machines
 from stormcone_simulators.scenarios.format import (
@@ -121,14 +121,15 @@ def settle(agenda: Agenda, book: EventBook[Any], now: datetime) -> None:
 def perform(script: Script, scene: Scene, agenda: Agenda, start: datetime) -> None:
     """Have the scenario's steps happen from `start` on.
 
-    A step that comes too late, as an approval or a caller has taken its event past it, is left out.
+    A step that comes too late, as an approval or a caller has taken its event past it, is left out; so is an event
+    beside which another one is that somebody else has made.
     """
     performance = Performance(scene)
 
     def act(step: Step, at: datetime) -> None:
         try:
             performance.do(step, at)
-        except (TooLate, UnknownEvent) as error:
+        except (Busy, TooLate, UnknownEvent) as error:
             _log.info("a step of a scenario is left out: %s", error)
 
     for step in script.scenario.step:
@@ -233,6 +234,8 @@ class Performance:
                 self._scene.model.book.end(event, at, step.outcome)
 
     def _events(self, label: str) -> list[SimulatedEvent]:
+        if label not in self._ids:
+            raise UnknownEvent(f"the event {label!r} was left out")
         return [self._scene.model.book.get(event_id) for event_id in self._ids[label]]
 
     def _shares(self, role: Role) -> list[tuple[str, ...]]:

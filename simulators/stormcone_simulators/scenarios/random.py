@@ -173,6 +173,9 @@ class _Composer:
         try:
             self._performance.do(step, at)
         except SimulationError:
+            # A cloud may give such an event less notice than was chosen, and has it with the usual one.
+            if step.do == "schedule" and step.notice is not None:
+                self._try(step.model_copy(update={"notice": None}), at)
             return
         self.steps.append(step)
         if step.do == "schedule":

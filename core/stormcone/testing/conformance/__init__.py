@@ -23,6 +23,7 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("journals
 
 from stormcone.testing.conformance.cases import cases as cases  # noqa: E402 - rewriting is registered first
 from stormcone.testing.conformance.clouds import Cloud as Cloud  # noqa: E402
+from stormcone.testing.conformance.clouds import PolledEndpoint as PolledEndpoint  # noqa: E402
 from stormcone.testing.conformance.journals import JournalSuite as JournalSuite  # noqa: E402
 from stormcone.testing.conformance.journals import JournalUnderTest as JournalUnderTest  # noqa: E402
 from stormcone.testing.conformance.providers import ProviderSuite as ProviderSuite  # noqa: E402

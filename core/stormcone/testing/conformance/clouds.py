@@ -1,7 +1,7 @@
 """What the suites need to know of a cloud that they do not know: its peculiarities, as data."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from typing import Any, NamedTuple
@@ -15,9 +15,23 @@ from stormcone.plugins import simulator_class
 from stormcone.simulators.contract import Simulator, SimulatorOptions
 
 
+class PolledEndpoint(NamedTuple):
+    """One of the things that a poll asks for.
+
+    Attributes:
+        only: what of a rule of faults (`Faults.add`) is about it: `{"path": "/events"}`, say.
+        may_be_absent: whether a 404 there says that nothing is announced there.
+    """
+
+    only: Mapping[str, Any]
+    may_be_absent: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cloud:
     """A cloud that is held to the suites. It needs a simulator, since that is how a suite makes things happen.
+
+    A cloud that announces events in several ways has one of these for each, under the same name.
 
     Attributes:
         name: of its plug-ins, in `stormcone.providers` and `stormcone.simulators`.
@@ -27,7 +41,14 @@ class Cloud:
         scenario: one that its simulator can play.
         client_path: something that its clients ask for, with the answer 200.
         client_headers: the headers that go with it.
-        approvable: what `schedule` takes beside the impact for an event that can be approved, where a usual one cannot.
+        usual: what `schedule` takes beside the impact for the events of the suite of providers; they begin in an hour
+            unless that says otherwise.
+        second: the same for another event of the same machine at the same time.
+        approvable: the same for an event that can be approved, where a usual one cannot.
+        nothing: those of the suite's spoilt answers (`FAULTS`) by which this cloud itself says that there is nothing.
+        endpoints: what a poll asks for; none: one endpoint, which every rule is about.
+        demanding: settings with which the simulator refuses whoever has no token, where it can be had so.
+        hints: whether its provider hears by itself of what is announced (`Hints`).
         unknown: a rule of faults (`Faults.add`) that makes the cloud list one event of a type that nobody knows, called
             `Evacuate`, and on whichever machine asks first; None: it cannot be made to.
     """
@@ -39,7 +60,13 @@ class Cloud:
     scenario: str = "redeploy"
     client_path: str = "/"
     client_headers: Mapping[str, str] = field(default_factory=dict)
+    usual: Mapping[str, Any] = field(default_factory=dict)
+    second: Mapping[str, Any] = field(default_factory=dict)
     approvable: Mapping[str, Any] = field(default_factory=dict)
+    nothing: frozenset[str] = frozenset()
+    endpoints: Sequence[PolledEndpoint] = ()
+    demanding: Mapping[str, str] = field(default_factory=dict)
+    hints: bool = False
     unknown: Mapping[str, Any] | None = None
 
 

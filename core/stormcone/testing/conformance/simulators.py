@@ -38,10 +38,11 @@ class SimulatorSuite(CloudSuite):
 
     @pytest.fixture
     def announce(self, simulator: Simulator, subject: Cloud) -> Callable[..., str]:
-        """Announces an event of the first machine."""
+        """Announces an event of the first machine, in five minutes."""
 
         def announce(**order: Any) -> str:
-            return simulator.schedule(subject.impact, **{"resources": subject.machines[:1], **order})
+            order = {"resources": subject.machines[:1], "notice": timedelta(minutes=5), **order}
+            return simulator.schedule(subject.impact, **order)
 
         return announce
 

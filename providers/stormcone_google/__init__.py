@@ -1,0 +1,1 @@
+"""Google Compute Engine: what its metadata server says of a VM's maintenance."""

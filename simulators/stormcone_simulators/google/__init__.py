@@ -1,0 +1,3 @@
+"""Google Cloud's metadata server, and the part of the Compute API that is about maintenance."""
+
+from stormcone_simulators.google.simulator import GoogleSimulator as GoogleSimulator
