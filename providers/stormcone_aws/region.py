@@ -28,7 +28,7 @@ from stormcone_aws.sdk import SECRETS, Access, Answer, Sdk, require_sdk
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
-        "scope": "region, to watch all instances of a region by the API",
+        "scope": "machine (this instance, by its metadata) or region (all instances, by the API); machine if unset",
         "instances": "ids of the instances to watch in a region, with commas between; all if unset",
         "tag": "KEY:VALUE, a tag of the instances to watch in a region",
         "profile": "profile of the AWS CLI; the environment and all that botocore knows is looked at if unset",

@@ -323,7 +323,13 @@ class TestSettings:
         settings = {"region": "ap-southeast-2", "on-demand": "i-b", "imds": "v2", "hops": "1", "hop-limit": "2"}
         made = AwsSimulator.from_options(SimulatorOptions(machines=("i-a", "i-b"), settings=settings))
         with made as aws:
-            assert aws.facts() == {"region": "ap-southeast-2", "metadata": f"{aws.url}/latest/meta-data/"}
+            assert aws.facts() == {
+                "region": "ap-southeast-2",
+                "metadata": f"{aws.url}/latest/meta-data/",
+                "queue": "stormcone",
+                "aws_access_key_id": "testid",
+                "aws_secret_access_key": "testsecret",
+            }
 
     @pytest.mark.parametrize(
         ("name", "value", "says"),
@@ -334,6 +340,9 @@ class TestSettings:
             ("hop-limit", "0", "the hop limit is from 1 to 64, not 0"),
             ("hop-limit", "65", "the hop limit is from 1 to 64, not 65"),
             ("hops", "many", "the setting hops is a whole number"),
+            ("access-key", "half", "an access key is of the form ID:SECRET"),
+            ("queue", "a b", "the queue 'a b' is not of the form"),
+            ("heartbeat", "soon", "the setting heartbeat cannot be used"),
         ],
     )
     def test_that_cannot_be_used_are_refused_with_the_reason(self, name, value, says):

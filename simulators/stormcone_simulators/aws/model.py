@@ -79,10 +79,12 @@ class AwsRules:
     Attributes:
         site: where the instances are.
         on_demand: the instances that are no spot instances, by their ids; the others are.
+        heartbeat: how long a lifecycle hook waits until it hears again, `HeartbeatTimeout`.
     """
 
     site: Ec2Site = field(default_factory=Ec2Site)
     on_demand: Collection[str] = ()
+    heartbeat: timedelta = timedelta(hours=1)
 
 
 class AwsModel:

@@ -1,0 +1,1 @@
+"""SQS: a queue of what EventBridge tells of the simulated events."""
