@@ -29,6 +29,10 @@ from stormcone_alibaba import profiles as alibaba_profiles
 from stormcone_alibaba import settings as alibaba_settings
 from stormcone_alibaba import wire as alibaba
 from stormcone_alibaba.simulation import SIMULATED_TYPES as ALIBABA_SIMULATES
+from stormcone_aws import api_errors as aws_errors
+from stormcone_aws import messages as aws_messages
+from stormcone_aws import queue_settings as aws_queue_settings
+from stormcone_aws import region as aws_region
 from stormcone_azure.provider import AZURE_STATUSES, SETTINGS
 from stormcone_azure.wire import (
     API_VERSIONS,
@@ -182,6 +186,28 @@ def _alibaba_errors() -> Table:
         for pattern, meaning in alibaba_errors.CODES
     )
     return Table(("the first of these that fits", "means", "what to do", "then"), rows)
+
+
+def _aws_errors() -> Table:
+    permission = code(aws_errors.PERMISSION.format(service="...", action="..."))
+    rows = (
+        (code(pattern), meaning.says, meaning.cure.format(permission=permission), _AWS_KINDS[meaning.kind])
+        for pattern, meaning in aws_errors.CODES
+    )
+    return Table(("the first of these that fits", "means", "what to do", "then"), rows)
+
+
+_AWS_KINDS = {
+    aws_errors.AwsErrorKind.PASSING: "asked again",
+    aws_errors.AwsErrorKind.SETUP: "until it is cured, what is scheduled is unknown",
+    aws_errors.AwsErrorKind.REFUSED: "refused: not asked again in the same way",
+}
+
+
+def _aws_messages() -> Table:
+    return Table(
+        ("`detail-type`", "what it becomes"), ((code(name), what) for name, what in aws_messages.TYPES.items())
+    )
 
 
 def _alibaba_credentials() -> Table:
@@ -403,6 +429,10 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "alibaba-types": _alibaba_types,
     "alibaba-statuses": _alibaba_statuses,
     "alibaba-credentials": _alibaba_credentials,
+    "aws-api-errors": _aws_errors,
+    "aws-messages": _aws_messages,
+    "aws-queue-settings": _settings(aws_queue_settings.SETTINGS),
+    "aws-region-settings": _settings(aws_region.SETTINGS),
     "alibaba-errors": _alibaba_errors,
     "alibaba-settings": _settings(alibaba_settings.SETTINGS),
     "alibaba-simulator-settings": _simulator_settings("alibaba"),
@@ -412,6 +442,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "azure-fidelity": _fidelity("azure"),
     "azure-clients": _clients("azure"),
     "alibaba-clients": _clients("alibaba"),
+    "aws-clients": _clients("aws"),
     "provider-suite": _suite("ProviderSuite"),
     "simulator-suite": _suite("SimulatorSuite"),
     "journal-suite": _suite("JournalSuite"),

@@ -489,3 +489,17 @@ KINDS: Mapping[tuple[str, str], Callable[[_Letter], Iterator[MaintenanceEvent]]]
     }
 )
 """What is read, by source and `detail-type`; anything else is left in the queue."""
+
+TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        SPOT: "`spot/INSTANCE`: a spot instance is terminated, stopped or hibernated, two minutes later",
+        REBALANCE: "`rebalance/INSTANCE`: tentative; it counts for a day",
+        STATE: "`stopped` and `terminated` end what was to take the instance away; other states mean nothing",
+        LIFECYCLE: "`lifecycle/INSTANCE`: Auto Scaling waits for an answer; also straight from it, or by SNS",
+        HEALTH: "an event for each instance, of maintenance of EC2 that is scheduled",
+        RESERVATION: "`capacity-reservation/INSTANCE`: the instance is terminated",
+        BLOCK: "`capacity-block/RESERVATION`: its instances are terminated half an hour before its end",
+        BLOCK_TOO: "the same: the documentation has both names",
+    }
+)
+"""What each `detail-type` becomes, for people."""

@@ -20,10 +20,12 @@ from stormcone.clock import ManualClock
 from stormcone.model import Cause, Impact, Phase
 from stormcone.testing.conformance.clouds import ask
 from stormcone_simulators.aws import AwsSimulator
+from stormcone_simulators.aws.api.fidelity import APIS
 from stormcone_simulators.aws.api.parameters import HONOURED, NOTHING_SUCH
 from stormcone_simulators.aws.autoscaling import hooks
 from stormcone_simulators.aws.ec2 import operations as ec2
 from stormcone_simulators.aws.sqs import operations as sqs
+from stormcone_simulators.fidelity import Fidelity
 
 pytestmark = pytest.mark.usefixtures("only_this_machine")
 
@@ -519,7 +521,7 @@ class TestQueues:
     def kinds(self, messages):
         return [json.loads(message["Body"])["detail-type"] for message in messages]
 
-    def test_eventbridge_tells_of_a_spot_interruption_two_minutes_ahead_and_of_its_end(self, aws, queue, url, clock):
+    def test_eventbridge_tells_of_a_spot_interruption_ahead_and_of_its_end(self, aws, queue, url, clock):
         aws.schedule(Impact.TERMINATE, resources=["i-aaa"], cause=Cause.PREEMPTION, notice=timedelta(minutes=10))
         assert self.kinds(self.receive(queue, url)) == ["EC2 Instance Rebalance Recommendation"]
         clock.advance(480)
@@ -626,3 +628,15 @@ class TestFaults:
         assert api.describe_instance_status()["InstanceStatuses"]
         with pytest.raises(ClientError):
             api.describe_instances()
+
+
+def test_the_sheet_names_tests_that_are_here():
+    tied = [test for feature in APIS for test in feature.tests]
+    here = {
+        f"test_aws_api.py::{group}::{name}"
+        for group, found in globals().items()
+        for name in dir(found)
+        if group.startswith("Test") and name.startswith("test_")
+    }
+    assert sorted(set(tied) - here) == []
+    assert {feature.verdict for feature in APIS} == set(Fidelity)
