@@ -1,6 +1,7 @@
 """The map of the house, drawn from `docs/data/house.toml`."""
 
 import tomllib
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ class Room(NamedTuple):
     holds: str
 
 
+@cache  # a test asks for each import of the house
 def _data() -> dict[str, Any]:
     return tomllib.loads(HOUSE.read_text(encoding="utf-8"))
 
