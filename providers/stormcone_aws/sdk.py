@@ -7,6 +7,7 @@ kept from it: errors that repeat signed requests, logs that hold them, and error
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import responses
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,7 @@ from stormcone.clouds.dates import read_time
 from stormcone.clouds.exchange import Exchange, Tap
 from stormcone.clouds.http.client import Timeouts
 from stormcone.clouds.http.trust import VARIABLES, authorities
+from stormcone.clouds.payload import read_json
 from stormcone.errors import PartMissing, ProviderError, ProviderUnavailable, Unreachable
 from stormcone_aws.api_errors import api_error
 from stormcone_aws.redact import redact_logs, redacted, remember
@@ -282,6 +284,7 @@ class _Watch:
         self._clock = clock
         self._tap = tap
         self._sent = threading.local()
+        self._reads_json = client.meta.service_model.metadata["protocol"] == "json"
         service = client.meta.service_model.service_id.hyphenize()
         client.meta.events.register_last(f"before-send.{service}", self._before)
         client.meta.events.register_first(f"response-received.{service}", self._after)
@@ -295,13 +298,22 @@ class _Watch:
     def _after(
         self, response_dict: Mapping[str, Any] | None = None, exception: Exception | None = None, **_more: Any
     ) -> None:
-        sent = getattr(self._sent, "request", None)
-        if self._tap is None or sent is None:
-            return
-        method, url, headers, body = sent
-        status = int(response_dict["status_code"]) if response_dict else 0
-        answered = response_dict.get("body", b"") if response_dict else b""
-        self._tap(
+        if self._tap is not None:
+            self._tell(self._tap, response_dict, exception)
+        if self._reads_json and response_dict and response_dict["status_code"] == HTTPStatus.OK:
+            # Of what is no JSON the SDK makes an empty answer, as if a queue had no messages.
+            try:
+                document = read_json(response_dict["body"])
+            except ValueError as error:
+                raise ProviderError(f"AWS's answer cannot be read: it {error}; check the endpoint") from None
+            if not isinstance(document, dict):
+                raise ProviderError("AWS's answer cannot be read: it is no object; check the endpoint")
+
+    def _tell(self, tap: Tap, answer: Mapping[str, Any] | None, exception: Exception | None) -> None:
+        method, url, headers, body = self._sent.request
+        status = int(answer["status_code"]) if answer else 0
+        answered = answer.get("body", b"") if answer else b""
+        tap(
             Exchange(
                 at=self._clock.now(),
                 method=method,
@@ -310,9 +322,9 @@ class _Watch:
                 request_body=body.encode() if isinstance(body, str) else body,
                 status=status,
                 reason=responses.get(status, ""),
-                headers=dict(response_dict["headers"]) if response_dict else {},
+                headers=dict(answer["headers"]) if answer else {},
                 body=answered if isinstance(answered, bytes) else b"",
-                fault="" if response_dict else f"of a fault of the transport ({type(exception).__name__})",
+                fault="" if answer else f"of a fault of the transport ({type(exception).__name__})",
             )
         )
 

@@ -75,6 +75,8 @@ class SqsQueue:
             VisibilityTimeout=visible_after,
             AttributeNames=["SentTimestamp"],
         )
+        if not answer.get("ResponseMetadata", {}).get("RequestId"):  # an empty answer and any other document look alike
+            raise _not_sqs("ReceiveMessage")
         return [_message(each) for each in answer.get("Messages", ())]
 
     def hold(self, messages: Sequence[Message], visible_after: int) -> Mapping[str, str]:
@@ -88,14 +90,18 @@ class SqsQueue:
     def facts(self) -> QueueFacts:
         """What the queue says of itself."""
         said = self._call("GetQueueAttributes", AttributeNames=list(_ATTRIBUTES)).get("Attributes", {})
-        arn = [*str(said.get("QueueArn", "")).split(":"), *[""] * 6]
+        if not said.get("QueueArn"):
+            raise _not_sqs("GetQueueAttributes")
+        arn = [*str(said["QueueArn"]).split(":"), *[""] * 6]
         return QueueFacts(region=arn[3], account=arn[4], redrive=_redrive(said.get("RedrivePolicy", "")))
 
     def _url(self) -> str:
         with self._lock:
             found = self._found
         if not found:
-            found = str(self._sdk.call("sqs", "GetQueueUrl", QueueName=self._queue)["QueueUrl"])
+            found = str(self._sdk.call("sqs", "GetQueueUrl", QueueName=self._queue).get("QueueUrl") or "")
+            if not found:
+                raise _not_sqs("GetQueueUrl")
             with self._lock:
                 self._found = found
         return found
@@ -115,6 +121,10 @@ class SqsQueue:
             for failure in answer.get("Failed", ()):
                 failed[batch[int(failure["Id"])].id] = f"{failure.get('Code', '')}: {failure.get('Message', '')}"
         return failed
+
+
+def _not_sqs(action: str) -> ProviderError:
+    return ProviderError(f"AWS's {action} failed: what answers is not SQS; check the endpoint")
 
 
 def _message(given: Mapping[str, Any]) -> Message:

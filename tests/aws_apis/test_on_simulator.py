@@ -8,6 +8,7 @@ import pytest
 from stormcone.clouds.contract import ProviderOptions
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.model import Approval, Cause, Impact, Origin, Outcome, Phase
+from stormcone.testing.conformance.providers import FAULTS
 from stormcone_aws.queue import AwsQueueProvider
 from stormcone_aws.region import AwsRegionProvider
 from stormcone_simulators.aws import AwsSimulator
@@ -99,10 +100,10 @@ class TestRegion:
         simulator.faults.clear()
         assert region.poll().events[0].aliases
 
-    @pytest.mark.parametrize("kind", ["reset", "half_body", "junk", "empty"])
-    def test_a_fault_is_unknown_and_never_nothing(self, simulator, region, kind):
+    @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+    def test_a_fault_is_unknown_and_never_nothing(self, simulator, region, fault):
         simulator.schedule(Impact.REBOOT, resources=["i-0one"])
-        simulator.faults.add(kind=kind)
+        simulator.faults.add(**fault)
         with pytest.raises(ProviderError):
             region.poll()
         simulator.faults.clear()
@@ -191,6 +192,23 @@ class TestQueue:
             clock.advance(30)
         assert len(told) == 5
         assert simulator.queues() == {"stormcone": [], "stormcone-dead": ["no JSON"]}
+
+    @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+    def test_a_fault_is_unknown_and_costs_no_message(self, simulator, queue, fault, clock):
+        queue.poll()  # by now it knows the queue's URL
+        simulator.schedule(Impact.TERMINATE, resources=["i-0one"], cause=Cause.PREEMPTION)
+        simulator.faults.add(**fault)
+        with pytest.raises(ProviderError):
+            queue.poll()
+        simulator.faults.clear()
+        clock.advance(30)  # where the answer was lost on its way, the queue thinks that we have the message
+        assert list(by_id(queue.poll())) == ["spot/i-0one"]
+
+    def test_what_is_not_sqs_is_told_as_that(self, simulator, queue):
+        simulator.faults.add(**FAULTS["another document"])
+        for call in (queue.poll, queue.identify):
+            with pytest.raises(ProviderError, match="what answers is not SQS"):
+                call()
 
 
 class TestHooks:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stormcone_simulators.aws import site
-from stormcone_simulators.aws.api.errors import AwsError, invalid, missing, unsupported
+from stormcone_simulators.aws.api.errors import REQUEST_ID, AwsError, invalid, missing, unsupported
 from stormcone_simulators.aws.api.parameters import HONOURED, Table
 from stormcone_simulators.aws.sqs.events import EventBridge
 from stormcone_simulators.aws.sqs.queues import SimulatedQueue, StoredMessage
@@ -352,4 +352,4 @@ def _md5(body: str) -> str:
 
 
 def _written(document: Mapping[str, Any]) -> Response:
-    return Response(200, json.dumps(document).encode(), CONTENT_TYPE)
+    return Response(200, json.dumps(document).encode(), CONTENT_TYPE, (("x-amzn-RequestId", REQUEST_ID),))
