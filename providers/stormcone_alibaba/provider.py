@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 from stormcone.clock import Clock, SystemClock
 from stormcone.clouds.contract import ProviderOptions
 from stormcone.clouds.exchange import Tap
+from stormcone.clouds.http.api import shown_proxy
 from stormcone.clouds.http.trust import authorities
 from stormcone.clouds.sightings import Sightings
 from stormcone.clouds.trace import CloudTrace
@@ -38,7 +39,7 @@ from stormcone_alibaba.sdk import SdkEcs, require_sdk
 from stormcone_alibaba.settings import Settings, read_settings
 from stormcone_alibaba.simulation import order
 from stormcone_alibaba.trace import AlibabaTrace
-from stormcone_alibaba.transport import CA_VARIABLES, ApiSession, shown_proxy
+from stormcone_alibaba.transport import CA_VARIABLES, ApiSession
 from stormcone_alibaba.wire import (
     ACTIVE,
     INFERRED_ID,

@@ -18,12 +18,13 @@ import requests
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from stormcone.clock import Clock
+from stormcone.clouds.http.api import proxies_for
 from stormcone.errors import PartMissing, ProviderError
 from stormcone_alibaba.ecs import BATCH, Document, HistoryQuery
 from stormcone_alibaba.errors import api_error
 from stormcone_alibaba.identity import Credentials
 from stormcone_alibaba.redact import redact_logs, redacted, remember
-from stormcone_alibaba.transport import TIMEOUTS, ApiSession, proxies_for
+from stormcone_alibaba.transport import TIMEOUTS, ApiSession
 from stormcone_alibaba.wire import read_answer
 
 _NO_ANSWER = "SDK.HttpError"

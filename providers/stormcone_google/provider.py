@@ -5,36 +5,55 @@ a VM the 60 seconds before a live migration: one whose `maintenance-event` nobod
 is migrated at once. So the agent polls from its start on.
 """
 
+import os
 import threading
 from collections.abc import Callable, Collection, Mapping
-from typing import ClassVar, Self
+from dataclasses import replace
+from datetime import datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from stormcone.clock import Clock, SystemClock
 from stormcone.clouds.contract import ProviderOptions
 from stormcone.clouds.exchange import Tap
+from stormcone.clouds.http.api import shown_proxy
 from stormcone.clouds.http.trust import authorities
-from stormcone.errors import ProviderError, RequestRefused
-from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Outcome, Scope
+from stormcone.errors import PartMissing, ProviderError, RequestRefused, SimulationError
+from stormcone.model import Approval, Capabilities, Impact, Machine, MaintenanceEvent, Observation, Outcome, Scope
 from stormcone_google.listener import Listener
 from stormcone_google.metadata import KeyAnswer, KeyReader
-from stormcone_google.settings import GoogleSettings, read_settings
+from stormcone_google.settings import PERMISSIONS, GoogleSettings, read_settings
+from stormcone_google.simulation import checked_order, refuse_other
 from stormcone_google.wire import (
     ACCEPTED,
     KEYS,
+    MAINTENANCE,
+    PREEMPTED,
     PROVIDER,
     UPCOMING,
     HostPolicy,
     KeyContext,
     KeyReading,
     Vm,
+    event_id,
     read_key,
     read_scheduling,
 )
 
 _WHOLE = {"recursive": "true", "alt": "json"}
 
+if TYPE_CHECKING:
+    from stormcone_google.compute import ComputeApi, VmPath
+
 PARAMETERS: Mapping[str, Mapping[str, str]] = {UPCOMING: _WHOLE}
 """What a key is asked with; the others hold one word, which comes as it is."""
+
+CREDENTIALS_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+"""The variable that names a file of credentials. Source: Google's documentation of default credentials."""
+
+SCOPES = frozenset(f"https://www.googleapis.com/auth/{name}" for name in ("cloud-platform", "compute"))
+"""What a VM's service account must be allowed for the API to take its tokens: one of these."""
 
 _SCHEDULING = "instance/scheduling/"
 _OK = 200
@@ -56,6 +75,9 @@ class GoogleProvider:
         poll_interval=5.0,
         # From `preempted` to the end a VM has up to 30 s, and no clouds' notice here is shorter that has one at all.
         shortest_notice=30.0,
+        can_approve=True,
+        can_simulate=True,
+        permissions=tuple(PERMISSIONS.values()),
     )
 
     def __init__(self, settings: GoogleSettings, *, clock: Clock | None = None, tap: Tap | None = None) -> None:
@@ -63,12 +85,18 @@ class GoogleProvider:
         self._clock = clock or SystemClock()
         self._verify = authorities(settings.metadata_endpoint, settings.ca_file)
         self._metadata = self._reader(tap)
+        self._tap = tap
+        self._why_not = ""
         self._lock = threading.Lock()
         self._closed = False
         self._vm = Vm(name=settings.machine or "")
         self._scheduling = HostPolicy()
         self._changed: Callable[[], None] | None = None
         self._listener: Listener | None = None
+        self._compute: ComputeApi | None = None
+        self._tokens = self._reader(None)
+        if not has_library():
+            self._watch_only("google-cloud-compute is not installed")
 
     @classmethod
     def from_options(cls, options: ProviderOptions) -> Self:
@@ -92,6 +120,7 @@ class GoogleProvider:
             ProviderError: it could not be asked.
         """
         vm = self._look()
+        self._find_credentials()
         zone = self._metadata.zone()
         reported = self._metadata.name()
         host = self._metadata.hostname()
@@ -144,12 +173,65 @@ class GoogleProvider:
         return {}
 
     def approve(self, event: MaintenanceEvent) -> None:
-        """Refuse.
+        """Begin upcoming maintenance now, however far ahead its time is.
 
         Raises:
-            RequestRefused: always.
+            RequestRefused: it is no maintenance of this VM that can be begun, or the API refuses.
+            ProviderUnavailable: the API's library is not installed.
+            ProviderError: whether it has begun is not known.
         """
-        raise RequestRefused(f"event {event.id} cannot be approved")
+        if event.approval is not Approval.TRIGGERS:
+            raise RequestRefused(f"event {event.id} cannot be begun early: Compute Engine does not let the customer")
+        if event.id != event_id(UPCOMING, self._look()):
+            raise RequestRefused(f"event {event.id} is no upcoming maintenance of this VM, so it is not begun")
+        self._api().perform_maintenance(self._path(self._metadata.name()))
+
+    def simulate(
+        self,
+        impact: Impact,
+        *,
+        resources: Collection[str],
+        not_before: datetime,
+        duration: timedelta | None = None,
+        native_type: str | None = None,
+    ) -> tuple[str, ...]:
+        """Have VMs of this project and zone go through maintenance: this is really done to them.
+
+        Raises:
+            SimulationError: the service cannot simulate that, or refuses.
+            ProviderError: whether it has begun is not known.
+        """
+        names = checked_order(
+            resources=resources,
+            not_before=not_before,
+            duration=duration,
+            native_type=native_type,
+            now=self._clock.now(),
+        )
+        try:
+            paths = [self._path(name) for name in names]
+            facts = [self._api().facts(path) for path in paths]
+            for name, each in zip(names, facts, strict=True):
+                refuse_other(name, impact, each.taken_away or each.policy.maintained)
+            for path in paths:
+                self._api().simulate_maintenance(path)
+        except RequestRefused as error:
+            raise SimulationError(str(error)) from error
+        return tuple(event_id(PREEMPTED if each.taken_away else MAINTENANCE, Vm(id=each.id)) for each in facts)
+
+    def cancel_simulated(self, ids: Collection[str]) -> None:
+        """Refuse: what has begun goes on to its end.
+
+        Raises:
+            SimulationError: always.
+        """
+        raise SimulationError(f"Compute Engine cannot call off {', '.join(ids)}: simulated maintenance goes to its end")
+
+    def facts(self) -> Mapping[str, str]:
+        """The API's address, the proxy to it, and whose credentials it is asked with, or why it is not asked."""
+        api = self._settings.api_endpoint
+        known = {"api": api, "proxy": shown_proxy(api, self._settings.proxy)}
+        return {**known, "credentials": self._why_not or self._source()}
 
     def on_hint(self, callback: Callable[[], None]) -> None:
         """Have `callback` called, from a thread of the listener's, whenever a key may have changed."""
@@ -165,7 +247,11 @@ class GoogleProvider:
         with self._lock:
             self._closed = True
             listener, self._listener = self._listener, None
+            compute, self._compute = self._compute, None
         self._metadata.close()
+        self._tokens.close()
+        if compute is not None:
+            compute.close()
         if listener is not None:
             listener.close()
 
@@ -194,6 +280,60 @@ class GoogleProvider:
             problems.append(str(error))
             return self._vm
 
+    def _watch_only(self, why: str) -> None:
+        """Say that nothing but watching can be done, and why."""
+        self._why_not = why
+        self.capabilities = replace(self.capabilities, can_approve=False, can_simulate=False)
+
+    def _credentials_file(self) -> Path | None:
+        named = self._settings.credentials_file or os.environ.get(CREDENTIALS_VARIABLE)
+        return Path(named) if named else None
+
+    def _source(self) -> str:
+        return str(self._credentials_file() or "the VM's service account")
+
+    def _find_credentials(self) -> None:
+        """Find out whether the API can be asked; where that cannot be told, it is left to whoever asks it."""
+        if self._why_not or self._credentials_file() is not None:
+            return
+        try:
+            scopes = self._metadata.scopes()
+        except ProviderError:
+            return
+        if scopes is None:
+            self._watch_only("the VM has no service account")
+        elif not set(scopes) & SCOPES:
+            self._watch_only("the VM's service account lacks the scope compute or cloud-platform")
+
+    def _path(self, name: str) -> "VmPath":
+        from stormcone_google.compute import VmPath
+
+        return VmPath(self._metadata.project(), self._metadata.zone(), name)
+
+    def _api(self) -> "ComputeApi":
+        if not has_library():
+            raise PartMissing(
+                "Google Cloud's library is not installed, without which maintenance cannot be begun; "
+                "run pip install stormcone[google]"
+            )
+        from stormcone_google.compute import ComputeApi, VmCredentials, credentials_of
+
+        file = self._credentials_file()
+        endpoint = self._settings.api_endpoint
+        with self._lock:
+            if self._closed:
+                raise ProviderError("Compute Engine was not asked: the provider was closed")
+            if self._compute is None:
+                self._compute = ComputeApi(
+                    endpoint=endpoint,
+                    credentials=credentials_of(file) if file else VmCredentials(self._tokens.token),
+                    clock=self._clock,
+                    proxy=self._settings.proxy,
+                    tap=self._tap,
+                    verify=authorities(endpoint, self._settings.ca_file),
+                )
+            return self._compute
+
     def _settings_of_vm(self, problems: list[str]) -> HostPolicy:
         """What becomes of the VM; where it cannot be asked, as it was when it last could."""
         try:
@@ -205,6 +345,14 @@ class GoogleProvider:
                 *(old if new is None else new for old, new in zip(self._scheduling, found, strict=True))
             )
         return self._scheduling
+
+
+def has_library() -> bool:
+    """Whether google-cloud-compute is installed; it is not imported."""
+    try:
+        return find_spec("google.cloud.compute_v1") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _worst(faults: Collection[ProviderError]) -> ProviderError:

@@ -30,6 +30,12 @@ PREEMPTIONS: Mapping[str, Impact] = MappingProxyType({"stop": Impact.STOP, "dele
 """What becomes of a Spot VM, by its `instanceTerminationAction`. The metadata server does not say which it is; where
 nobody says it, the VM is taken to be lost, so that whoever prepares for that is told."""
 
+PERMISSIONS: Mapping[str, str] = MappingProxyType(
+    {call: f"compute.instances.{call}" for call in ("get", "performMaintenance", "simulateMaintenanceEvent")}
+)
+"""What the caller of the API must be allowed to do, by call. Watching needs none of it, beginning maintenance the
+second, simulating it the first and the last. The names follow the API's; unverified but for `get`."""
+
 API_ENDPOINT = "https://compute.googleapis.com"
 
 LONGEST_NOTICE = 3600.0

@@ -193,7 +193,7 @@ class TestTheSession:
         assert f"Action={HISTORY}" in answered.url
 
     def test_reads_no_more_than_the_limit(self, scripted, open_ecs, query, monkeypatch):
-        monkeypatch.setattr(transport, "BODY_LIMIT", 64 * 1024)
+        monkeypatch.setattr("stormcone.clouds.http.api.API_BODY_LIMIT", 64 * 1024)
         scripted.answer(200, b"x" * 70_000)
         with pytest.raises(ProviderError, match="larger than 64 KiB"):
             open_ecs(scripted.url, retries=ReadRetries(attempts=1)).describe_history_events(query)

@@ -9,6 +9,7 @@ from stormcone.clock import Clock, ManualClock, SystemClock
 from stormcone.errors import SettingsError
 from stormcone.simulators.contract import Setting, SimulatorOptions, Tls
 from stormcone_simulators.base import BaseSimulator
+from stormcone_simulators.google.compute import ComputeService
 from stormcone_simulators.google.documents import Nothing, Spelling
 from stormcone_simulators.google.metadata import ROOT, MetadataServer
 from stormcone_simulators.google.model import GoogleModel
@@ -30,7 +31,9 @@ Choice = TypeVar("Choice", Spelling, Nothing)
 
 
 class GoogleSimulator(BaseSimulator):
-    """Google Cloud's metadata server.
+    """Google Cloud's metadata server, and the part of the Compute API that is about maintenance.
+
+    Both are also under `/machines/NAME`, where the metadata server knows which VM asks.
 
     Args:
         machines: names of VMs, `NAME[@GROUP][=ADDRESS]`.
@@ -106,7 +109,7 @@ class GoogleSimulator(BaseSimulator):
         tokens = Tokens(clients_clock or SystemClock())
         metadata = MetadataServer(self._google, tokens, spelling=Spelling(spelling), nothing=Nothing(nothing))
         self._setup: Mapping[str, Any] = {"project": project, "zone": zone, "terminated": terminated, "spot": spot}
-        wire = GoogleWire(metadata)
+        wire = GoogleWire(metadata, ComputeService(self._google, tokens))
         super().__init__(known, self._google, wire, clock=clock or SystemClock(), port=port, bind=bind, tls=tls)
 
     @classmethod
