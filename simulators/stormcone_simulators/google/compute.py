@@ -14,7 +14,7 @@ from stormcone.errors import SimulationError
 from stormcone_simulators.google.errors import BAD_CREDENTIALS, NO_CREDENTIALS, ComputeError, unsupported
 from stormcone_simulators.google.instance import email_of
 from stormcone_simulators.google.model import GoogleModel
-from stormcone_simulators.google.resources import Operation, as_list, instance
+from stormcone_simulators.google.resources import ComputeOperation, as_list, instance
 from stormcone_simulators.google.tokens import Tokens
 from stormcone_simulators.http.messages import Request, Response, json_response, repeated_parameters
 
@@ -57,8 +57,8 @@ class ComputeService:
     def __init__(self, model: GoogleModel, tokens: Tokens) -> None:
         self._model = model
         self._tokens = tokens
-        self._operations: dict[str, Operation] = {}
-        self._by_request: dict[str, Operation] = {}
+        self._operations: dict[str, ComputeOperation] = {}
+        self._by_request: dict[str, ComputeOperation] = {}
         self._made = 0
         self._methods: Mapping[tuple[str, str, str], tuple[Callable[[_Call], Response], frozenset[str]]] = (
             MappingProxyType(
@@ -171,7 +171,7 @@ class ComputeService:
             begin()
             self._made += 1
             user = email_of(self._model.vms)
-            known = Operation(number=self._made, kind=kind, vm=vm, user=user, at=call.at)
+            known = ComputeOperation(number=self._made, kind=kind, vm=vm, user=user, at=call.at)
             self._operations[known.name] = known
             if asked:
                 self._by_request[asked] = known

@@ -71,7 +71,7 @@ def instance(model: GoogleModel, name: str) -> Document:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operation:
+class ComputeOperation:
     """What a call began.
 
     Attributes:
