@@ -15,6 +15,9 @@ from stormcone_aws.sdk import Sdk
 BATCH = 10
 """Messages of one call at the most. Source: SQS's documentation of its operations."""
 
+NOT_OURS = frozenset({"MessageNotInflight", "ReceiptHandleIsInvalid"})
+"""Codes of a message that has been given again, or is deleted. Source: SQS's documentation of its operations."""
+
 _ATTRIBUTES = ("QueueArn", "RedrivePolicy")
 
 
@@ -80,11 +83,14 @@ class SqsQueue:
         return [_message(each) for each in answer.get("Messages", ())]
 
     def hold(self, messages: Sequence[Message], visible_after: int) -> Mapping[str, str]:
-        """Keep them from being given again for so many seconds; answers why not, by id, where that failed."""
+        """Keep them from being given again for so many seconds; answers why not, by id, where that failed.
+
+        One that is not ours any more comes again by itself, which is no failure.
+        """
         return self._in_batches("ChangeMessageVisibilityBatch", messages, VisibilityTimeout=visible_after)
 
     def delete(self, messages: Sequence[Message]) -> Mapping[str, str]:
-        """Delete them; answers why not, by id, where that failed."""
+        """Delete them; answers why not, by id, where that failed. One that is not ours any more is not deleted."""
         return self._in_batches("DeleteMessageBatch", messages)
 
     def facts(self) -> QueueFacts:
@@ -119,7 +125,9 @@ class SqsQueue:
                 failed |= {one.id: str(error) for one in batch}
                 continue
             for failure in answer.get("Failed", ()):
-                failed[batch[int(failure["Id"])].id] = f"{failure.get('Code', '')}: {failure.get('Message', '')}"
+                code = str(failure.get("Code", ""))
+                if code.rpartition(".")[2] not in NOT_OURS:
+                    failed[batch[int(failure["Id"])].id] = f"{code}: {failure.get('Message', '')}"
         return failed
 
 

@@ -170,6 +170,17 @@ class TestQueue:
             queue.poll()
             assert all("spot" not in event.id for event in other.poll().events)
 
+    def test_a_message_that_is_not_ours_any_more_is_no_trouble(self, simulator, queue, opened, clock):
+        simulator.schedule(Impact.TERMINATE, resources=["i-0one"], cause=Cause.PREEMPTION)
+        observation = queue.poll()
+        clock.advance(60)
+        other = opened(AwsQueueProvider, queue="stormcone")
+        theirs = other.poll()
+        other.acknowledge(theirs.receipt)
+        assert queue.poll().problems == ()
+        queue.acknowledge(observation.receipt)
+        assert (queue.poll().problems, simulator.queues()["stormcone"]) == ((), [])
+
     @pytest.mark.parametrize(("fault", "left"), [({"status": 503}, 1), ({"kind": "reset"}, 0)])
     def test_a_deletion_that_fails_is_made_good_and_told_once(self, simulator, queue, clock, fault, left):
         simulator.schedule(Impact.TERMINATE, resources=["i-0one"], cause=Cause.PREEMPTION)
