@@ -118,9 +118,8 @@ class AwsQueueProvider:
             SettingsError: an option cannot be used.
             ProviderUnavailable: the SDK is not installed.
         """
-        settings = read_settings(options)
         require_sdk()
-        return cls(settings, clock=options.clock, tap=options.tap)
+        return cls(read_settings(options), clock=options.clock, tap=options.tap)
 
     def named(self) -> Machine | None:
         """The machine or the region as it was named; None where the queue must be asked."""

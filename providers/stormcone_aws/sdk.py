@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import responses
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +69,13 @@ class Access:
 
 
 def require_sdk() -> None:
-    """Import the SDK.
+    """Find out that the SDK is installed; it is imported when it is first needed, since that takes a second.
 
     Raises:
-        PartMissing: it is not installed.
+        PartMissing: it is not.
     """
-    try:
-        import_module("boto3")
-    except ImportError as error:
-        raise PartMissing(
-            f"AWS's SDK is not installed ({error.name} is missing); run pip install stormcone[aws]"
-        ) from (error)
+    if find_spec("boto3") is None:
+        raise PartMissing("AWS's SDK is not installed (boto3 is missing); run pip install stormcone[aws]")
 
 
 class Sdk:

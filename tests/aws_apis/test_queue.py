@@ -1,14 +1,17 @@
 """The queue's provider against SQS as moto plays it: nothing is lost, nothing is told twice, nothing blocks."""
 
 import logging
+import subprocess
+import sys
 
 import pytest
 
 from stormcone.clouds.contract import Acknowledges, Extends, Hints, ProviderOptions
-from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError
+from stormcone.errors import PartMissing, ProviderError, ProviderUnavailable, RequestRefused, SettingsError
 from stormcone.model import Approval, Outcome, Phase, Scope
 from stormcone_aws import inbox as inboxes
 from stormcone_aws.queue import AwsQueueProvider
+from stormcone_aws.region import AwsRegionProvider
 
 
 def ids(observation):
@@ -269,6 +272,28 @@ class TestSettings:
     def test_a_machine_and_instances_do_not_go_together(self):
         with pytest.raises(SettingsError, match="leave one out"):
             AwsQueueProvider.from_options(ProviderOptions(machine="i-1", settings={"queue": "q", "instances": "i-1"}))
+
+
+class TestTheSdk:
+    @pytest.mark.parametrize("settings", [{}, {"queue": "q"}])
+    def test_where_it_is_missing_the_pip_install_is_named(self, monkeypatch, settings):
+        monkeypatch.setitem(sys.modules, "boto3", None)
+        with pytest.raises(PartMissing, match=r"run pip install stormcone\[aws\]"):
+            AwsQueueProvider.from_options(ProviderOptions(settings=settings))
+        with pytest.raises(PartMissing, match=r"run pip install stormcone\[aws\]"):
+            AwsRegionProvider.from_options(ProviderOptions())
+
+    def test_it_is_not_imported_before_it_is_needed(self):
+        lines = (
+            "import sys",
+            "from stormcone.clouds.contract import ProviderOptions",
+            "from stormcone_aws.queue import AwsQueueProvider",
+            "from stormcone_aws.region import AwsRegionProvider",
+            "AwsQueueProvider.from_options(ProviderOptions(settings={'queue': 'q'})).close()",
+            "AwsRegionProvider.from_options(ProviderOptions(region='eu-west-1')).close()",
+            "sys.exit('boto3' in sys.modules)",
+        )
+        assert subprocess.run([sys.executable, "-c", "\n".join(lines)], check=False).returncode == 0
 
 
 class TestContract:
