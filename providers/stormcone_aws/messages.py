@@ -204,6 +204,8 @@ def read_message(body: str, sent: datetime) -> Said:
         events = tuple(_reader(_source(document), letter.kind)(letter))
     except _Unreadable as error:
         return Said(at=sent, unread=printable(str(error)))
+    except OverflowError:
+        return Said(at=sent, unread="its time is at the end of the calendar")
     doubt = "a key stands twice in it" if repeats(letter.native) else ""
     if doubt:  # it says two things: what is in it is told, and nobody answers to it
         letter.problems.append(f"{letter.kind}: no event is approved, since {doubt}")

@@ -234,6 +234,15 @@ class TestWhatCannotBeRead:
         assert found.events[0].approval is Approval.NONE
         assert "a key stands twice" in found.problems[0]
 
+    def test_a_time_at_the_end_of_the_calendar_is_told(self, letters):
+        for message in (
+            letters.spot(time="9999-12-31T23:59:59Z"),
+            letters.lifecycle(time="9999-12-31T23:59:59Z"),
+            letters.block(**{"end-date": "0001-01-01T00:00:00Z"}),
+            letters.health(startTime="9999-12-31T23:59:59Z", endTime=""),
+        ):
+            assert "at the end of the calendar" in said(message).unread
+
     def test_odd_values_spoil_nothing_beside_them(self, letters):
         message = letters.spot(time=17, resources=[None, 5])
         message["detail"]["instance-action"] = ["terminate"]

@@ -1,6 +1,7 @@
 """Both providers on our own simulator, whose clock a test moves: the whole way of an event, and what a crash leaves."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -108,6 +109,16 @@ class TestRegion:
             region.poll()
         simulator.faults.clear()
         assert len(region.poll().events) == 1
+
+    @pytest.mark.parametrize(
+        ("kind", "settings"), [(AwsRegionProvider, {}), (AwsQueueProvider, {"queue": "stormcone"})]
+    )
+    def test_the_address_of_one_instance_leads_to_the_apis_too(self, simulator, clock, kind, settings):
+        simulator.schedule(Impact.REBOOT, resources=["i-0one"])
+        options = replace(simulator.provider_options("i-0two"), region="us-east-1", settings=settings)
+        provider = kind.from_options(options)
+        assert len(provider.poll().events) == 1
+        provider.close()
 
     def test_identify_asks_whether_this_is_aws(self, simulator, region):
         assert region.identify().region == "us-east-1"

@@ -135,7 +135,7 @@ class AwsSimulator(BaseSimulator):
         role = AwsKey(id=ROLE_KEY.id, secret=ROLE_KEY.secret, token=ROLE_KEY.token)
         dead = SimulatedQueue(queue + DEAD)
         queues = (SimulatedQueue(queue, dead=dead, most_receives=max_receives), dead)
-        self._queues = SqsService(queues, EventBridge(self._aws), region)
+        self._queues = SqsService(queues, EventBridge(self._aws), region, lambda: self.tls is not None)
         apis = AwsApis(self._aws, AwsGate((self._key, role), region, clients), self._queues)
         self._protocol = AwsWire(metadata, apis)
         super().__init__(known, self._aws, self._protocol, clock=clock or SystemClock(), port=port, bind=bind, tls=tls)

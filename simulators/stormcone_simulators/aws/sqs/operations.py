@@ -35,13 +35,21 @@ class SqsService:
         queues: all of them; the first is what EventBridge sends to.
         bridge: what it sends.
         region: where they are.
+        secure: whether they are reached by https.
     """
 
-    def __init__(self, queues: Sequence[SimulatedQueue], bridge: EventBridge, region: str) -> None:
+    def __init__(
+        self,
+        queues: Sequence[SimulatedQueue],
+        bridge: EventBridge,
+        region: str,
+        secure: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._queues = {queue.name: queue for queue in queues}
         self._main = queues[0]
         self._bridge = bridge
         self._region = region
+        self._secure = secure
 
     def answer(self, request: Request, now: datetime) -> Response | Later:
         """The service's answer.
@@ -58,7 +66,7 @@ class SqsService:
             )
         fields = _fields(request, operation.parameters)
         host = request.header("host") or f"sqs.{self._region}.amazonaws.com"
-        call = SqsCall(self, fields, now, f"http://{host}")
+        call = SqsCall(self, fields, now, f"{'https' if self._secure() else 'http'}://{host}")
         if action == "ReceiveMessage":
             return self._receive(call, now + timedelta(seconds=call.number("WaitTimeSeconds", 0, most=20)), now)
         return _written(operation.run(call))
