@@ -124,6 +124,14 @@ class Inbox:
         if self._undeleted:
             self._delete()
 
+    def release(self) -> None:
+        """Let others have at once what is in our hands, as far as the queue can be told."""
+        with self._lock:
+            messages = [held.message for held in self._held.values()]
+            self._held.clear()
+        if messages:
+            self._queue.hold(messages, 0)
+
     def troubles(self) -> tuple[str, ...]:
         """What went wrong when messages were last held or deleted, as sentences."""
         return tuple(filter(None, self._troubles.values()))

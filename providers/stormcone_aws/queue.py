@@ -209,8 +209,14 @@ class AwsQueueProvider:
         self._hooks.extend(event)
 
     def close(self) -> None:
-        """Let go of connections. Safe to call twice; nobody waits for the one who waits at the queue."""
+        """Let go of messages and connections. Safe to call twice; nobody waits for the one who waits at the queue.
+
+        Who has only had a look gives the messages back at once. An agent, which must not be kept from ending, leaves
+        that to the queue: they come again within seconds.
+        """
         self._closing.set()
+        if self._listener is None:
+            self._inbox.release()
         self._sdk.close()
 
     # receiving

@@ -162,8 +162,7 @@ class TestQueue:
         self, simulator, queue, opened, clock
     ):
         simulator.schedule(Impact.TERMINATE, resources=["i-0one"], cause=Cause.PREEMPTION)
-        before = queue.poll()
-        queue.close()
+        before = queue.poll()  # and is never heard of again
         heir = opened(AwsQueueProvider, queue="stormcone")
         assert heir.poll().receipt == ()
         clock.advance(30)
@@ -171,6 +170,13 @@ class TestQueue:
         assert (after.events, after.receipt) == (before.events, before.receipt)
         heir.acknowledge(after.receipt)
         assert simulator.queues()["stormcone"] == []
+
+    def test_who_has_only_had_a_look_gives_the_messages_back(self, simulator, queue, opened):
+        simulator.schedule(Impact.TERMINATE, resources=["i-0one"], cause=Cause.PREEMPTION)
+        before = queue.poll()
+        queue.close()
+        queue.close()
+        assert opened(AwsQueueProvider, queue="stormcone").poll().events == before.events
 
     def test_a_message_that_is_held_comes_to_nobody_else(self, simulator, queue, opened, clock):
         simulator.schedule(Impact.TERMINATE, resources=["i-0one"], cause=Cause.PREEMPTION)
