@@ -120,6 +120,16 @@ class TestRegion:
         assert len(provider.poll().events) == 1
         provider.close()
 
+    def test_a_poll_is_one_call_for_each_thousand_instances(self, clock):
+        with AwsSimulator(tuple(f"i-{number}" for number in range(1200)), clock=clock) as many:
+            many.schedule(Impact.REBOOT, resources=["i-1100"])
+            options = ProviderOptions(endpoint=many.url, region="us-east-1", clock=clock, settings={"scope": "region"})
+            provider = AwsRegionProvider.from_options(options)
+            for calls in (3, 5):  # the first poll asks for the name of the node, too
+                assert len(provider.poll().events) == 1
+                assert len(many.requests()) == calls
+            provider.close()
+
     def test_identify_asks_whether_this_is_aws(self, simulator, region):
         assert region.identify().region == "us-east-1"
         simulator.faults.add(status=401)

@@ -1,5 +1,6 @@
 """The queue's provider against SQS as moto plays it: nothing is lost, nothing is told twice, nothing blocks."""
 
+import json
 import logging
 import subprocess
 import sys
@@ -176,6 +177,30 @@ class TestWhatIsLeft:
         assert (observation.events, observation.problems) == ((), ())
         provider.acknowledge(observation.receipt)
         assert queue.number() == 0
+
+
+class TestCapacityBlocks:
+    def said(self, letters):
+        return {"Messages": [{"MessageId": "m", "ReceiptHandle": "h", "Body": json.dumps(letters.block())}]}
+
+    def test_the_instances_in_one_are_looked_up(self, open_queue, scripted, letters):
+        scripted.answer(200, self.said(letters), {"x-amzn-RequestId": "r"})
+        found = "".join(f"<item><instanceId>{name}</instanceId></item>" for name in ("i-0one", "i-0two"))
+        xml = f"<reservationSet><item><instancesSet>{found}</instancesSet></item></reservationSet>"
+        scripted.answer(200, f'<R xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">{xml}</R>'.encode())
+        provider = open_queue(endpoint=scripted.url, queue=f"{scripted.url}/123456789012/q")
+        (event,) = provider.poll().events
+        assert event.resources == ("i-0one", "i-0two")
+        assert b"capacity-reservation-id" in scripted.asked[1].body
+        assert b"cr-0one" in scripted.asked[1].body
+
+    def test_where_they_cannot_be_the_block_is_named(self, open_queue, scripted, letters):
+        scripted.answer(200, self.said(letters), {"x-amzn-RequestId": "r"})
+        scripted.answer(403, b"<Response><Errors><Error><Code>UnauthorizedOperation</Code></Error></Errors></Response>")
+        provider = open_queue(endpoint=scripted.url, queue=f"{scripted.url}/123456789012/q")
+        observation = provider.poll()
+        assert observation.events[0].resources == ("cr-0one",)
+        assert "let an IAM policy allow ec2:DescribeInstances" in observation.problems[0]
 
 
 class TestListening:
