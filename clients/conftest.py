@@ -14,6 +14,8 @@ import requests
 
 from stormcone.clock import ManualClock, SystemClock
 from stormcone_simulators.alibaba import AlibabaSimulator
+from stormcone_simulators.aws import AwsSimulator
+from stormcone_simulators.aws.imds.service import ImdsMode
 from stormcone_simulators.azure import AzureSimulator
 
 HERE = Path(__file__).parent
@@ -37,6 +39,13 @@ def own_network() -> None:
 def azure() -> Iterator[AzureSimulator]:
     """The machines web-0, which asks, and web-1."""
     with AzureSimulator(("web-0", "web-1"), clock=ManualClock(), bind=AZURE, port=80) as simulator:
+        yield simulator
+
+
+@pytest.fixture(params=[ImdsMode.BOTH, ImdsMode.V2])
+def imds(request: pytest.FixtureRequest) -> Iterator[AwsSimulator]:
+    """The instance i-0123456789abcdef0, whose metadata service speaks both versions, and then version 2 alone."""
+    with AwsSimulator(clock=ManualClock(), bind=AZURE, port=80, imds=request.param) as simulator:
         yield simulator
 
 

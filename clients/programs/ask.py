@@ -49,6 +49,44 @@ def cloud_init_alibaba() -> Any:
     return {**found, "hostname": source.get_hostname().hostname}
 
 
+def cloud_init_ec2() -> Any:
+    """Cloud-init's data source for EC2: what it fetches, and the platform that it takes it for."""
+    from cloudinit.helpers import Paths
+    from cloudinit.sources import DataSourceEc2 as Ec2
+
+    source = Ec2.DataSourceEc2({"datasource": {"Ec2": {"max_wait": 2, "timeout": 2}}}, None, Paths({}))
+    source._cloud_name = Ec2.CloudNames.AWS  # what it finds in the firmware of an instance
+    found = source.crawl_metadata()
+    source.metadata, source.identity = found["meta-data"], found["dynamic"]["instance-identity"]["document"]
+    return {
+        "meta-data": source.metadata,
+        "version": source.metadata_address,
+        "id": source.get_instance_id(),
+        "hostname": source.get_hostname().hostname,
+        "region": source.region,
+        "zone": source.availability_zone,
+    }
+
+
+def botocore_imds() -> Any:
+    """Botocore's credentials of the instance's role, and the region that it finds."""
+    from botocore.utils import IMDSRegionProvider, InstanceMetadataFetcher, InstanceMetadataRegionFetcher
+
+    role = InstanceMetadataFetcher().retrieve_iam_role_credentials()
+    return {
+        **{name: role[name] for name in ("role_name", "access_key", "secret_key", "token")},
+        "region": InstanceMetadataRegionFetcher().retrieve_region(),
+        "provider": IMDSRegionProvider.__name__,
+    }
+
+
+def opentelemetry_aws() -> Any:
+    """OpenTelemetry's resource detector for EC2."""
+    from opentelemetry.sdk.extension.aws.resource.ec2 import AwsEc2ResourceDetector
+
+    return dict(AwsEc2ResourceDetector(raise_on_error=True).detect().attributes)
+
+
 def elastic_apm() -> Any:
     """Elastic's monitoring agent."""
     from elasticapm.utils.cloud import azure_metadata

@@ -33,6 +33,9 @@ from stormcone_aws import api_errors as aws_errors
 from stormcone_aws import messages as aws_messages
 from stormcone_aws import queue_settings as aws_queue_settings
 from stormcone_aws import region as aws_region
+from stormcone_aws.kinds import EVENT_CODES, UNKNOWN_CODE
+from stormcone_aws.provider import LISTS as AWS_LISTS
+from stormcone_aws.provider import SETTINGS as AWS_SETTINGS
 from stormcone_azure.provider import AZURE_STATUSES, SETTINGS
 from stormcone_azure.wire import (
     API_VERSIONS,
@@ -46,6 +49,7 @@ from stormcone_simulators.alibaba import types as simulated_alibaba
 from stormcone_simulators.alibaba.operations import OPERATIONS
 from stormcone_simulators.alibaba.operations.contract import OWNERS
 from stormcone_simulators.alibaba.parameters import Handling, Parameter
+from stormcone_simulators.aws import types as simulated_aws
 from stormcone_simulators.azure.model import EVENT_TYPES as SIMULATED_TYPES
 from stormcone_simulators.control import NewEvent
 from stormcone_simulators.fidelity import sheet
@@ -403,6 +407,37 @@ def _fidelity(simulator: str) -> Callable[[], Table]:
     return table
 
 
+def _aws_lists() -> Table:
+    rows = [
+        (
+            code(name),
+            " or ".join(code(place) for place in each.places),
+            "nothing is announced" if each.absent_is_none else "not known whether anything is",
+        )
+        for name, each in AWS_LISTS.items()
+    ]
+    return Table(("list", "asks for", "404 means"), rows)
+
+
+def _aws_types() -> Table:
+    rows = [(code(name), code(kind.impact.value), code(kind.cause.value)) for name, kind in EVENT_CODES.items()]
+    rows.append(("any other", code(UNKNOWN_CODE.impact.value), code(UNKNOWN_CODE.cause.value)))
+    return Table(("`Code`", "impact", "cause"), rows)
+
+
+def _aws_simulated_types() -> Table:
+    rows = (
+        (
+            code(name),
+            ", ".join(code(impact.value) for impact in kind.impacts),
+            ", ".join(code(cause.value) for cause in kind.causes),
+            _long_span(kind.notice),
+        )
+        for name, kind in simulated_aws.EVENT_TYPES.items()
+    )
+    return Table(("type", "impact", "cause", "notice"), rows)
+
+
 TABLES: Mapping[str, Callable[[], Table]] = {
     "rooms": _rooms,
     "changes": _changes,
@@ -439,6 +474,12 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "alibaba-simulated-types": _alibaba_simulated_types,
     "alibaba-operations": _alibaba_operations,
     "alibaba-fidelity": _fidelity("alibaba"),
+    "aws-lists": _aws_lists,
+    "aws-types": _aws_types,
+    "aws-settings": _settings(AWS_SETTINGS),
+    "aws-simulator-settings": _simulator_settings("aws"),
+    "aws-simulated-types": _aws_simulated_types,
+    "aws-fidelity": _fidelity("aws"),
     "azure-fidelity": _fidelity("azure"),
     "azure-clients": _clients("azure"),
     "alibaba-clients": _clients("alibaba"),

@@ -15,11 +15,13 @@ from stormcone.clouds.exchange import Tap
 from stormcone.clouds.http.trust import authorities
 from stormcone.clouds.lists import Lists, PolledList
 from stormcone.clouds.settings import Given, address
+from stormcone.clouds.trace import CloudTrace
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, Unreachable
 from stormcone.model import Capabilities, Ending, Machine, MaintenanceEvent, Observation, Scope
 from stormcone.text import folded, printable
 from stormcone_aws.imds import ENDPOINT, PATIENT, QUICK, Imds
 from stormcone_aws.kinds import PROVIDER
+from stormcone_aws.trace import AwsTrace
 from stormcone_aws.wire import (
     ImdsIdentity,
     read_history,
@@ -100,6 +102,7 @@ class AwsProvider:
         reports_outcome=True,
         shortest_notice=120.0,  # of a spot interruption
     )
+    trace: ClassVar[CloudTrace] = AwsTrace()
 
     def __init__(
         self,

@@ -41,6 +41,7 @@ Sheet = tuple[Feature, ...]
 SHEETS: Mapping[str, str] = {
     "azure": "stormcone_simulators.azure.fidelity",
     "alibaba": "stormcone_simulators.alibaba.fidelity",
+    "aws": "stormcone_simulators.aws.fidelity",
     "google": "stormcone_simulators.google.fidelity",
 }
 """Where each simulator's sheet is."""

@@ -26,13 +26,13 @@ def played(monkeypatch):
 
 def test_all_clouds_are_shown(stormcone, played):
     said = stormcone("demo")
-    assert (said.status, said.err, played) == (0, "", ["alibaba", "azure", "google"])
+    assert (said.status, said.err, played) == (0, "", ["alibaba", "aws", "azure", "google"])
     assert "Not shown" not in said.out
 
 
 def test_without_an_sdk_the_others_are_shown_and_one_line_says_how_to_see_that_one(stormcone, played, no_sdk):
     said = stormcone("demo")
-    assert (said.status, said.err, played) == (0, "", ["azure", "google"])
+    assert (said.status, said.err, played) == (0, "", ["aws", "azure", "google"])
     (line,) = [line for line in said.out.splitlines() if "Not shown" in line]
     assert line.startswith("Not shown is alibaba: ")
     assert line.endswith("run pip install stormcone[alibaba].")

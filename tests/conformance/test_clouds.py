@@ -30,6 +30,18 @@ _EVACUATION_ON_ALIBABA = {
     },
 }
 
+_META = "/latest/meta-data"
+
+_EVACUATION_ON_AWS = [{"EventId": "instance-event-1", "Code": "Evacuate", "State": "active", "Description": ""}]
+
+_LISTS = (
+    PolledEndpoint({"path": f"{_META}/events/maintenance/scheduled"}),
+    *(
+        PolledEndpoint({"path": f"{_META}/{path}"}, may_be_absent=True)
+        for path in ("spot", "events/recommendations/rebalance", "autoscaling/target-lifecycle-state")
+    ),
+)
+
 _INSTANCE = "/computeMetadata/v1/instance"
 
 _KEYS = tuple(
@@ -61,6 +73,16 @@ CLOUDS = [
             "query": {"Action": "DescribeInstanceHistoryEvents"},
             "body": json.dumps(_EVACUATION_ON_ALIBABA),
         },
+    ),
+    Cloud(
+        name="aws",
+        machines=("i-aaa", "i-bbb"),
+        lacks=Impact.FREEZE,
+        scenario="host-stop",
+        client_path=f"{_META}/instance-id",
+        endpoints=_LISTS,
+        demanding={"imds": "v2"},
+        unknown={"path": f"{_META}/events/maintenance/scheduled", "body": json.dumps(_EVACUATION_ON_AWS)},
     ),
     Cloud(
         name="google",

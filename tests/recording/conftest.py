@@ -19,7 +19,11 @@ from stormcone.simulators.contract import Replay, Simulator, SimulatorOptions
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
-MACHINES = {"azure": ("web_18", "web_19"), "alibaba": ("i-acmeweb18", "i-acmeweb19")}
+MACHINES = {
+    "azure": ("web_18", "web_19"),
+    "alibaba": ("i-acmeweb18", "i-acmeweb19"),
+    "aws": ("i-acmeweb18", "i-acmeweb19"),
+}
 
 
 def make_exchange(**changes: Any) -> Exchange:

@@ -8,7 +8,8 @@ _ISO = (
     r"(?P<date>\d{4}-\d\d-\d\d)(?P<between>[T ])(?P<minute>\d\d:\d\d)"
     r"(?P<second>:\d\d)?(?P<fraction>\.\d+)?(?P<zone>Z|[+-]\d\d:?\d\d)?"
 )
-_RFC_1123 = r"(?P<rfc>(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|[+-]\d{4}))"
+_DATE = r"\d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|[+-]\d{4})"
+_RFC_1123 = rf"(?P<rfc>(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?{_DATE})"
 _TIME = re.compile(rf"(?<![\w:.-])(?:{_ISO}|{_RFC_1123})(?![\w:])")
 
 
@@ -38,7 +39,9 @@ def _moved(match: re.Match[str], by: timedelta) -> str:
 
 def _rfc_1123(text: str, by: timedelta) -> str:
     moved = parsedate_to_datetime(text) + by
-    return format_datetime(moved.astimezone(UTC), usegmt=True) if text.endswith("GMT") else format_datetime(moved)
+    whole = format_datetime(moved.astimezone(UTC), usegmt=True) if text.endswith("GMT") else format_datetime(moved)
+    # Who writes no weekday writes no zero before the day either (AWS).
+    return whole if "," in text else whole.partition(", ")[2].removeprefix("0")
 
 
 def _iso(match: re.Match[str], by: timedelta) -> str:

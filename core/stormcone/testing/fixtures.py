@@ -92,6 +92,12 @@ def alibaba(make_simulator: Callable[..., "Simulator"]) -> "Simulator":
 
 
 @pytest.fixture
+def aws(make_simulator: Callable[..., "Simulator"]) -> "Simulator":
+    """A running simulator of the metadata service of AWS's instances."""
+    return make_simulator("aws")
+
+
+@pytest.fixture
 def google(make_simulator: Callable[..., "Simulator"]) -> "Simulator":
     """A running simulator of Google Cloud's metadata server."""
     return make_simulator("google")

@@ -7,12 +7,14 @@ from typing import ClassVar, Self
 
 from stormcone.clock import Clock, ManualClock, SystemClock
 from stormcone.errors import SettingsError, SimulationError
+from stormcone.recording import Trace
 from stormcone.simulators.contract import Setting, SimulatorOptions, Tls
 from stormcone_simulators.aws.api.gate import AwsGate, AwsKey
 from stormcone_simulators.aws.api.service import AwsApis
 from stormcone_simulators.aws.imds.role import ROLE_KEY
 from stormcone_simulators.aws.imds.service import MOST_HOPS, ImdsMode, MetadataEndpoint
 from stormcone_simulators.aws.model import AwsModel, AwsRules
+from stormcone_simulators.aws.replay import AwsReplay
 from stormcone_simulators.aws.site import DEFAULT_REGION, Ec2Site
 from stormcone_simulators.aws.sqs.events import EventBridge
 from stormcone_simulators.aws.sqs.operations import SqsService
@@ -165,6 +167,15 @@ class AwsSimulator(BaseSimulator):
             max_receives=count(settings, "max-receives") or 1,
             heartbeat=seconds(settings, "heartbeat"),
         )
+
+    @classmethod
+    def replay(cls, traces: Sequence[Trace], options: SimulatorOptions) -> AwsReplay:
+        """A simulator that answers what was recorded; of the options only clock, port, address and tls count.
+
+        Raises:
+            TraceError: a trace cannot be replayed here.
+        """
+        return AwsReplay(*traces, clock=options.clock, port=options.port, bind=options.bind, tls=options.tls)
 
     def facts(self) -> Mapping[str, str]:
         """What a person needs in order to use it."""

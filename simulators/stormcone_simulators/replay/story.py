@@ -1,6 +1,6 @@
 """What became of each event, as far as a trace tells: from one listing to the next."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,11 +11,11 @@ from stormcone_simulators.replay.track import Listing
 
 
 def story(
-    listings: Iterable[tuple[timedelta, Listing]], until: timedelta, begun: datetime
+    listings: Sequence[tuple[timedelta, Listing]], until: timedelta, begun: datetime
 ) -> dict[str, SimulatedEvent]:
     """The events that were listed by then, by their ids in lower case.
 
-    The first listing counts from the beginning: what it shows may have been there before.
+    The first listing of each list counts from the beginning: what it shows may have been there before.
 
     Args:
         listings: in order, each with its time since the trace was begun.
@@ -23,16 +23,19 @@ def story(
         begun: when the trace begins, on whatever day it is to be told.
     """
     events: dict[str, SimulatedEvent] = {}
+    stands_in: dict[str, str] = {}
+    first = {listing.of: place for place, (_, listing) in reversed(tuple(enumerate(listings)))}
     for place, (offset, listing) in enumerate(listings):
-        if place and offset > until:
-            break
+        if place != first[listing.of] and offset > until:
+            continue
         at = begun + offset
         seen = {folded(event.id): event for event in listing.events}
         for event_id, event in seen.items():
             events[event_id] = _moved_on(events.get(event_id), event, at)
+            stands_in[event_id] = listing.of
         if listing.complete:
             for event_id, event in events.items():
-                if event_id not in seen and event.phase is not Phase.ENDED:
+                if stands_in[event_id] == listing.of and event_id not in seen and event.phase is not Phase.ENDED:
                     events[event_id] = _gone(event, at)
     return events
 

@@ -7,7 +7,7 @@ the first, after the last the last.
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -28,12 +28,19 @@ class Listing:
     """What an answer says of events.
 
     Attributes:
-        events: those that it lists.
-        complete: whether all that goes on is among them, so that those that are not have ended.
+        events: those that it lists. One without machines is of the machine that asks, and an id of the cloud's protocol
+            that ends with a slash is completed with that machine's name.
+        complete: whether all that goes on in this list is among them, so that those that are not have ended.
+        of: which of the cloud's lists it is, where it has several.
     """
 
     events: Sequence[SimulatedEvent]
     complete: bool = True
+    of: str = ""
+
+    def on(self, machine: str) -> "Listing":
+        """The listing as the machine of that name was given it."""
+        return replace(self, events=[_on(event, machine) for event in self.events])
 
 
 class CloudReplay(Protocol):
@@ -155,6 +162,7 @@ class Track:
             if listing is not None:
                 self.listings.append((offset, listing))
         self.machine = self.machine or _UNNAMED
+        self.listings = [(offset, listing.on(self.machine)) for offset, listing in self.listings]
 
     def find(self, asked: Question, offset: timedelta) -> Found | None:
         """The answer that holds at that time: to the same question, or to the most similar one of its operation."""
@@ -170,6 +178,11 @@ class Track:
         """All answers of an operation until then, in order."""
         moments = [moment for known, each in self._answers.items() if known.operation == operation for moment in each]
         return [moment.exchange for moment in sorted(moments, key=lambda one: one.offset) if moment.offset <= offset]
+
+
+def _on(event: SimulatedEvent, machine: str) -> SimulatedEvent:
+    identifier = event.id + machine if event.id.endswith("/") else event.id
+    return replace(event, id=identifier, resources=event.resources or (machine,))
 
 
 def question(operation: str, request: Request) -> Question:
