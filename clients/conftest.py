@@ -17,6 +17,7 @@ from stormcone_simulators.alibaba import AlibabaSimulator
 from stormcone_simulators.aws import AwsSimulator
 from stormcone_simulators.aws.imds.service import ImdsMode
 from stormcone_simulators.azure import AzureSimulator
+from stormcone_simulators.google import GoogleSimulator
 
 HERE = Path(__file__).parent
 INSTALLED = HERE.parent / ".venv-clients"
@@ -46,6 +47,13 @@ def azure() -> Iterator[AzureSimulator]:
 def imds(request: pytest.FixtureRequest) -> Iterator[AwsSimulator]:
     """The instance i-0123456789abcdef0, whose metadata service speaks both versions, and then version 2 alone."""
     with AwsSimulator(clock=ManualClock(), bind=AZURE, port=80, imds=request.param) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def google() -> Iterator[GoogleSimulator]:
+    """The VMs web-0, which asks, and web-1; metadata and API are at the same address."""
+    with GoogleSimulator(("web-0", "web-1"), clock=ManualClock(), bind=AZURE, port=80) as simulator:
         yield simulator
 
 

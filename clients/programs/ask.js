@@ -49,6 +49,8 @@ async function answeredRestart(ask) {
 const clients = {
   "opentelemetry-azure": () => attributes(require("@opentelemetry/resource-detector-azure").azureVmDetector),
 
+  "opentelemetry-google": () => attributes(require("@opentelemetry/resource-detector-gcp").gcpDetector),
+
   "opentelemetry-alibaba": () =>
     attributes(require("@opentelemetry/resource-detector-alibaba-cloud").alibabaCloudEcsDetector),
 

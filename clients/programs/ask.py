@@ -87,6 +87,57 @@ def opentelemetry_aws() -> Any:
     return dict(AwsEc2ResourceDetector(raise_on_error=True).detect().attributes)
 
 
+def cloud_init_google() -> Any:
+    """Cloud-init's data source for Compute Engine: how it knows the VM, and what it fetches."""
+    from cloudinit.helpers import Paths
+    from cloudinit.sources import DataSourceGCE as Gce
+
+    source = Gce.DataSourceGCE({}, None, Paths({}))
+    # Whether this is a VM of Compute Engine at all it knows by its firmware, which a simulator has no part in.
+    found = Gce.read_md(address=source.metadata_address, url_params=source.get_url_params(), platform_check=False)
+    return {"success": found["success"], "meta": found["meta-data"]}
+
+
+def google_auth() -> Any:
+    """Google's own credentials of a VM: whether this is one, whose token it is, and that there is one."""
+    import google.auth.transport.requests
+    from google.auth.compute_engine import Credentials, _metadata
+
+    request = google.auth.transport.requests.Request()
+    credentials = Credentials()
+    credentials.refresh(request)
+    return {
+        "pings": _metadata.ping(request),
+        "project": _metadata.get_project_id(request),
+        "email": credentials.service_account_email,
+        "token": credentials.token,
+    }
+
+
+def google_compute() -> Any:
+    """Google's client of the Compute API: a VM, and its upcoming maintenance begun."""
+    from google.auth.compute_engine import Credentials
+    from google.cloud.compute_v1 import InstancesClient
+
+    options = {"api_endpoint": "http://169.254.169.254"}
+    client = InstancesClient(credentials=Credentials(), transport="rest", client_options=options)
+    address = {"project": "stormcone-project", "zone": "us-central1-a", "instance": "web-0"}
+    vm = client.get(**address)
+    operation = client.perform_maintenance_unary(**address)
+    return {
+        "name": vm.name,
+        "status": vm.resource_status.upcoming_maintenance.maintenance_status,
+        "operation": operation.operation_type,
+    }
+
+
+def opentelemetry_google() -> Any:
+    """OpenTelemetry's detector of Google Cloud."""
+    from opentelemetry.resourcedetector.gcp_resource_detector import GoogleCloudResourceDetector
+
+    return dict(GoogleCloudResourceDetector(raise_on_error=True).detect().attributes)
+
+
 def elastic_apm() -> Any:
     """Elastic's monitoring agent."""
     from elasticapm.utils.cloud import azure_metadata

@@ -14,6 +14,7 @@ from stormcone_house import changes, rooms
 
 from stormcone.cli import cli
 from stormcone.clock import ManualClock
+from stormcone.clouds.http.client import HttpStatusMeaning
 from stormcone.errors import StormconeError
 from stormcone.handlers import Stage
 from stormcone.handlers.commands import variables
@@ -45,6 +46,9 @@ from stormcone_azure.wire import (
     UNKNOWN_STATUS,
     UNKNOWN_TYPE,
 )
+from stormcone_google import metadata as google_metadata
+from stormcone_google import settings as google_settings
+from stormcone_google import wire as google
 from stormcone_simulators.alibaba import types as simulated_alibaba
 from stormcone_simulators.alibaba.operations import OPERATIONS
 from stormcone_simulators.alibaba.operations.contract import OWNERS
@@ -53,6 +57,7 @@ from stormcone_simulators.aws import types as simulated_aws
 from stormcone_simulators.azure.model import EVENT_TYPES as SIMULATED_TYPES
 from stormcone_simulators.control import NewEvent
 from stormcone_simulators.fidelity import sheet
+from stormcone_simulators.google import types as simulated_google
 from stormcone_simulators.http.faults import FaultRule
 from stormcone_simulators.scenarios.format import STEPS
 
@@ -146,12 +151,58 @@ def _azure_versions() -> Table:
     return Table(("`api-version`", "adds"), rows)
 
 
-def _azure_http() -> Table:
+def _http(statuses: Mapping[int, HttpStatusMeaning]) -> Callable[[], Table]:
+    def table() -> Table:
+        rows = (
+            (
+                code(status),
+                meaning.says,
+                "asked again" if meaning.passing else "refused: not asked again in the same way",
+            )
+            for status, meaning in sorted(statuses.items())
+        )
+        return Table(("status", "means", "then"), rows)
+
+    return table
+
+
+def _google_keys() -> Table:
+    notices = {
+        google.PREEMPTED: f"up to {span(google.SHUTDOWN)}, by best effort",
+        google.MAINTENANCE: span(google.MAINTENANCE_NOTICE),
+        google.UPCOMING: "7 to 90 days by family; hours where it was not planned",
+    }
+    absent = {404: "the VM has no such key", 503: "nothing yet, where the body says so"}
     rows = (
-        (code(status), meaning.says, "asked again" if meaning.passing else "refused: not asked again in the same way")
-        for status, meaning in sorted(AZURE_STATUSES.items())
+        (code(key), notices[key], "; ".join(f"{status}: {absent[status]}" for status in sorted(google.ACCEPTED[key])))
+        for key in google.KEYS
     )
-    return Table(("status", "means", "then"), rows)
+    return Table(("key", "notice", "statuses that are answers, too"), rows)
+
+
+def _google_statuses() -> Table:
+    rows = ((code(name), status.phase, status.outcome or "") for name, status in google.STATUSES.items())
+    return Table(("`maintenanceStatus`", "phase", "outcome"), rows)
+
+
+def _google_fields() -> Table:
+    return Table(("field", "what it says"), ((code(name), what) for name, what in google.FIELDS.items()))
+
+
+def _google_simulated_types() -> Table:
+    rows = (
+        (
+            code(name),
+            code(kind.listing),
+            ", ".join(kind.impacts),
+            kind.cause,
+            span(kind.notice),
+            span(kind.longest_notice) if kind.longest_notice else "any",
+            span(kind.started_for),
+        )
+        for name, kind in simulated_google.EVENT_TYPES.items()
+    )
+    return Table(("native type", "key", "impact", "cause", "usual notice", "longest", "goes on for"), rows)
 
 
 def _alibaba_types() -> Table:
@@ -451,7 +502,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "azure-statuses": _azure_statuses,
     "azure-sources": _azure_sources,
     "azure-versions": _azure_versions,
-    "azure-http": _azure_http,
+    "azure-http": _http(AZURE_STATUSES),
     "azure-settings": _settings(SETTINGS),
     "azure-simulator-settings": _simulator_settings("azure"),
     "azure-simulated-types": _simulated_types,
@@ -468,6 +519,15 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "aws-messages": _aws_messages,
     "aws-queue-settings": _settings(aws_queue_settings.SETTINGS),
     "aws-region-settings": _settings(aws_region.SETTINGS),
+    "google-keys": _google_keys,
+    "google-statuses": _google_statuses,
+    "google-fields": _google_fields,
+    "google-http": _http(google_metadata.GOOGLE_STATUSES),
+    "google-settings": _settings(google_settings.SETTINGS),
+    "google-simulator-settings": _simulator_settings("google"),
+    "google-simulated-types": _google_simulated_types,
+    "google-fidelity": _fidelity("google"),
+    "google-clients": _clients("google"),
     "alibaba-errors": _alibaba_errors,
     "alibaba-settings": _settings(alibaba_settings.SETTINGS),
     "alibaba-simulator-settings": _simulator_settings("alibaba"),

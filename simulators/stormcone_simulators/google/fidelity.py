@@ -1,4 +1,4 @@
-"""How true the Google Cloud simulator is to a VM's metadata server."""
+"""How true the Google Cloud simulator is to a VM's metadata server and to the Compute API."""
 
 from stormcone_simulators.fidelity import Feature, Fidelity, Sheet
 
@@ -6,6 +6,8 @@ _QUERYING = "Compute Engine's documentation of querying metadata"
 _KEYS = "Compute Engine's documentation of predefined metadata keys"
 _NOTICE = "Compute Engine's documentation of live migration notices"
 _PLANNED = "Compute Engine's documentation of monitoring planned maintenance"
+
+_API = "the definition of the API that Google publishes, by its client library"
 
 SHEET: Sheet = (
     Feature(
@@ -84,6 +86,43 @@ SHEET: Sheet = (
             "test_google_rules.py::TestAVm::test_takes_the_settings_that_its_events_need",
             "test_google_rules.py::TestAVm::test_that_was_set_up_for_good_refuses_others",
         ),
+    ),
+    Feature(
+        Fidelity.DOES,
+        "The Compute API's `instances.get` and `list`, with `resourceStatus.upcomingMaintenance` and `scheduling`; "
+        "`performMaintenance`, `simulateMaintenanceEvent` and the zone's operations, for Google's own client library",
+        _API,
+        (
+            "test_google_compute.py::TestTheRealLibrary::test_reads_a_vm",
+            "test_google_compute.py::TestTheRealLibrary::test_waits_for_an_operation_to_its_end",
+            "test_google_compute.py::TestTheRealLibrary::test_simulates_maintenance",
+            "test_google_compute.py::TestMaintenance::test_that_is_planned_can_be_begun",
+            "test_google_compute.py::TestMaintenance::test_that_is_simulated_is_what_the_vms_settings_say",
+        ),
+    ),
+    Feature(
+        Fidelity.DOES,
+        "Tokens of a VM's service account, which every call of the API needs; errors of the API's form",
+        _API,
+        (
+            "test_google_metadata.py::TestForms::test_tokens_stand_in_no_document",
+            "test_google_compute.py::TestEveryCall::test_needs_a_token_of_the_metadata_server",
+            "test_google_compute.py::TestEveryCall::test_that_there_is_not_is_refused_in_the_apis_own_way",
+            "test_google_compute.py::TestTheRealLibrary::test_sees_a_refusal_as_what_it_is",
+        ),
+    ),
+    Feature(
+        Fidelity.DOES_NOT,
+        "The rest of the Compute API, `fields`, and `withExtendedNotifications`: refused in the API's own way",
+        _API,
+        ("test_google_compute.py::TestEveryCall::test_that_there_is_not_is_refused_in_the_apis_own_way",),
+    ),
+    Feature(
+        Fidelity.UNVERIFIED,
+        "Which maintenance the customer may begin (that of the type SCHEDULED), what is said where there is none, and "
+        "that an operation is done once somebody asks for it",
+        "no page says it",
+        ("test_google_compute.py::TestMaintenance::test_that_is_not_cannot",),
     ),
     Feature(
         Fidelity.DOES_NOT,
