@@ -22,7 +22,7 @@ class TestMetadata:
         assert found["success"] is True
         assert found["meta"]["instance-id"] == str(vm["instance"]["id"])
         assert found["meta"]["local-hostname"] == vm["instance"]["hostname"]
-        assert found["meta"]["availability-zone"] == vm["instance"]["zone"]
+        assert found["meta"]["availability-zone"] == "us-central1-a"
 
     def test_google_auth_has_the_vms_token(self, python, google, vm):
         found = python("google_auth")

@@ -19,12 +19,14 @@ from stormcone.clouds.contract import ProviderOptions
 from stormcone.clouds.exchange import Tap
 from stormcone.clouds.http.api import shown_proxy
 from stormcone.clouds.http.trust import authorities
+from stormcone.clouds.trace import CloudTrace
 from stormcone.errors import PartMissing, ProviderError, RequestRefused, SimulationError
 from stormcone.model import Approval, Capabilities, Impact, Machine, MaintenanceEvent, Observation, Outcome, Scope
 from stormcone_google.listener import Listener
 from stormcone_google.metadata import KeyAnswer, KeyReader
 from stormcone_google.settings import PERMISSIONS, GoogleSettings, read_settings
 from stormcone_google.simulation import checked_order, refuse_other
+from stormcone_google.trace import GoogleTrace
 from stormcone_google.wire import (
     ACCEPTED,
     KEYS,
@@ -79,6 +81,8 @@ class GoogleProvider:
         can_simulate=True,
         permissions=tuple(PERMISSIONS.values()),
     )
+
+    trace: ClassVar[CloudTrace] = GoogleTrace()
 
     def __init__(self, settings: GoogleSettings, *, clock: Clock | None = None, tap: Tap | None = None) -> None:
         self._settings = settings

@@ -23,6 +23,7 @@ MACHINES = {
     "azure": ("web_18", "web_19"),
     "alibaba": ("i-acmeweb18", "i-acmeweb19"),
     "aws": ("i-acmeweb18", "i-acmeweb19"),
+    "google": ("web-18", "web-19"),
 }
 
 

@@ -7,12 +7,14 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from stormcone.clock import Clock, ManualClock, SystemClock
 from stormcone.errors import SettingsError
+from stormcone.recording import Trace
 from stormcone.simulators.contract import Setting, SimulatorOptions, Tls
 from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.google.compute import ComputeService
 from stormcone_simulators.google.documents import Nothing, Spelling
 from stormcone_simulators.google.metadata import ROOT, MetadataServer
 from stormcone_simulators.google.model import GoogleModel
+from stormcone_simulators.google.replay import GoogleReplay
 from stormcone_simulators.google.tokens import Tokens
 from stormcone_simulators.google.types import POSSIBLE_EVENTS
 from stormcone_simulators.google.vms import Vms
@@ -133,6 +135,15 @@ class GoogleSimulator(BaseSimulator):
             spelling=_choice(settings, "spelling", Spelling),
             nothing=_choice(settings, "nothing", Nothing),
         )
+
+    @classmethod
+    def replay(cls, traces: Sequence[Trace], options: SimulatorOptions) -> GoogleReplay:
+        """A simulator that answers what was recorded; of the options only clock, port, address and tls count.
+
+        Raises:
+            TraceError: a trace cannot be replayed here.
+        """
+        return GoogleReplay(*traces, clock=options.clock, port=options.port, bind=options.bind, tls=options.tls)
 
     def facts(self) -> Mapping[str, str]:
         """What a person needs in order to use it."""

@@ -30,7 +30,7 @@ from stormcone_simulators.replay.track import CloudReplay, Track, question
 
 _NOT_MODIFIED = 304
 _NOT_FOUND = 404
-_HEADERS = ("etag", "retry-after")
+_HEADERS = ("etag", "metadata-flavor", "retry-after")
 _NO_TRACE = "a replay needs a trace; name one"
 _FIXED = "a replay shows what was recorded, so its events cannot be made or moved; use a simulator without a trace"
 
