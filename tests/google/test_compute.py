@@ -198,6 +198,11 @@ class TestWhatCanBeDone:
         with pytest.raises(ProviderError, match=r"credentials file .*key\.json cannot be used: it cannot be read"):
             provider.approve(announced)
 
+    def test_is_not_changed_by_a_netrc(self, provider, announced, tmp_path, monkeypatch):
+        (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+        provider.approve(announced)
+
     def test_may_be_through_a_proxy(self, cloud, make_provider, announced, dead_url):
         provider = make_provider(cloud, settings={"proxy": dead_url.replace("http://", "http://me:pass-word@")})
         assert provider.poll().events
