@@ -28,10 +28,11 @@ from stormcone.model import (
     Scope,
 )
 from stormcone.text import folded, one_line, shortened
+from stormcone_aws.envelopes import LISTING
 from stormcone_aws.hooks import Hooks
 from stormcone_aws.inbox import Inbox
 from stormcone_aws.kinds import PROVIDER
-from stormcone_aws.messages import BLOCK_PREFIX, LISTING, Said, read_message
+from stormcone_aws.messages import BLOCK_PREFIX, Said, read_message
 from stormcone_aws.queue_settings import NAME, QueueSettings, read_settings
 from stormcone_aws.sdk import LONGEST_WAIT, SECRETS, Sdk, require_sdk
 from stormcone_aws.sqs import BATCH, Message, QueueFacts, SqsQueue
