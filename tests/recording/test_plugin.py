@@ -25,7 +25,7 @@ def app():
     return App([Drain()])
 
 
-@pytest.mark.parametrize("cloud", ["azure", "alibaba"])
+@pytest.mark.parametrize("cloud", ["azure", "alibaba", "aws"])
 def test_an_incident_is_lived_through_again(simulator, watch, tmp_path, replay, agent_on, cloud):
     original = simulator(cloud)
     recorder = watch(original)

@@ -406,7 +406,7 @@ class TestOurOwnClients:
 
 
 class TestTheOptions:
-    @pytest.mark.parametrize("name", ["azure", "alibaba"])
+    @pytest.mark.parametrize("name", ["azure", "alibaba", "aws"])
     def test_reach_every_simulator(self, name):
         options = SimulatorOptions(clock=ManualClock(), tls=Tls())
         with simulator_class(name).from_options(options) as simulator:
