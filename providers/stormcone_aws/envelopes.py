@@ -62,7 +62,7 @@ class AwsLetter:
         try:
             return read_time(value)
         except ValueError as error:
-            self.problems.append(f"{self.kind}: {name} cannot be read, it {error}")
+            self.problems.append(f"{self.kind}: {name} cannot be read: {error}")
             return None
 
     def instance(self) -> str:

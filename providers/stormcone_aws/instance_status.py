@@ -100,7 +100,7 @@ def _time(entry: Mapping[str, Any], name: str, identifier: str, problems: list[s
     try:
         return value if isinstance(value, datetime) else read_time(value)
     except ValueError as error:
-        problems.append(f"event {identifier}: {name} cannot be read, it {error}")
+        problems.append(f"event {identifier}: {name} cannot be read: {error}")
         return None
 
 

@@ -112,7 +112,7 @@ class TestEvents:
             (Impact.REBOOT, False),
         ]
         assert "the code 'instance-teleport' is not known" in observation.problems[0]
-        assert "NotBefore cannot be read" in observation.problems[1]
+        assert "NotBefore cannot be read: it is no time" in observation.problems[1]
         assert observation.whole == {"scheduled"}
 
     def test_one_without_an_id_gets_one_that_stays_and_ends_nothing(self, open_region, scripted):
