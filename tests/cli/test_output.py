@@ -136,6 +136,11 @@ class TestEvents:
         first = event_text(event(**changes), MACHINE, NOW).splitlines()[0]
         assert first.endswith(f": {said}")
 
+    @pytest.mark.parametrize("approval", Approval)
+    def test_say_what_approving_would_do(self, approval: Approval) -> None:
+        lines = event_text(event(approval=approval), MACHINE, NOW).splitlines()
+        assert "approv" in lines[2]
+
     def test_that_touch_this_machine_have_an_arrow(self) -> None:
         lines = [event_text(event(resources=names), MACHINE, NOW) for names in (["WEB-0"], ["web-00"])]
         assert [line[0] for line in lines] == ["▶", " "]

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,38 @@ def test_the_history_is_the_same_on_every_cloud(worlds, clouds, live, approve, s
     assert others == [first] * len(others)
     assert others
     assert [what for _, _, what, _ in first[1]] == steps
+
+
+def sees_a_restart_called_off(world):
+    event = world.schedule()
+    world.poll()
+    world.simulator.cancel(event)
+    world.poll()
+    return event
+
+
+@pytest.mark.parametrize(
+    ("live", "approve", "steps"),
+    [
+        (rides_out_a_restart, "never", [*BEFORE, "started", *AFTER]),
+        (has_it_begin_early, "prepared", [*BEFORE, "asked", "accepted", "started", *AFTER]),
+        (sees_a_restart_called_off, "never", [*BEFORE, *AFTER]),
+    ],
+)
+def test_a_cloud_without_ids_tells_the_same_story(worlds, clouds, live, approve, steps):
+    def story(cloud, **early):
+        world = worlds(cloud, app=app(approve).but(**early))
+        event = live(world)
+        return [
+            (entry.at, entry.who, entry.what, "ended" if entry.what == "ended" else entry.result)
+            for entry in world.agent.timeline(event)
+        ]
+
+    # There an approval begins maintenance at once, so the app must say how early it may.
+    first = clouds[0]
+    told = story(replace(first, name="google"), approve_early=timedelta(hours=1))
+    assert told == story(first)
+    assert [what for _, _, what, _ in told] == steps
 
 
 class TestTheExample:

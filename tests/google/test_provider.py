@@ -7,7 +7,8 @@ import pytest
 from stormcone.clouds.contract import Hints, Provider, ProviderOptions
 from stormcone.errors import ProviderError, ProviderUnavailable, Unreachable
 from stormcone.model import Impact, Machine, Phase, Scope
-from stormcone.plugins import provider_class
+from stormcone.plugins import SIMULATORS, load_plugins, provider_class, simulator_class
+from stormcone.simulators.contract import SimulatorOptions
 from stormcone_google import provider as provider_module
 from stormcone_google.metadata import DETECTION
 from stormcone_google.provider import GoogleProvider
@@ -85,6 +86,19 @@ class TestDetection:
         with pytest.raises(ProviderUnavailable, match="no VM of Compute Engine"):
             provider.identify()
         provider.close()
+
+    @pytest.mark.parametrize("other", sorted(set(load_plugins(SIMULATORS).found) - {"google"}))
+    def test_is_a_no_on_every_other_cloud_and_theirs_is_one_here(self, cloud, other):
+        with simulator_class(other).from_options(SimulatorOptions()) as simulator:
+            endpoint = simulator.provider_options().endpoint
+            provider = GoogleProvider.from_options(ProviderOptions(endpoint=endpoint))
+            with pytest.raises(ProviderError):
+                provider.identify()
+            provider.close()
+        theirs = provider_class(other).from_options(ProviderOptions(endpoint=cloud.url))
+        with pytest.raises(ProviderError):
+            theirs.identify()
+        theirs.close()
 
     def test_takes_two_seconds_at_the_most(self):
         assert DETECTION.whole <= 2.0

@@ -25,6 +25,7 @@ _HANDLER_COLOUR = "cyan"
 _APPROVALS = {
     Approval.NONE: "cannot be approved",
     Approval.STARTS: "approving lets it start early",
+    Approval.TRIGGERS: "approving begins it now",
     Approval.CONSENT: "waits for approval",
 }
 
