@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stormcone.agent.loop import Agent as Agent
-    from stormcone.agent.loop import AgentStatus as AgentStatus
     from stormcone.agent.notices import Notice as Notice
     from stormcone.agent.notices import NoticeKind as NoticeKind
     from stormcone.agent.settings import AgentSettings as AgentSettings
+    from stormcone.agent.watch import AgentStatus as AgentStatus
     from stormcone.agent.workers import Executor as Executor
     from stormcone.agent.workers import InlineExecutor as InlineExecutor
     from stormcone.agent.workers import ThreadExecutor as ThreadExecutor
@@ -69,15 +69,13 @@ if TYPE_CHECKING:
     from stormcone.model import Scope as Scope
 
 _HOMES = {
-    "agent.loop": (
-        "Agent",
-        "AgentStatus",
-    ),
+    "agent.loop": ("Agent",),
     "agent.notices": (
         "Notice",
         "NoticeKind",
     ),
     "agent.settings": ("AgentSettings",),
+    "agent.watch": ("AgentStatus",),
     "agent.workers": (
         "Executor",
         "InlineExecutor",

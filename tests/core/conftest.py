@@ -173,6 +173,7 @@ class World:
         self.calls: list[str] = []
         self.notices: list[Notice] = []
         self.executor: Executor = InlineExecutor()
+        self.also: tuple[Any, ...] = ()
         self.boot_id = "boot-1"
         self.dry_run = False
         self._agent: Agent | None = None
@@ -199,10 +200,15 @@ class World:
                 clock=self.clock,
                 settings=AgentSettings(dry_run=self.dry_run),
                 boot_id=self.boot_id,
-                executor=self.executor,
+                executor=self,
                 listener=self.notices.append,
+                also=self.also,
             )
         return self._agent
+
+    def submit(self, work: Callable[[], None], name: str) -> None:
+        """As the agent's executor: the one that the test wants now."""
+        self.executor.submit(work, name)
 
     def step(self, **passed: float) -> None:
         """Let time pass, then poll and do what is due."""

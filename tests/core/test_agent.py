@@ -125,7 +125,7 @@ class TestAnEventThatIsCalledOff:
         world.executor = held
         world.cloud.announce()
         world.step()
-        (order,) = world.agent._live.values()
+        (order,) = world.agent._stages.live.values()
         world.cloud.forget()
         world.step(minutes=1)
         assert order.control.canceled
@@ -177,7 +177,7 @@ class TestATimeThatIsMoved:
         world.executor = held
         announced = world.cloud.announce()
         world.step()
-        (order,) = world.agent._live.values()
+        (order,) = world.agent._stages.live.values()
         assert order.control.deadline == announced.not_before
         world.cloud.revise(not_before=announced.not_before + 30 * MINUTE)
         world.step(minutes=16)
@@ -337,7 +337,7 @@ class TestAStageThatOverruns:
         world.step()
 
     def test_is_asked_to_end_and_recorded_as_overrun(self, world, held):
-        (order,) = world.agent._live.values()
+        (order,) = world.agent._stages.live.values()
         world.step(seconds=119)
         assert not order.control.stopped
         world.step(seconds=1)
@@ -349,7 +349,7 @@ class TestAStageThatOverruns:
         assert world.states()["slow.prepare"] == "failed"
 
     def test_and_does_not_end_is_left_behind(self, world, held):
-        (order,) = world.agent._live.values()
+        (order,) = world.agent._stages.live.values()
         killed = []
         order.control.on(Word.KILL, lambda: killed.append(world.clock.now()))
         world.step(minutes=2)
@@ -380,7 +380,7 @@ class TestAStageThatOverruns:
         assert world.calls[2:] == ["next.recover", "slow.recover"]
 
     def test_is_asked_to_end_when_the_event_starts_early(self, world):
-        (order,) = world.agent._live.values()
+        (order,) = world.agent._stages.live.values()
         world.cloud.start()
         world.step(seconds=1)
         assert order.control.stopped
@@ -392,7 +392,7 @@ def test_a_stage_that_goes_on_after_the_events_end_does_not_hold_up_recovery_for
     world.handler("slow", (Stage.STARTED, Stage.RECOVER))
     world.cloud.announce(phase="started", not_before=None)
     world.step()
-    (order,) = world.agent._live.values()
+    (order,) = world.agent._stages.live.values()
     world.cloud.forget()
     world.step(minutes=60)
     world.step(seconds=29)

@@ -97,7 +97,7 @@ class TestAnAgentThatCannotWrite:
         assert len(world.told(NoticeKind.APPROVED)) == 1
 
     def test_approves_nothing_that_is_prepared(self, world, held):
-        world.agent._executor = held
+        world.executor = held
         world.cloud.announce()
         world.step()
         held.release()

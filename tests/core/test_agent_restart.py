@@ -112,9 +112,10 @@ class TestAfterARestart:
         world.cloud.announce()
         world.step()
         world.cloud.forget()
-        world.agent._executor = held
+        world.executor = held
         world.step(minutes=1)
         world.die()
+        world.executor = InlineExecutor()
         world.step()
         assert world.calls == ["lb.prepare", "lb.recover#2"]
 

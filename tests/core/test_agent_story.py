@@ -210,7 +210,7 @@ class Story(RuleBasedStateMachine):
         for episode in self.world.journal.episodes():
             assert episode.ended
             assert all(run.state.over for run in self.world.journal.runs(episode.id))
-        assert self.world.agent._live == {}
+        assert self.world.agent._stages.live == {}
         self.world.die()
 
 

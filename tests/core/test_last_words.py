@@ -55,7 +55,7 @@ class TestConsent:
         world.handler("lb", PREPARES)
         announced = world.cloud.announce(approval=Approval.CONSENT)
         world.step()
-        (live,) = world.agent._live.values()
+        (live,) = world.agent._stages.live.values()
         world.step(hours=5)
         assert announced.not_before < world.clock.now()
         assert (live.control.deadline, live.control.stopped) == (None, False)

@@ -38,7 +38,7 @@ def cut_off(world, held):
     world.handler("lb", ROUND)
     world.cloud.announce()
     world.step()
-    (live,) = world.agent._live.values()
+    (live,) = world.agent._stages.live.values()
     world.die()
     return live.control.mark
 

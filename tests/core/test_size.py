@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from stormcone.agent import loop
+from stormcone.agent import stages
 from stormcone.agent.notices import MOST_NAMES, NoticeKind, describe
 from stormcone.errors import JournalError
 from stormcone.journal.boundaries import Boundary, watched
@@ -65,10 +65,10 @@ def test_one_message_that_cannot_be_taken_in_loses_no_other(many, monkeypatch):
         return end_attempt(run, *more)
 
     monkeypatch.setattr(many.journal, "end_attempt", fails_for_one)
-    assert many.agent._who.begin()
-    many.agent._heard = many.agent._who.ask()
+    assert many.agent._first.who.begin()
+    many.agent._first.heard = many.agent._first.who.ask()
     for _ in range(3):
-        many.agent._post_answer(many.agent._poller.ask())
+        many.agent._first.ask()
         many.agent._turn_whatever_happens()
     states = [run.state for run in many.agent._engine.runs()]
     assert (states.count(RunState.SUCCEEDED), states.count(RunState.RUNNING)) == (MANY - 1, 1)
@@ -86,7 +86,7 @@ class Waiting:
 
 
 def test_no_more_stages_run_at_once_than_there_is_room_for_and_it_says_so(many, monkeypatch):
-    monkeypatch.setattr(loop, "MOST_STAGES", 5)
+    monkeypatch.setattr(stages, "MOST_STAGES", 5)
     many.executor = Waiting()
     many.step()
     many.step(seconds=1)

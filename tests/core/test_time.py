@@ -133,7 +133,7 @@ class TestTheTimeThatIsLeft:
         world.handler("lb", PREPARES).script.append(lambda _event, context: seen.append(context.remaining()))
         event = world.cloud.announce()
         world.step()
-        (live,) = world.agent._live.values()
+        (live,) = world.agent._stages.live.values()
         world.cloud.revise(not_before=event.not_before - 10 * MINUTE)
         world.step(seconds=1)
         held.release()
@@ -145,7 +145,7 @@ class TestTheTimeThatIsLeft:
         world.handler("lb", PREPARES)
         world.cloud.announce()
         world.step(seconds=5)
-        (live,) = world.agent._live.values()
+        (live,) = world.agent._stages.live.values()
         world.cloud.revise(not_before=world.clock.now() - MINUTE)
         world.step(seconds=1)
         # The time had passed when the attempt began, as far as the cloud says now, so that there is no limit by it.
@@ -239,7 +239,7 @@ class TestAWallClockThatJumps:
         world.handler("lb", PREPARES, lead=None, timeout=MINUTE)
         world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
         world.step()
-        (live,) = world.agent._live.values()
+        (live,) = world.agent._stages.live.values()
         world.clock.jump(jump)
         world.step(seconds=59)
         assert not live.control.stopped
@@ -294,7 +294,7 @@ class TestAWallClockThatJumps:
         world.step()
         world.cloud.forget()
         world.step(seconds=1)
-        (live,) = world.agent._live.values()
+        (live,) = world.agent._stages.live.values()
         world.clock.jump(jump)
         world.step(seconds=29)
         assert not live.control.stopped
@@ -307,7 +307,7 @@ class TestAWallClockThatJumps:
         world.handler("lb", PREPARES, lead=None)
         world.cloud.announce(not_before=world.clock.now() + 3 * HOUR)
         world.step()
-        (live,) = world.agent._live.values()
+        (live,) = world.agent._stages.live.values()
         world.clock.jump(jump)
         world.cloud.start()
         world.step()
@@ -318,7 +318,7 @@ class TestAWallClockThatJumps:
         world.handler("lb", PREPARES, lead=None)
         world.cloud.announce()
         world.step()
-        (live,) = world.agent._live.values()
+        (live,) = world.agent._stages.live.values()
         world.clock.jump(HOUR)
         world.step()
         assert live.control.stopped
@@ -332,7 +332,7 @@ class TestAWallClockThatJumps:
         world.handler("lb", PREPARES, lead=None)
         event = world.cloud.announce()
         world.step()
-        (live,) = world.agent._live.values()
+        (live,) = world.agent._stages.live.values()
         world.clock.jump(-HOUR)
         world.step(minutes=16)
         assert not live.control.stopped

@@ -167,7 +167,7 @@ class Engine:
         return (run for work in self._unfinished for run in work.runs)
 
     def begin_due(
-        self, now: Instant, *, confirmed: bool, held: Collection[int] = frozenset(), most: int | None = None
+        self, now: Instant, *, confirmed: Collection[str], held: Collection[int] = frozenset(), most: int | None = None
     ) -> list[DueRun]:
         """Record, in one transaction, that what is due begins: of each event one run at a time, in order.
 
@@ -176,8 +176,8 @@ class Engine:
 
         Args:
             now: on both clocks.
-            confirmed: whether the cloud has been asked in this life; until then only recovery goes on, since
-                an event of an earlier life may be over.
+            confirmed: the sources that have been asked in this life; of the events of others only recovery goes on,
+                since an event of an earlier life may be over.
             held: the episodes for which nothing begins yet.
             most: how many runs may begin; None begins all.
         """
@@ -188,7 +188,7 @@ class Engine:
             busy |= {(work.episode.event.key, machine) for machine in work.busy}
             if not work.waiting or work.episode.id in held:
                 continue
-            for run, found in self._due(work, now, busy, confirmed=confirmed):
+            for run, found in self._due(work, now, busy, confirmed=work.episode.event.source in confirmed):
                 if isinstance(found, str):
                     dropped.append((run, found))
                 elif most is not None and len(begun) >= most:
@@ -212,7 +212,7 @@ class Engine:
             work: the event.
             now: on both clocks.
             busy: the machines for which something of an event runs; those of this one are added.
-            confirmed: as in `begin_due`.
+            confirmed: whether its source has been asked in this life.
         """
         for run in work.waiting:
             place = (work.episode.event.key, folded(run.machine))
@@ -245,7 +245,13 @@ class Engine:
         return settled
 
     def approvals(
-        self, now: Instant, in_flight: Collection[int], *, ask: bool = True, most: int | None = None
+        self,
+        now: Instant,
+        in_flight: Collection[int],
+        sources: Collection[str],
+        *,
+        ask: bool = True,
+        most: int | None = None,
     ) -> list[Decided]:
         """Decide on each event that may be approved; answers what is new, and what to send.
 
@@ -254,6 +260,7 @@ class Engine:
         Args:
             now: on both clocks.
             in_flight: the episodes whose approval is on its way.
+            sources: whose events can be approved.
             ask: whether what is decided is also sent; not so in a dry run.
             most: how many are to be sent; None sends all.
         """
@@ -265,7 +272,7 @@ class Engine:
             episode = work.episode
             if work.answered or episode.event.phase is not Phase.SCHEDULED or episode.id in in_flight:
                 continue
-            if not _may_ask(work, now):
+            if episode.event.source not in sources or not _may_ask(work, now):
                 continue
             decision = self._decide(work, now)
             send = ask and decision.answer is ApprovalAnswer.YES

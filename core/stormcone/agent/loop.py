@@ -1,79 +1,44 @@
 """The agent: poll, advance, record, dispatch, approve, for as long as the machine lives.
 
-Three kinds of threads: one polls, one for each piece of work (a handler's stage, an approval), and the loop, which
-alone touches the journal. The others post what they have to the loop and wake it.
+Three kinds of threads: one for each provider, which polls, one for each piece of work (a handler's stage, an approval),
+and the loop, which alone touches the journal. The others post what they have to the loop and wake it.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import partial
+from dataclasses import replace
 
 from stormcone.agent import notices
-from stormcone.agent.attempts import GIVEN_UP, LiveAttempt
 from stormcone.agent.boot_id import read_boot_id
-from stormcone.agent.engine import ApprovalRequest, DueRun, Engine
-from stormcone.agent.identification import Identification, assumed
-from stormcone.agent.leftovers import Leftovers, book_of, mark_of
+from stormcone.agent.engine import Engine
+from stormcone.agent.identification import assumed
 from stormcone.agent.notices import Notice, NoticeKind
-from stormcone.agent.pace import Pace
-from stormcone.agent.poller import Poller, PollResult
 from stormcone.agent.reporter import Reporter, log
+from stormcone.agent.requests import Message, Requests
 from stormcone.agent.settings import AgentSettings
+from stormcone.agent.stages import Stages
 from stormcone.agent.steady import SteadyClock
-from stormcone.agent.workers import Executor, ThreadExecutor, attempt_stage
-from stormcone.clock import Clock, Instant, SystemClock
-from stormcone.clouds.contract import Provider
+from stormcone.agent.watch import AgentStatus, Watch
+from stormcone.agent.workers import Executor, ThreadExecutor
+from stormcone.clock import Clock, SystemClock
+from stormcone.clouds.contract import Provider, named
 from stormcone.errors import JournalDamaged, JournalError, ProviderError
 from stormcone.handlers import App
-from stormcone.handlers.context import Context, StageLog
-from stormcone.handlers.control import RunControl, Word
 from stormcone.journal import JournalStore
-from stormcone.journal.boundaries import Boundary, reached
-from stormcone.model import EventKey, Machine, MaintenanceEvent, Observation, Scope
+from stormcone.model import Machine, MaintenanceEvent, Observation, Scope
 from stormcone.rules.lifecycle import Verdicts
-from stormcone.rules.runs import Attempt, Verdict, deadline
-from stormcone.text import one_line, span
-
-DRY_RUN = "dry run: not carried out"
+from stormcone.text import one_line
 
 TICK = 1.0
 """Seconds between two looks at what is due, where nothing else wakes the loop."""
-
-MOST_STAGES = 500
-"""Stages that run at the same time, each in a thread of its own; an answer may list thousands of events."""
 
 MOST_APPROVALS = 64
 """Approvals that are on their way at the same time."""
 
 USUAL = AgentSettings()
 
-Message = Callable[[Engine, Instant], Callable[[], None]]
-"""What another thread has for the loop: it records something, and answers what follows once that is on the disk."""
-
 _DAY = 86400.0
-
-
-def _nothing() -> None:
-    """What follows from a message that came too late."""
-
-
-@dataclass(frozen=True)
-class AgentStatus:
-    """How the agent stands with its cloud.
-
-    Attributes:
-        last_success: when a poll last succeeded, aware UTC, or None.
-        error: why the last poll failed, or why it is not known of which machine events are to be handled; None: what is
-            scheduled is known.
-        polls: how many polls have been taken in, well or not.
-    """
-
-    last_success: datetime | None = None
-    error: str | None = None
-    polls: int = 0
 
 
 class Agent:
@@ -91,6 +56,11 @@ class Agent:
         boot_id: the machine's boot id; None asks the operating system.
         executor: where handlers and approvals run.
         listener: told each notice, in the loop's thread; the notices also go to the log `stormcone`.
+        also: further providers that may tell of events of the machine, each of another name. The first one says which
+            machine this is; the names that these have for it are its aliases. See `stormcone.rules.tellings`.
+
+    Raises:
+        ValueError: two of the providers have one name.
     """
 
     def __init__(
@@ -105,11 +75,11 @@ class Agent:
         boot_id: str | None = None,
         executor: Executor | None = None,
         listener: Callable[[Notice], None] | None = None,
+        also: Sequence[Provider] = (),
     ) -> None:
         self.provider = provider
         self.app = app
         self.journal = journal
-        self.status = AgentStatus()
         self._clock = clock or SystemClock()
         self._boot_id = read_boot_id() if boot_id is None else boot_id
         self._executor = executor or ThreadExecutor()
@@ -119,24 +89,36 @@ class Agent:
         self._forget_due = self._clock.monotonic()
         self._engine: Engine | None = None
         self._life: int | None = None
-        self._answer: PollResult | None = None
         self._inbox: deque[Message] = deque()
         self._steady = SteadyClock(self._clock, "", None)
         self._wake = threading.Event()
         self._stopping = False
-        self._confirmed = False
-        self._book = book_of(journal.path)
-        self._leftovers: Leftovers | None = None
-        self._going_on: Mapping[EventKey, MaintenanceEvent] = {}
-        self._live: dict[int, LiveAttempt] = {}
-        self._approving: set[int] = set()
-        interval = provider.capabilities.poll_interval if settings.interval is None else settings.interval
-        self._pace = Pace(provider, interval)
-        self._poller = Poller(provider, self._clock, Pace(provider, interval), lambda: self._going_on)
+        self._stages = Stages(
+            journal,
+            self._clock,
+            self._executor,
+            self._reporter,
+            self._post,
+            secrets=tuple(name for each in (provider, *also) for name in each.capabilities.secrets),
+            dry_run=settings.dry_run,
+        )
+        self._requests = Requests(self._executor, self._reporter, self._post)
         known = None if machine else assumed(provider, journal, self._boot_id)
-        self._who = Identification(provider, self._clock, Pace(provider, interval), machine, known)
-        self._heard: Machine | ProviderError | None = None
-        self._unplaced: PollResult | None = None
+        self._first = Watch(provider, self._clock, settings.interval, machine, known, self._wake.set)
+        others = [Watch(other, self._clock, settings.interval, None, named(other), self._wake.set) for other in also]
+        self._watches = {watch.name: watch for watch in (self._first, *others)}
+        if len(self._watches) != 1 + len(others):
+            raise ValueError("two providers of one agent have the same name")
+
+    @property
+    def status(self) -> AgentStatus:
+        """How the agent stands with its first provider."""
+        return self._first.status
+
+    @property
+    def sources(self) -> Mapping[str, AgentStatus]:
+        """How it stands with each of its providers, by name."""
+        return {name: watch.status for name, watch in self._watches.items()}
 
     @property
     def machine(self) -> Machine | None:
@@ -153,11 +135,13 @@ class Agent:
         Raises:
             JournalDamaged: the journal has turned out to be damaged; `Journal.set_aside`, and begin with another.
         """
-        threading.Thread(target=self._poller.run, args=(self._post_answer,), name="stormcone-poll", daemon=True).start()
+        for watch in self._watches.values():
+            watch.begin()
         try:
             while not self._stopping:
                 self._wake.clear()
-                self._ask_who()
+                for watch in self._watches.values():
+                    self._ask_who(watch)
                 self._turn_whatever_happens()
                 if not self._stopping:
                     self._clock.wait(self._wake, TICK)
@@ -171,11 +155,13 @@ class Agent:
         """Ask `run` to end, from another thread. A signal's handler may call it where `run` is not in its thread."""
         self._stopping = True
         self._wake.set()
-        self._poller.stop()
+        for watch in self._watches.values():
+            watch.stop()
 
     def poll_soon(self) -> None:
         """Poll without waiting for the interval: something hints that there is news."""
-        self._poller.soon()
+        for watch in self._watches.values():
+            watch.soon()
 
     def step(self) -> None:
         """Poll once and do all that is due then; with an `InlineExecutor`, to its end.
@@ -183,9 +169,10 @@ class Agent:
         Raises:
             JournalDamaged: as `run`.
         """
-        self._post_answer(self._poller.ask())
-        if self._who.begin():
-            self._heard = self._who.ask()
+        for watch in self._watches.values():
+            watch.ask()
+            if watch.who.begin():
+                watch.heard = watch.who.ask()
         while self._turn():
             pass
 
@@ -208,17 +195,17 @@ class Agent:
         self._reporter.complain("lost journal", self.journal.loss)
         try:
             try:
-                busy = self._take_identity()
+                busy = sum(self._take_identity(watch) for watch in self._watches.values()) > 0
                 busy = self._take_in() or busy
             finally:  # no time-out is lost on a journal that takes no writes
                 if self._engine is not None:
-                    self._supervise(self._engine)
+                    self._record(self._stages.overrun(self._engine, self._steady.now()))
             if self._engine is not None and not self._stopping:
                 busy = self._dispatch(self._engine) or busy
                 busy = self._approve(self._engine) or busy
                 if self._steady.stepped:
                     self.journal.save_clock(self._steady.record())
-                self._tell_poller(self._engine)
+                self._tell_watches(self._engine)
                 self._forget()
         except JournalDamaged:
             raise
@@ -240,7 +227,7 @@ class Agent:
 
     def _take_in(self) -> bool:
         """Take in what the other threads have posted; True where there was something."""
-        busy = self._take_answer()
+        busy = sum(self._take_answer(watch) for watch in self._watches.values()) > 0
         at_once = len(self._inbox)
         while self._inbox:
             messages = [self._inbox[number] for number in range(min(at_once, len(self._inbox)))]
@@ -272,51 +259,60 @@ class Agent:
         self._inbox.append(message)
         self._wake.set()
 
-    def _post_answer(self, answer: PollResult) -> None:
-        self._answer = answer
-        self._wake.set()
-
-    def _ask_who(self) -> None:
+    def _ask_who(self, watch: Watch) -> None:
         """Have the cloud asked beside the loop which machine this is, where that is not known and due."""
-        if not self._who.begin():
+        if not watch.who.begin():
             return
 
         def work() -> None:
-            self._heard = self._who.ask()
+            watch.heard = watch.who.ask()
             self._wake.set()
 
         try:
-            self._executor.submit(work, "stormcone-identify")
+            self._executor.submit(work, f"stormcone-identify-{watch.name}")
         except RuntimeError as error:  # no more threads, now
-            self._heard = ProviderError(one_line(error))
+            watch.heard = ProviderError(one_line(error))
 
-    def _take_identity(self) -> bool:
+    def _take_identity(self, watch: Watch) -> bool:
         """Take in what the cloud has said of the machine; True where there was something."""
-        heard = self._heard
+        heard = watch.heard
         if heard is None:
             return False
-        if isinstance(heard, Machine):
+        if isinstance(heard, Machine) and watch is self._first:
             self._identified(heard)
-        self._who.settle(heard)
-        self._heard = None
+        watch.who.settle(heard)
+        watch.heard = None
+        if watch is not self._first and self._engine is not None:
+            self._engine.machine = self._by_all_names(self._engine.machine)
         return True
 
-    def _take_answer(self) -> bool:
-        answer = self._answer or (self._unplaced if self._engine else None)
-        if answer is None:
+    def _by_all_names(self, machine: Machine) -> Machine:
+        """The machine with the names that the other providers have for it."""
+        others = (watch.who.machine for watch in self._watches.values() if watch is not self._first)
+        alike = [other for other in others if other is not None and other.scope is machine.scope is Scope.MACHINE]
+        names = [name for other in alike for name in (other.name, other.id, *other.aliases) if name]
+        return replace(machine, aliases=tuple(dict.fromkeys((*machine.aliases, *names))))
+
+    def _take_answer(self, watch: Watch) -> bool:
+        """Take in what a poll brought, as far as that can be done: True where there was something."""
+        answer = watch.answer
+        if answer is None or (watch.unplaced and self._engine is None):
             return False
-        if self._engine is None and self._who.machine is not None:
-            self._begin_life(self._who.machine)
-        if answer.error is not None:
-            self._could_not_ask(answer.error)
-        elif answer.observation is not None and self._engine is not None:
-            self._observed(self._engine, answer.observation, answer.verdicts)
-        elif answer.observation is not None:
-            self._watched(answer.observation)
-        self.status = replace(self.status, polls=self.status.polls + 1)
-        if self._answer is answer:
-            self._answer = None
-        self._unplaced = answer if self._engine is None and answer.observation is not None else None
+        if self._engine is None and self._first.who.machine is not None:
+            self._begin_life(self._first.who.machine)
+        placed = self._engine is not None
+        if answer.observation is None:
+            watch.could_not_ask(answer.error or ProviderError("it was not asked"), self._reporter, placed=placed)
+            watch.taken()
+        elif self._engine is None:
+            watch.could_ask(self._reporter, placed=False)
+            watch.unplaced = True
+            self._reporter.complain(f"watched {watch.name}", notices.unplaced(answer.observation.events))
+            self._tell_who_is_not_known(watch)
+        else:
+            self._observed(self._engine, watch, answer.observation, answer.verdicts)
+            watch.taken()
+            self._requests.acknowledge(watch, answer.receipt)
         return True
 
     def _identified(self, machine: Machine) -> None:
@@ -324,41 +320,34 @@ class Agent:
         if self._engine is not None and self._life is not None:
             machine = self._of_this_boot(machine)
             if self.journal.confirm_life(self._life, machine):
-                self._engine.machine = machine
+                self._engine.machine = self._by_all_names(machine)
                 self._engine.resume(self._steady.now())  # events may name it otherwise than we did
                 self._reporter.complain("name", notices.disputed(machine))
             else:
                 self._another(machine)
         else:
             self._begin_life(machine)
-        if self._reporter.complain("identity", ""):
+        if self._reporter.complain(f"identity {self._first.name}", ""):
             self._reporter.tell(NoticeKind.ANSWERED, f"{self.provider.name} says that this is {machine.name}")
-        self._reporter.complain("watched", "")
+        for name in self._watches:
+            self._reporter.complain(f"watched {name}", "")
 
     def _another(self, machine: Machine) -> None:
         """The journal knows it as another machine than it was taken for: what was begun for that one ends here."""
-        for live in self._live.values():
-            live.end()
-        self._live.clear()
+        self._stages.end()
+        self._stages.live.clear()
         self._engine = None
         if self._life is not None:
             self.journal.end_life(self._life, self._clock.now())
         self._begin_life(machine)
 
-    def _watched(self, observation: Observation) -> None:
-        """Events are announced, and it is not known whether they are ours."""
-        self.status = replace(self.status, last_success=self._clock.now(), error=self._who.error or None)
-        self._reporter.complain("cloud", "")
-        self._reporter.complain("watched", notices.unplaced(observation.events))
-        self._tell_who_is_not_known()
-
-    def _tell_who_is_not_known(self) -> None:
+    def _tell_who_is_not_known(self, watch: Watch) -> None:
         """What is announced could be asked: say what follows where the cloud does not say which machine this is."""
-        if self._who.confirmed or not self._who.error:
+        if watch.who.confirmed or not watch.who.error:
             return
         self._reporter.complain(
-            "identity",
-            f"{self._who.error}; {notices.meanwhile(self._who.machine)}",
+            f"identity {watch.name}",
+            f"{watch.who.error}; {notices.meanwhile(watch.who.machine)}",
             kind=NoticeKind.UNKNOWN,
             introduction="the cloud has not said which machine this is: ",
         )
@@ -373,187 +362,83 @@ class Agent:
         self._life, cut_off = self.journal.begin_life(self._clock.now(), machine)
         self._steady = SteadyClock(self._clock, self._boot_id, self.journal.clock())
         self.journal.save_clock(self._steady.record())
-        engine = Engine(self.journal, self.app, machine)
+        engine = Engine(self.journal, self.app, self._by_all_names(machine))
         engine.resume(self._steady.now())
-        self._leftovers = Leftovers(self._book, self.journal, engine.runs())
+        self._stages.begin_life(engine)
+        orphans = [event for event in engine.going_on().values() if self._watch_of(event) is None]
+        self._reporter.complain("orphans", notices.orphaned(orphans))
         self._engine = engine
-        self._tell_poller(engine)
-        if self._going_on:
-            self._poller.soon()  # the first poll could not ask how these have ended
+        self._tell_watches(engine)
+        for watch in self._watches.values():
+            if watch.going_on:
+                watch.soon()  # the first poll could not ask how these have ended
         resumed = f"; {cut_off} unfinished run(s) of the last life go on" if cut_off else ""
         self._reporter.tell(NoticeKind.IDENTIFIED, f"watching {machine.name} on {machine.provider}{resumed}")
         self._reporter.complain("name", notices.disputed(machine))
 
-    def _tell_poller(self, engine: Engine) -> None:
-        """Tell the poller which events go on, where it can ask how they have ended."""
-        if self.provider.capabilities.reports_outcome:
-            self._going_on = engine.going_on()
+    def _tell_watches(self, engine: Engine) -> None:
+        """Tell each provider which of its events go on, where it can say how they have ended."""
+        asking = [watch for watch in self._watches.values() if watch.provider.capabilities.reports_outcome]
+        if asking:
+            going_on = engine.going_on()
+            for watch in asking:
+                watch.going_on = {key: event for key, event in going_on.items() if self._watch_of(event) is watch}
 
-    def _observed(self, engine: Engine, observation: Observation, verdicts: Verdicts | None) -> None:
+    def _watch_of(self, event: MaintenanceEvent) -> Watch | None:
+        """Who tells of an event; None where that one is no longer a provider of this agent."""
+        return self._watches.get(event.source) if event.source else self._first
+
+    def _observed(self, engine: Engine, watch: Watch, observation: Observation, verdicts: Verdicts | None) -> None:
         instant = self._steady.now()
-        now = instant.date
-        changes = engine.observe(observation, instant, verdicts)
-        self._tell_who_is_not_known()
-        if self._reporter.complain("cloud", ""):
-            since = self.status.last_success
-            gap = f" after {span(now - since)}" if since else ""
-            self._reporter.tell(NoticeKind.ANSWERED, f"{self.provider.name} answers again{gap}")
-        self.status = replace(self.status, last_success=now, error=None)
-        self._confirmed = True
-        self._reporter.complain("answer", "; ".join(observation.problems))
+        changes = engine.observe(observation, instant, verdicts, source=watch.name)
+        self._tell_who_is_not_known(watch)
+        watch.could_ask(self._reporter, placed=True)
+        self._reporter.complain(f"answer {watch.name}", "; ".join(observation.problems))
         for change in changes:
-            self._reporter.publish(notices.change_notice(change, engine.machine, now))
-
-    def _could_not_ask(self, error: ProviderError) -> None:
-        since = self.status.last_success
-        age = f"last asked with success {span(self._clock.now() - since)} ago" if since else "never asked with success"
-        text = (self._who.error if self._engine is None else "") or str(error)  # of the two the former tells more
-        self._reporter.complain(
-            "cloud", text, kind=NoticeKind.UNKNOWN, introduction=f"what is scheduled is unknown ({age}): "
-        )
-        self.status = replace(self.status, error=text)
-
-    def _supervise(self, engine: Engine) -> None:
-        """Tell the attempts that go on what has changed, and end those whose time is up."""
-        now = self._steady.now()
-        late = [live for live in self._live.values() if live.supervise(engine.episode(live.due.run.episode), now)]
-        for live in late:
-            live.end()
-        self._record([partial(self._attempt_ended, live.due.run.id, GIVEN_UP) for live in late])
+            self._reporter.publish(notices.change_notice(change, engine.machine, instant.date))
 
     def _dispatch(self, engine: Engine) -> bool:
-        now = self._steady.now()
-        busy = False
-        held = self._end_leftovers(now)
-        room = MOST_STAGES - len(self._live)
-        waits = "" if room > 0 else f"{MOST_STAGES} stages are running; others wait until one of them ends"
-        self._reporter.complain("room", waits)
-        for due in engine.begin_due(now, confirmed=self._confirmed, held=held, most=room):
-            run, event = due.run, due.episode.event
-            control = RunControl(
-                self._clock,
-                deadline(run.stage, due.handler, event, due.begun, now),
-                mark=mark_of(self._book, run),
-                secrets=self.provider.capabilities.secrets,
-            )
-            lines = StageLog(log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
-            self._live[run.id] = LiveAttempt(due, control)
-            if not self._settings.dry_run:
-                self._reporter.publish(notices.run_begun_notice(run, due.episode, now.date))
-            work = self._attempt(due, Context(engine.machine.in_event(event, run.machine), run.attempt, lines, control))
-            try:
-                self._executor.submit(work, f"stormcone-{run.handler}-{run.stage}")
-            except RuntimeError as error:  # no more threads, now
-                attempt = Attempt(Verdict.ERROR, one_line(error))
-                self._post(partial(self._attempt_ended, run.id, attempt))
-            busy = True
-        return busy
-
-    def _end_leftovers(self, now: Instant) -> frozenset[int]:
-        """End what an earlier life has left running; answers the episodes that wait for that."""
-        if self._leftovers is None:
-            return frozenset()
-        left = self._leftovers.end(now.steady)
-        if left.new:
-            numbers = ", ".join(map(str, left.new[:10]))
-            self._reporter.tell(
-                NoticeKind.PROBLEM,
-                f"{len(left.new)} process(es) of an earlier life still run ({numbers}): they are ended first",
-            )
-        if not left.episodes:
-            self._leftovers = None
-        return left.episodes
-
-    def _attempt(self, due: DueRun, context: Context) -> Callable[[], None]:
-        def work() -> None:
-            reached(Boundary.BEFORE_STAGE)
-            attempt = (
-                Attempt(Verdict.SUCCEEDED, DRY_RUN)
-                if self._settings.dry_run
-                else attempt_stage(due.handler, due.run.stage, due.episode.event, context)
-            )
-            reached(Boundary.AFTER_STAGE)
-            self._post(partial(self._attempt_ended, due.run.id, attempt))
-
-        return work
-
-    def _attempt_ended(self, run: int, attempt: Attempt, engine: Engine, now: Instant) -> Callable[[], None]:
-        live = self._live.get(run)
-        if live is None:
-            return _nothing  # its time was up and it has been settled without waiting for it
-        attempt = live.judge(attempt)
-        settled = engine.end_attempt(live.due, attempt, now)
-
-        def follow() -> None:
-            del self._live[run]
-            self._reporter.publish(notices.run_ended_notice(live.due.run, attempt, settled, live.due.episode, now))
-
-        return follow
+        confirmed = {name for name, watch in self._watches.items() if watch.confirmed}
+        confirmed |= {""} if self._first.confirmed else set()
+        return self._stages.begin(engine, self._steady.now(), confirmed=confirmed)
 
     def _approve(self, engine: Engine) -> bool:
-        if not (self._confirmed and self._who.confirmed and self.provider.capabilities.can_approve):
+        able = {name for name, watch in self._watches.items() if self._may_approve(watch)}
+        able |= {""} if self._first.name in able else set()
+        if not able:
             return False
         now = self._steady.now()
         busy = False
-        room = MOST_APPROVALS - len(self._approving)
-        for decided in engine.approvals(now, self._approving, ask=not self._settings.dry_run, most=room):
+        in_flight = self._requests.approving
+        room = MOST_APPROVALS - len(in_flight)
+        for decided in engine.approvals(now, in_flight, able, ask=not self._settings.dry_run, most=room):
             if decided.request is not None:
-                self._send(decided.request)
+                self._requests.approve(decided.request, self._watch_of(decided.episode.event) or self._first)
             elif decided.new:  # a yes is followed by the cloud's answer, but in a dry run
                 self._reporter.publish(notices.decision_notice(decided.episode, decided.decision, now.date))
             busy = True
         return busy
 
-    def _send(self, request: ApprovalRequest) -> None:
-        self._approving.add(request.episode.id)
-        try:
-            self._executor.submit(self._approval(request), "stormcone-approve")
-        except RuntimeError as error:  # no more threads, now
-            self._post(partial(self._approval_answered, request, ProviderError(one_line(error))))
-
-    def _approval(self, request: ApprovalRequest) -> Callable[[], None]:
-        def work() -> None:
-            error: ProviderError | None = None
-            reached(Boundary.BEFORE_APPROVAL)
-            try:
-                self.provider.approve(request.episode.event)
-            except ProviderError as caught:
-                error = caught
-            except Exception as caught:  # noqa: BLE001 - whatever a provider raises, the approval may be tried again
-                error = ProviderError(one_line(caught))
-            reached(Boundary.AFTER_APPROVAL)
-            self._post(partial(self._approval_answered, request, error))
-
-        return work
-
-    def _approval_answered(
-        self, request: ApprovalRequest, error: ProviderError | None, engine: Engine, now: Instant
-    ) -> Callable[[], None]:
-        engine.answer_approval(request, error, now, pause=self._pace.heeded(error) if error else 0.0)
-
-        def follow() -> None:
-            self._approving.discard(request.episode.id)
-            self._reporter.publish(notices.approval_notice(request.episode, request.reason, error, now.date))
-
-        return follow
+    def _may_approve(self, watch: Watch) -> bool:
+        """Whether a provider's cloud takes approvals, and has told both its events and which machine this is."""
+        known = self._first.who.confirmed and watch.who.confirmed
+        return watch.confirmed and known and watch.provider.capabilities.can_approve
 
     # the end
 
     def _finish(self) -> None:
         """Tell handlers, wait a bounded time for them, keep the journal."""
-        self._poller.stop()
-        for live in self._live.values():
-            live.control.tell(Word.STOPPING)
-        if self._live:
-            self._reporter.tell(
-                NoticeKind.STOPPING, f"stopping; waiting up to {self._grace:g} s for {len(self._live)} run(s)"
-            )
+        for watch in self._watches.values():
+            watch.stop()
+        self._stages.stop()
+        if number := len(self._stages.live):
+            self._reporter.tell(NoticeKind.STOPPING, f"stopping; waiting up to {self._grace:g} s for {number} run(s)")
         end = self._clock.monotonic() + self._grace
         try:
-            while (self._live or self._approving) and (left := end - self._clock.monotonic()) > 0:
+            while (self._stages.live or self._requests.approving) and (left := end - self._clock.monotonic()) > 0:
                 self._wake.clear()
                 self._turn()
-                if self._live or self._approving:
+                if self._stages.live or self._requests.approving:
                     self._clock.wait(self._wake, left)
             if self._life is not None:
                 self.journal.save_clock(self._steady.record())
@@ -561,5 +446,4 @@ class Agent:
         except JournalError as error:
             self._reporter.complain("journal", str(error))
         finally:
-            for live in self._live.values():
-                live.end()
+            self._stages.end()

@@ -117,6 +117,17 @@ def unplaced(events: Iterable[MaintenanceEvent]) -> str:
     return printable(f"announced, for this machine or for others: {'; '.join(told)}") if told else ""
 
 
+def orphaned(events: Iterable[MaintenanceEvent]) -> str:
+    """A sentence where events go on of which nobody tells any more; "" where there are none."""
+    sources = sorted({event.source for event in events})
+    if not sources:
+        return ""
+    return printable(
+        f"events go on that {', '.join(sources)} told of, and nobody asks there any more when they end; "
+        f"add {' '.join(f'--provider {source}' for source in sources)}"
+    )
+
+
 def meanwhile(machine: Machine | None) -> str:
     """What is done as long as the cloud does not say which machine this is, as a clause.
 

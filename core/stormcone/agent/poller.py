@@ -32,6 +32,11 @@ class PollResult:
     error: ProviderError | None = None
     ends_error: ProviderError | None = None
 
+    @property
+    def receipt(self) -> tuple[str, ...]:
+        """The marks of the messages that brought it."""
+        return self.observation.receipt if self.observation else ()
+
 
 def seen_by(provider: str, observation: Observation) -> Observation:
     """The observation with the provider's name before that of each listing, since others may have one of that name."""
@@ -40,7 +45,8 @@ def seen_by(provider: str, observation: Observation) -> Observation:
         return f"{provider}/{listing}" if listing else provider
 
     events = tuple(event.model_copy(update={"listing": full(event.listing)}) for event in observation.events)
-    return replace(observation, events=events, whole=frozenset(map(full, observation.whole)))
+    whole, pushed = (frozenset(map(full, names)) for names in (observation.whole, observation.pushed))
+    return replace(observation, events=events, whole=whole, pushed=pushed)
 
 
 class Poller:

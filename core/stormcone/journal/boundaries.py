@@ -29,6 +29,12 @@ class Boundary(StrEnum):
     AFTER_APPROVAL = "after_approval"
     """The cloud's answer, or an error in its place, is there, and the journal does not know."""
 
+    BEFORE_ACKNOWLEDGEMENT = "before_acknowledgement"
+    """The journal has what messages said, and whoever sent them has not been told."""
+
+    AFTER_ACKNOWLEDGEMENT = "after_acknowledgement"
+    """Whoever sent them has been told, or could not be."""
+
 
 def _nobody(_boundary: Boundary) -> None:
     """Who watches in production."""

@@ -94,8 +94,7 @@ def _worded(tellings: Iterable[MaintenanceEvent], pushed: frozenset[str]) -> Mai
     """The telling that has the word: of equal ones the first."""
 
     def weight(event: MaintenanceEvent) -> tuple[bool, bool, bool]:
-        can_be_approved = event.approval is not Approval.NONE and not event.withheld
-        return can_be_approved, not event.tentative, event.listing not in pushed
+        return event.approval is not Approval.NONE, not event.tentative, event.listing not in pushed
 
     return max(tellings, key=weight)
 
@@ -129,4 +128,4 @@ def _span(event: MaintenanceEvent) -> tuple[datetime, datetime] | None:
     if event.not_before is None:
         return None
     ends = (event.not_after, event.ends_by, event.duration and later(event.not_before, event.duration))
-    return event.not_before, max(event.not_before, *(end for end in ends if end))
+    return event.not_before, max([event.not_before, *(end for end in ends if end)])

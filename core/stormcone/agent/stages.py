@@ -1,0 +1,165 @@
+"""The handlers' stages that run, each attempt in a thread of its own."""
+
+from collections.abc import Callable, Collection
+from functools import partial
+
+from stormcone.agent import notices
+from stormcone.agent.attempts import GIVEN_UP, LiveAttempt
+from stormcone.agent.engine import DueRun, Engine
+from stormcone.agent.leftovers import Leftovers, book_of, mark_of
+from stormcone.agent.notices import NoticeKind
+from stormcone.agent.reporter import Reporter, log
+from stormcone.agent.requests import Follow, Message
+from stormcone.agent.workers import Executor, attempt_stage
+from stormcone.clock import Clock, Instant
+from stormcone.handlers.context import Context, StageLog
+from stormcone.handlers.control import RunControl, Word
+from stormcone.journal import JournalStore
+from stormcone.journal.boundaries import Boundary, reached
+from stormcone.rules.runs import Attempt, Verdict, deadline
+from stormcone.text import one_line
+
+DRY_RUN = "dry run: not carried out"
+
+MOST_STAGES = 500
+"""Stages that run at the same time, each in a thread of its own; an answer may list thousands of events."""
+
+
+def _nothing() -> None:
+    """What follows from a message that came too late."""
+
+
+class Stages:
+    """The stages that run, what an earlier life has left running, and what of that is told.
+
+    Args:
+        journal: where commands of an earlier life are found.
+        clock: for deadlines.
+        executor: where stages run.
+        reporter: what is told of them.
+        post: takes what an attempt came to to the loop.
+        secrets: variables of the environment that commands do not get.
+        dry_run: whether nothing is carried out.
+
+    Attributes:
+        live: the attempts that go on, by run.
+    """
+
+    def __init__(
+        self,
+        journal: JournalStore,
+        clock: Clock,
+        executor: Executor,
+        reporter: Reporter,
+        post: Callable[[Message], None],
+        *,
+        secrets: Collection[str],
+        dry_run: bool,
+    ) -> None:
+        self.live: dict[int, LiveAttempt] = {}
+        self._journal = journal
+        self._book = book_of(journal.path)
+        self._clock = clock
+        self._executor = executor
+        self._reporter = reporter
+        self._post = post
+        self._secrets = tuple(secrets)
+        self._dry_run = dry_run
+        self._leftovers: Leftovers | None = None
+
+    def begin_life(self, engine: Engine) -> None:
+        """Look for what an earlier life has left running."""
+        self._leftovers = Leftovers(self._book, self._journal, engine.runs())
+
+    def overrun(self, engine: Engine, now: Instant) -> list[Message]:
+        """Tell the attempts what has changed, and end those whose time is up; answers what to record of these."""
+        late = [live for live in self.live.values() if live.supervise(engine.episode(live.due.run.episode), now)]
+        for live in late:
+            live.end()
+        return [partial(self._ended, live.due.run.id, GIVEN_UP) for live in late]
+
+    def begin(self, engine: Engine, now: Instant, *, confirmed: Collection[str]) -> bool:
+        """Begin what is due; True where something was.
+
+        Args:
+            engine: which knows what that is.
+            now: on both clocks.
+            confirmed: the sources that have been asked in this life.
+        """
+        held = self._end_leftovers(now)
+        room = MOST_STAGES - len(self.live)
+        waits = "" if room > 0 else f"{MOST_STAGES} stages are running; others wait until one of them ends"
+        self._reporter.complain("room", waits)
+        begun = engine.begin_due(now, confirmed=confirmed, held=held, most=room)
+        for due in begun:
+            self._begin(due, engine, now)
+        return bool(begun)
+
+    def _begin(self, due: DueRun, engine: Engine, now: Instant) -> None:
+        run, event = due.run, due.episode.event
+        control = RunControl(
+            self._clock,
+            deadline(run.stage, due.handler, event, due.begun, now),
+            mark=mark_of(self._book, run),
+            secrets=self._secrets,
+        )
+        lines = StageLog(log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
+        self.live[run.id] = LiveAttempt(due, control)
+        if not self._dry_run:
+            self._reporter.publish(notices.run_begun_notice(run, due.episode, now.date))
+        work = self._attempt(due, Context(engine.machine.in_event(event, run.machine), run.attempt, lines, control))
+        try:
+            self._executor.submit(work, f"stormcone-{run.handler}-{run.stage}")
+        except RuntimeError as error:  # no more threads, now
+            self._post(partial(self._ended, run.id, Attempt(Verdict.ERROR, one_line(error))))
+
+    def _end_leftovers(self, now: Instant) -> frozenset[int]:
+        """End what an earlier life has left running; answers the episodes that wait for that."""
+        if self._leftovers is None:
+            return frozenset()
+        left = self._leftovers.end(now.steady)
+        if left.new:
+            numbers = ", ".join(map(str, left.new[:10]))
+            self._reporter.tell(
+                NoticeKind.PROBLEM,
+                f"{len(left.new)} process(es) of an earlier life still run ({numbers}): they are ended first",
+            )
+        if not left.episodes:
+            self._leftovers = None
+        return left.episodes
+
+    def _attempt(self, due: DueRun, context: Context) -> Callable[[], None]:
+        def work() -> None:
+            reached(Boundary.BEFORE_STAGE)
+            attempt = (
+                Attempt(Verdict.SUCCEEDED, DRY_RUN)
+                if self._dry_run
+                else attempt_stage(due.handler, due.run.stage, due.episode.event, context)
+            )
+            reached(Boundary.AFTER_STAGE)
+            self._post(partial(self._ended, due.run.id, attempt))
+
+        return work
+
+    def _ended(self, run: int, attempt: Attempt, engine: Engine, now: Instant) -> Follow:
+        live = self.live.get(run)
+        if live is None:
+            return _nothing  # its time was up and it has been settled without waiting for it
+        attempt = live.judge(attempt)
+        settled = engine.end_attempt(live.due, attempt, now)
+
+        def follow() -> None:
+            del self.live[run]
+            self._reporter.publish(notices.run_ended_notice(live.due.run, attempt, settled, live.due.episode, now))
+
+        return follow
+
+    def stop(self) -> None:
+        """Tell all of them that the agent stops."""
+        for live in self.live.values():
+            live.control.tell(Word.STOPPING)
+
+    def end(self) -> None:
+        """End all of them by all means."""
+        for live in self.live.values():
+            live.end()
