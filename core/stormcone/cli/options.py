@@ -103,12 +103,13 @@ def scenario_option(text: str) -> str | Path:
 
 
 def endpoint_option(
-    help_text: str, default: str | None = None, *, shown_default: str | None = None
+    help_text: str, default: str | None = None, *, shown_default: str | None = None, multiple: bool = False
 ) -> Callable[[Command], Command]:
     """`--endpoint`, or `STORMCONE_ENDPOINT`; with `shown_default`, None stands for what the help shows."""
     return click.option(
         "--endpoint",
         metavar="URL",
+        multiple=multiple,
         default=default,
         show_default=default is not None if shown_default is None else shown_default,
         envvar="STORMCONE_ENDPOINT",
@@ -151,6 +152,8 @@ def _source(
     )
 
 
+_ENDPOINT_HELP = "Point every call there instead of the cloud's own addresses: a simulator, say."
+
 source_options = gathered(
     "source",
     _source,
@@ -163,12 +166,105 @@ source_options = gathered(
         show_envvar=True,
         help="Which cloud; `stormcone providers` lists them.",
     ),
-    endpoint_option("Point every call there instead of the cloud's own addresses: a simulator, say."),
+    endpoint_option(_ENDPOINT_HELP),
     click.option("--machine", metavar="NAME", help="This machine's name in events; the cloud is asked otherwise."),
     region_option,
     settings_option,
 )
 """The options that say where events come from, as a `Source`."""
+
+
+def _sources(
+    provider: Sequence[str],
+    endpoint: Sequence[str],
+    machine: Sequence[str],
+    region: Sequence[str],
+    settings: Sequence[str],
+) -> tuple[Source, ...]:
+    """One source for each provider; what names none of them is for all, a machine or a setting for the first."""
+    names = tuple(provider) or (AUTO,)
+    if len(set(names)) < len(names):
+        raise click.UsageError("--provider names one provider twice; give each once")
+    endpoints, regions = _shared("--endpoint", endpoint, names), _shared("--region", region, names)
+    machines = _shared("--machine", machine, names, everybody=False)
+    own = _settings_of(settings, names)
+    return tuple(
+        Source(
+            provider=name,
+            endpoint=endpoints.get(name),
+            machine=machines.get(name),
+            region=regions.get(name),
+            settings=own[name],
+        )
+        for name in names
+    )
+
+
+def _shared(option: str, given: Sequence[str], names: Sequence[str], *, everybody: bool = True) -> dict[str, str]:
+    """The value for each provider, of VALUE and PROVIDER=VALUE; without a name it is for all, or for the first."""
+    values: dict[str, str] = {}
+    common: list[str] = []
+    for text in given:
+        name, separator, value = text.partition("=")
+        if not (separator and name in names):
+            common.append(text)
+        elif name in values:
+            raise click.UsageError(f"{option} is given twice for {name}; give it once")
+        else:
+            values[name] = value
+    if len(common) > 1:
+        raise click.UsageError(f"{option} is given twice; for one provider of several write {option} {names[-1]}=...")
+    for name in names if everybody else names[:1]:
+        for value in common:
+            values.setdefault(name, value)
+    return values
+
+
+def _settings_of(given: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The settings of each provider, of NAME=VALUE (the first one's) and PROVIDER.NAME=VALUE."""
+    texts: dict[str, list[str]] = {name: [] for name in names}
+    for text in given:
+        whose, separator, rest = text.partition(".")
+        own = bool(separator) and whose in texts
+        texts[whose if own else names[0]].append(rest if own else text)
+    return {name: pairs_of("--set", each) for name, each in texts.items()}
+
+
+sources_options = gathered(
+    "sources",
+    _sources,
+    click.option(
+        "--provider",
+        metavar="CLOUD",
+        multiple=True,
+        envvar="STORMCONE_PROVIDER",
+        show_envvar=True,
+        help="Which cloud; `stormcone providers` lists them. May be given several times: the first one says which "
+        f"machine this is, the others may tell of its events too.  [default: {AUTO}]",
+    ),
+    endpoint_option(f"{_ENDPOINT_HELP} For one of several providers: PROVIDER=URL.", multiple=True),
+    click.option(
+        "--machine",
+        metavar="NAME",
+        multiple=True,
+        help="This machine's name in events; the cloud is asked otherwise. For another than the first of several "
+        "providers: PROVIDER=NAME.",
+    ),
+    click.option(
+        "--region",
+        metavar="NAME",
+        multiple=True,
+        help="The cloud's region; the cloud is asked otherwise. For one of several providers: PROVIDER=NAME.",
+    ),
+    click.option(
+        "--set",
+        "settings",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="A setting of the first provider's own, or PROVIDER.NAME=VALUE; may be given several times.",
+    ),
+)
+"""The options that say where the events of one agent come from, as one `Source` or several."""
 
 
 def pairs_of(option: str, given: Sequence[str]) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """`stormcone run`: the agent."""
 
 import json
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from stormcone.agent.loop import Agent
 from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.agent.settings import KEEP, AgentSettings
 from stormcone.cli.commands.check import approval_of, summary_of
-from stormcone.cli.options import Span, gathered, interval_option, journal_option, json_option, source_options
+from stormcone.cli.options import Span, gathered, interval_option, journal_option, json_option, sources_options
 from stormcone.cli.run_output import RunOutput
 from stormcone.cli.signals import run_until_told, until_stopped
 from stormcone.clock import Clock
@@ -113,7 +113,7 @@ def _settings(interval: timedelta | None, keep: timedelta, dry_run: bool) -> Age
 
 @click.command("run")
 @click.argument("file", metavar="[FILE.py[:APP]]", required=False)
-@source_options
+@sources_options
 @journal_option
 @gathered(
     "commands",
@@ -156,7 +156,7 @@ def _settings(interval: timedelta | None, keep: timedelta, dry_run: bool) -> Age
 @click.option("-v", "--verbose", count=True, help="Say more; twice for everything.")
 def command(
     file: str | None,
-    source: Source,
+    sources: Sequence[Source],
     journal: Path,
     commands: Commands,
     overrides: Overrides,
@@ -174,27 +174,37 @@ def command(
     stormcone run handlers.py
     stormcone run --on-prepare 'systemctl stop queue' --on-recover 'systemctl start queue'
     """
-    clock = clock_of(source.endpoint)
+    clock = clock_of(next((source.endpoint for source in sources if source.endpoint), None))
     output = RunOutput(clock, as_json=as_json)
     with output.listening(verbose):
         with until_stopped():
             app = overrides.applied_to(_app(file, commands))
-            options = ProviderOptions.of(source, clock)
+            options, *also = [ProviderOptions.of(source, clock) for source in sources]
             place = ":memory:" if settings.dry_run else journal
             loss: str | None = None
             while loss != "":
                 with (
                     Journal.open(place, replace_at=clock.now()) as book,
                     closing(_open(options, book)) as provider,
+                    _opened(also) as others,
                 ):
                     machine = _first_identity(provider, book)
+                    for other in others:
+                        _first_identity(other, book)
                     if loss is None:
                         _say_what_is_run(app, clock, output)
                         if book.exposure:
                             output.tell(Notice(clock.now(), NoticeKind.PROBLEM, book.exposure))
                     book.loss = loss or book.loss
                     agent = Agent(
-                        provider, app, book, settings=settings, clock=clock, machine=machine, listener=output.tell
+                        provider,
+                        app,
+                        book,
+                        settings=settings,
+                        clock=clock,
+                        machine=machine,
+                        listener=output.tell,
+                        also=others,
                     )
                     loss = _watch(agent, book, clock)
         kept = "nothing was done, nothing is kept" if settings.dry_run else f"{journal} keeps what was seen and done"
@@ -239,6 +249,13 @@ def _open(options: ProviderOptions, journal: Journal) -> Provider:
         return open_provider(options)
     except ProviderUnavailable:
         return open_provider(last)
+
+
+@contextmanager
+def _opened(options: Iterable[ProviderOptions]) -> Iterator[list[Provider]]:
+    """The further providers, open until the end of the block."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(closing(open_provider(each))) for each in options]
 
 
 def _first_identity(provider: Provider, journal: Journal) -> Machine | None:
