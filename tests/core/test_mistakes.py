@@ -1,5 +1,6 @@
 """What people get wrong in a handler file is refused before an agent starts, with file and line and what to write."""
 
+from dataclasses import fields
 from datetime import timedelta
 
 import pytest
@@ -240,7 +241,8 @@ class TestSettings:
     def test_of_the_command_line_are_the_same(self):
         from stormcone.cli.commands.run import Overrides
 
-        overrides = Overrides(approve=None, leader=None, standby="web-1", standby_after=None, approve_early=None)
+        given = dict.fromkeys((each.name for each in fields(Overrides)), None)
+        overrides = Overrides(**{**given, "standby": "web-1"})
         with pytest.raises(SettingsError, match="standby stands by for the leader"):
             overrides.applied_to(App())
 

@@ -6,7 +6,7 @@ Each method is one step that the journal records whole or not at all, so the pro
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from stormcone.agent.unfinished import Unfinished, Work
 from stormcone.clock import Instant
@@ -16,8 +16,12 @@ from stormcone.journal import ApprovalRecord, Episode, JournalStore
 from stormcone.model import Approval, EventKey, Machine, MaintenanceEvent, Observation, Origin, Phase
 from stormcone.rules.approval import ApprovalAnswer, Decision, Facts, decide
 from stormcone.rules.lifecycle import Change, ChangeKind, Others, Verdicts, advance
+from stormcone.rules.postponing import put_off_until
 from stormcone.rules.runs import Attempt, Run, Settled, backoff, machines_of, may_begin, outdated, plan, settle
 from stormcone.text import folded, one_line, printable
+
+MOVE_SEEN = timedelta(minutes=1)
+"""For so long nothing is begun for an event that the cloud was asked to move: its new time may not have been seen."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class DueRun:
 
 @dataclass(frozen=True)
 class ApprovalRequest:
-    """An approval that is to be sent now.
+    """An approval, or a request to put an event off, that is to be sent now.
 
     Attributes:
         approval: the journal's number for it.
@@ -47,6 +51,7 @@ class ApprovalRequest:
         episode: of which event.
         decision: why.
         repeated: why it is sent once more, as a clause that follows; "" for the first.
+        until: to when the event is to be put off; None: it is to be approved.
     """
 
     approval: int
@@ -54,6 +59,7 @@ class ApprovalRequest:
     episode: Episode
     decision: str
     repeated: str
+    until: datetime | None = None
 
     @property
     def reason(self) -> str:
@@ -186,7 +192,7 @@ class Engine:
         busy: set[tuple[EventKey, str]] = set()
         for work in self._unfinished:
             busy |= {(work.episode.event.key, machine) for machine in work.busy}
-            if not work.waiting or work.episode.id in held:
+            if not work.waiting or work.episode.id in held or _is_being_put_off(work, now):
                 continue
             for run, found in self._due(work, now, busy, confirmed=work.episode.event.source in confirmed):
                 if isinstance(found, str):
@@ -298,6 +304,49 @@ class Engine:
         approval = self._journal.ask_approval(work.episode.id, now.date, f"{decision.reason}{repeated}", again)
         return ApprovalRequest(approval, len(work.approvals) + 1, work.episode, decision.reason, repeated)
 
+    def postponements(
+        self, now: Instant, in_flight: Collection[int], sources: Collection[str], *, most: int
+    ) -> list[ApprovalRequest]:
+        """Decide which events are to be put off; answers what to send, recorded already, in one transaction.
+
+        Args:
+            now: on both clocks.
+            in_flight: the episodes of which a request is on its way.
+            sources: whose events can be put off.
+            most: how many are to be sent.
+        """
+        if self.app.approval.postpone == "never":
+            return []
+        wanted: list[tuple[Work, datetime]] = []
+        for work in self._unfinished:
+            episode = work.episode
+            if episode.id in in_flight or episode.event.source not in sources or len(wanted) >= most:
+                continue
+            until = put_off_until(self._facts(work, now)) if _may_repeat(work.postponements, now) else None
+            if until is not None:
+                wanted.append((work, until))
+        if not wanted:
+            return []
+        with self.together():
+            return [self._postponement(work, until, now) for work, until in wanted]
+
+    def _postponement(self, work: Work, until: datetime, now: Instant) -> ApprovalRequest:
+        asked = work.postponements
+        reason, repeated = "the app postpones each event once", _repeated(asked)
+        self._unfinished.changed(work.episode.id)
+        again = now.steady + backoff(len(asked) + 1)
+        note = f"{reason}{repeated}"
+        number = self._journal.ask_approval(work.episode.id, now.date, note, again, until=until)
+        return ApprovalRequest(number, len(asked) + 1, work.episode, reason, repeated, until)
+
+    def waited_for(self) -> Iterator[MaintenanceEvent]:
+        """The events whose cloud must hear that work goes on: something of their prepare is not over."""
+        for work in self._unfinished:
+            event = work.episode.event
+            prepares = (run for run in work.runs if run.stage is Stage.PREPARE)
+            if event.heartbeat and event.phase is Phase.SCHEDULED and any(not run.state.over for run in prepares):
+                yield event
+
     def answer_approval(
         self, request: ApprovalRequest, error: ProviderError | None, now: Instant, *, pause: float = 0.0
     ) -> None:
@@ -320,16 +369,33 @@ class Engine:
             again=now.steady + max(backoff(request.number), timedelta(seconds=pause)),
         )
 
+    def _facts(self, work: Work, now: Instant) -> Facts:
+        event, known_for = work.episode.event, now.steady - work.episode.seen
+        return Facts(event=event, machine=self.machine, runs=work.runs, app=self.app, now=now.date, known_for=known_for)
+
     def _decide(self, work: Work, now: Instant) -> Decision:
-        episode = work.episode
-        known_for = now.steady - episode.seen
-        facts = Facts(
-            event=episode.event, machine=self.machine, runs=work.runs, app=self.app, now=now.date, known_for=known_for
-        )
         try:
-            return decide(facts)
+            return decide(self._facts(work, now))
         except Exception as error:  # noqa: BLE001 - the app's own policy: its fault is a no
             return Decision(ApprovalAnswer.NO, f"the app's own policy failed: {one_line(error)}")
+
+
+def _is_being_put_off(work: Work, now: Instant) -> bool:
+    """Whether the cloud has just been asked to begin the event later, so that it may not have said yet that it does."""
+    if not work.postponements or work.begun:
+        return False
+    last, event = work.postponements[-1], work.episode.event
+    if last.accepted is False or last.until is None or event.not_before is None or event.not_before >= last.until:
+        return False
+    return now.date - last.asked < MOVE_SEEN and event.not_before - now.date > 5 * MOVE_SEEN
+
+
+def _may_repeat(earlier: tuple[ApprovalRecord, ...], now: Instant) -> bool:
+    """Whether a request may be sent (again): not after an answer, and after a failure only once its pause is over."""
+    if any(request.accepted or request.final for request in earlier):
+        return False
+    again = earlier[-1].again if earlier else None
+    return again is None or now.steady >= again
 
 
 def _stands_still(event: MaintenanceEvent) -> bool:
@@ -351,10 +417,7 @@ def _may_ask(work: Work, now: Instant) -> bool:
     """
     if not work.approvals:
         return True
-    last = work.approvals[-1]
-    if work.answered:
-        return False
     event = work.episode.event
     if event.not_before is not None and now.date >= event.not_before and event.approval is not Approval.CONSENT:
         return False
-    return last.again is None or now.steady >= last.again
+    return _may_repeat(work.approvals, now)

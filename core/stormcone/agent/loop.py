@@ -22,11 +22,11 @@ from stormcone.agent.steady import SteadyClock
 from stormcone.agent.watch import AgentStatus, Watch
 from stormcone.agent.workers import Executor, ThreadExecutor
 from stormcone.clock import Clock, SystemClock
-from stormcone.clouds.contract import Provider, named
+from stormcone.clouds.contract import Extends, Provider, named
 from stormcone.errors import JournalDamaged, JournalError, ProviderError
 from stormcone.handlers import App
 from stormcone.journal import JournalStore
-from stormcone.model import Machine, MaintenanceEvent, Observation, Scope
+from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Scope
 from stormcone.rules.lifecycle import Verdicts
 from stormcone.text import one_line
 
@@ -201,8 +201,10 @@ class Agent:
                 if self._engine is not None:
                     self._record(self._stages.overrun(self._engine, self._steady.now()))
             if self._engine is not None and not self._stopping:
+                busy = self._postpone(self._engine) or busy
                 busy = self._dispatch(self._engine) or busy
                 busy = self._approve(self._engine) or busy
+                self._extend(self._engine)
                 if self._steady.stepped:
                     self.journal.save_clock(self._steady.record())
                 self._tell_watches(self._engine)
@@ -402,9 +404,34 @@ class Agent:
         confirmed |= {""} if self._first.confirmed else set()
         return self._stages.begin(engine, self._steady.now(), confirmed=confirmed)
 
+    def _postpone(self, engine: Engine) -> bool:
+        able = self._able(lambda capabilities: capabilities.can_postpone)
+        if not able or self._settings.dry_run:
+            return False
+        room = MOST_APPROVALS - len(self._requests.approving)
+        requests = engine.postponements(self._steady.now(), self._requests.approving, able, most=room)
+        for request in requests:
+            self._requests.send(request, self._watch_of(request.episode.event) or self._first)
+        return bool(requests)
+
+    def _extend(self, engine: Engine) -> None:
+        """Have the clouds hear that work goes on, where they would otherwise not wait for it."""
+        if not self._settings.dry_run and any(isinstance(watch.provider, Extends) for watch in self._watches.values()):
+            waiting = ((event, self._watch_of(event)) for event in engine.waited_for())
+            self._requests.extend([(event, watch) for event, watch in waiting if watch], self._clock.monotonic())
+
+    def _able(self, can: Callable[[Capabilities], bool]) -> set[str]:
+        """The sources of which the cloud can do that, and has told both its events and which machine this is."""
+        known = self._first.who.confirmed
+        able = {
+            name
+            for name, watch in self._watches.items()
+            if known and watch.confirmed and watch.who.confirmed and can(watch.provider.capabilities)
+        }
+        return able | ({""} if self._first.name in able else set())
+
     def _approve(self, engine: Engine) -> bool:
-        able = {name for name, watch in self._watches.items() if self._may_approve(watch)}
-        able |= {""} if self._first.name in able else set()
+        able = self._able(lambda capabilities: capabilities.can_approve)
         if not able:
             return False
         now = self._steady.now()
@@ -413,16 +440,11 @@ class Agent:
         room = MOST_APPROVALS - len(in_flight)
         for decided in engine.approvals(now, in_flight, able, ask=not self._settings.dry_run, most=room):
             if decided.request is not None:
-                self._requests.approve(decided.request, self._watch_of(decided.episode.event) or self._first)
+                self._requests.send(decided.request, self._watch_of(decided.episode.event) or self._first)
             elif decided.new:  # a yes is followed by the cloud's answer, but in a dry run
                 self._reporter.publish(notices.decision_notice(decided.episode, decided.decision, now.date))
             busy = True
         return busy
-
-    def _may_approve(self, watch: Watch) -> bool:
-        """Whether a provider's cloud takes approvals, and has told both its events and which machine this is."""
-        known = self._first.who.confirmed and watch.who.confirmed
-        return watch.confirmed and known and watch.provider.capabilities.can_approve
 
     # the end
 

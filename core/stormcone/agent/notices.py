@@ -36,6 +36,7 @@ class NoticeKind(StrEnum):
     RUN_FAILED = "run_failed"
     RUN_CUT_OFF = "run_cut_off"
     APPROVED = "approved"
+    POSTPONED = "postponed"
     DECIDED = "decided"
     APPROVAL_FAILED = "approval_failed"
     UNKNOWN = "unknown"
@@ -210,9 +211,17 @@ def decision_notice(episode: Episode, decision: Decision, at: datetime) -> Notic
     return Notice(at, NoticeKind.DECIDED, text, episode.event)
 
 
-def approval_notice(episode: Episode, reason: str, error: Exception | None, at: datetime) -> Notice:
-    """What to say of the answer to an approval."""
+def approval_notice(
+    episode: Episode, reason: str, error: Exception | None, at: datetime, *, until: datetime | None = None
+) -> Notice:
+    """What to say of the answer to an approval, or to a request to put the event off until then."""
     what = describe(episode.event)
+    if until is not None:
+        to = stamp(until)
+        if error is None:
+            return Notice(at, NoticeKind.POSTPONED, printable(f"{what} is put off until {to}: {reason}"), episode.event)
+        text = printable(f"{what} could not be put off until {to}: {error}")
+        return Notice(at, NoticeKind.APPROVAL_FAILED, text, episode.event)
     if error is None:
         return Notice(at, NoticeKind.APPROVED, printable(f"{what} approved: {reason}"), episode.event)
     return Notice(at, NoticeKind.APPROVAL_FAILED, printable(f"{what} could not be approved: {error}"), episode.event)

@@ -1,7 +1,9 @@
 """What the agent asks of the cloud beside polling: each in a thread of its own, so that none holds up another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from math import inf
+from typing import cast
 
 from stormcone.agent import notices
 from stormcone.agent.engine import ApprovalRequest, Engine
@@ -9,9 +11,10 @@ from stormcone.agent.reporter import Reporter
 from stormcone.agent.watch import Watch
 from stormcone.agent.workers import Executor
 from stormcone.clock import Instant
-from stormcone.clouds.contract import Acknowledges
-from stormcone.errors import ProviderError
+from stormcone.clouds.contract import Acknowledges, Extends, Postpones, Provider
+from stormcone.errors import ProviderError, RequestRefused
 from stormcone.journal.boundaries import Boundary, reached
+from stormcone.model import EventKey, MaintenanceEvent
 from stormcone.text import one_line
 
 Follow = Callable[[], None]
@@ -30,6 +33,16 @@ def asked(work: Callable[[], None]) -> ProviderError | None:
     return None
 
 
+def _send(provider: Provider, request: ApprovalRequest) -> None:
+    event = request.episode.event
+    if request.until is None:
+        provider.approve(event)
+    elif isinstance(provider, Postpones):
+        provider.postpone(event, request.until)
+    else:
+        raise RequestRefused(f"{provider.name} cannot put events off")
+
+
 class Requests:
     """The requests that are on their way.
 
@@ -39,7 +52,7 @@ class Requests:
         post: takes what an answer means to the loop.
 
     Attributes:
-        approving: the episodes whose approval is on its way.
+        approving: the episodes of which an approval, or a request to put them off, is on its way.
     """
 
     def __init__(self, executor: Executor, reporter: Reporter, post: Callable[[Message], None]) -> None:
@@ -47,14 +60,15 @@ class Requests:
         self._executor = executor
         self._reporter = reporter
         self._post = post
+        self._heard: dict[EventKey, float] = {}
 
-    def approve(self, request: ApprovalRequest, watch: Watch) -> None:
-        """Send an approval, which the journal has already."""
+    def send(self, request: ApprovalRequest, watch: Watch) -> None:
+        """Send an approval, or a request to put an event off, which the journal has already."""
         self.approving.add(request.episode.id)
 
         def work() -> None:
             reached(Boundary.BEFORE_APPROVAL)
-            error = asked(partial(watch.provider.approve, request.episode.event))
+            error = asked(partial(_send, watch.provider, request))
             reached(Boundary.AFTER_APPROVAL)
             self._post(partial(self._approved, request, watch, error))
 
@@ -70,9 +84,42 @@ class Requests:
 
         def follow() -> None:
             self.approving.discard(request.episode.id)
-            self._reporter.publish(notices.approval_notice(request.episode, request.reason, error, now.date))
+            self._reporter.publish(
+                notices.approval_notice(request.episode, request.reason, error, now.date, until=request.until)
+            )
 
         return follow
+
+    def extend(self, events: Iterable[tuple[MaintenanceEvent, Watch]], now: float) -> None:
+        """Have the clouds hear that work on these events goes on, twice in the time after which they would not wait.
+
+        Args:
+            events: each with who tells of it.
+            now: seconds, on the monotonic clock.
+        """
+        known, self._heard = self._heard, {}
+        for event, watch in events:
+            due = known.get(event.key, -inf)
+            self._heard[event.key] = due
+            if isinstance(watch.provider, Extends) and event.heartbeat is not None and now >= due:
+                self._heard[event.key] = now + event.heartbeat.total_seconds() / 2
+                self._extend(event, watch)
+
+    def _extend(self, event: MaintenanceEvent, watch: Watch) -> None:
+        def work() -> None:
+            error = asked(partial(cast(Extends, watch.provider).extend, event))
+            self._post(lambda _engine, _now: partial(self._extended, event, error))
+
+        try:
+            self._executor.submit(work, f"stormcone-extend-{watch.name}")
+        except RuntimeError as error:  # no more threads, now
+            self._extended(event, ProviderError(one_line(error)))
+
+    def _extended(self, event: MaintenanceEvent, error: ProviderError | None) -> None:
+        if isinstance(error, RequestRefused):
+            self._heard[event.key] = inf
+        trouble = f"the cloud could not be asked to wait for {event.id}: {error}" if error else ""
+        self._reporter.complain(f"extend {event.id}", trouble)
 
     def acknowledge(self, watch: Watch, receipt: tuple[str, ...]) -> None:
         """Tell a provider that the journal has what these messages said; where it fails they come again."""

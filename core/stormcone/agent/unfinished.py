@@ -24,11 +24,13 @@ class Work:
         episode: the event and its life.
         runs: in the order in which they are to be done.
         approvals: in their order.
+        postponements: the requests to put it off, in their order.
     """
 
     episode: Episode
     runs: tuple[Run, ...]
     approvals: tuple[ApprovalRecord, ...]
+    postponements: tuple[ApprovalRecord, ...] = ()
 
     @cached_property
     def begun(self) -> bool:
@@ -129,4 +131,10 @@ class Unfinished:
             self._going_on[key] = work
 
     def _read(self, episode: Episode) -> Work:
-        return Work(episode, tuple(self._journal.runs(episode.id)), tuple(self._journal.approvals(episode.id)))
+        asked = self._journal.approvals(episode.id)
+        return Work(
+            episode,
+            tuple(self._journal.runs(episode.id)),
+            tuple(request for request in asked if request.until is None),
+            tuple(request for request in asked if request.until is not None),
+        )

@@ -26,6 +26,7 @@ COMMANDS = {
     "run": ("stormcone.cli.commands.run", "Watch this machine and carry your handlers through its maintenance."),
     "events": ("stormcone.cli.commands.events", "Show what is announced."),
     "approve": ("stormcone.cli.commands.approve", "Tell the cloud that an event may begin."),
+    "postpone": ("stormcone.cli.commands.postpone", "Ask the cloud to begin an event later."),
     "history": ("stormcone.cli.commands.history", "Show what the journal knows: events, handlers, approvals."),
     "record": ("stormcone.cli.commands.record", "Record what the cloud says, to replay it on a simulator."),
     "providers": ("stormcone.cli.commands.providers", "List the clouds and simulators that are installed."),

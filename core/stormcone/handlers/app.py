@@ -99,25 +99,38 @@ class ApprovalSettings:
     approve_early: timedelta | None = None
     approve_short_freeze: bool = False
     approve_consent: bool = False
+    postpone: Literal["never", "once"] = "never"
+    postpone_by: timedelta | None = None
 
     def __post_init__(self) -> None:
         if callable(self.approve):
             check_policy(self.approve)
         elif self.approve not in ("prepared", "never"):
             raise HandlerMistake(f"approve is 'prepared', 'never' or a function, not {self.approve!r}")
+        if self.postpone not in ("never", "once"):
+            raise HandlerMistake(f"postpone is 'never' or 'once', not {self.postpone!r}")
+        self._check_names()
+        self._check_spans()
+        for name in ("approve_short_freeze", "approve_consent"):
+            if not isinstance(getattr(self, name), bool):
+                raise HandlerMistake(f"{name} is True or False, not {getattr(self, name)!r}")
+
+    def _check_names(self) -> None:
         for name in ("leader", "standby"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, str) and value.strip()):
                 raise HandlerMistake(f"{name} is a machine's name or None, not {value!r}")
         if self.standby is not None and self.leader is None:
             raise HandlerMistake("standby stands by for the leader, and there is none; set leader as well")
-        if why := wrong_span(self.standby_after) or ("is a timedelta" if self.standby_after is None else ""):
-            raise HandlerMistake(f"standby_after {why}")
-        if why := wrong_span(self.approve_early):
-            raise HandlerMistake(f"approve_early {why}")
-        for name in ("approve_short_freeze", "approve_consent"):
-            if not isinstance(getattr(self, name), bool):
-                raise HandlerMistake(f"{name} is True or False, not {getattr(self, name)!r}")
+
+    def _check_spans(self) -> None:
+        if self.standby_after is None:
+            raise HandlerMistake("standby_after is a timedelta")
+        for name in ("standby_after", "approve_early", "postpone_by"):
+            if why := wrong_span(getattr(self, name)):
+                raise HandlerMistake(f"{name} {why}")
+        if self.postpone_by is not None and self.postpone == "never":
+            raise HandlerMistake("postpone_by says how far, and nothing is postponed; set postpone='once' as well")
 
 
 class App:
@@ -138,6 +151,9 @@ class App:
             ahead (`Approval.TRIGGERS`).
         approve_short_freeze: approve a freeze of 0 to 8 seconds at once, prepared or not, unless vetoed.
         approve_consent: give consent, by the same rules, to events that would not happen without it.
+        postpone: `once` has each event put off once, where its cloud lets it be (`movable_until`), before anything is
+            done for it; of one that names several machines only their leader does. `never` leaves it where it is.
+        postpone_by: how far from its time at the most; None: as far as the cloud lets it be.
 
     Attributes:
         approval: the settings above.
@@ -160,6 +176,8 @@ class App:
         approve_early: timedelta | None = None,
         approve_short_freeze: bool = False,
         approve_consent: bool = False,
+        postpone: Literal["never", "once"] = "never",
+        postpone_by: timedelta | None = None,
     ) -> None:
         settings = ApprovalSettings(
             approve=approve,
@@ -169,6 +187,8 @@ class App:
             approve_early=approve_early,
             approve_short_freeze=approve_short_freeze,
             approve_consent=approve_consent,
+            postpone=postpone,
+            postpone_by=postpone_by,
         )
         self.approval: ApprovalSettings
         self.prepare: StageDecorator

@@ -112,8 +112,19 @@ class JournalStore(Protocol):
     def attempts(self, run: int) -> list[AttemptRecord]:
         """The attempts at a run, in their order."""
 
-    def ask_approval(self, episode: int, at: datetime, reason: str, again: datetime | None = None) -> int:
-        """We are about to approve, and if no answer comes not again before that steady time; answers the number."""
+    def ask_approval(
+        self,
+        episode: int,
+        at: datetime,
+        reason: str,
+        again: datetime | None = None,
+        *,
+        until: datetime | None = None,
+    ) -> int:
+        """We are about to approve, or to put off until then; if no answer comes, not again before that steady time.
+
+        Answers the number.
+        """
 
     def answer_approval(
         self,
@@ -131,7 +142,7 @@ class JournalStore(Protocol):
         """
 
     def approvals(self, episode: int) -> list[ApprovalRecord]:
-        """The approvals of an event's episode, in their order."""
+        """The approvals and postponements of an event's episode, in their order."""
 
     def forget(self, before: datetime) -> int:
         """Remove the events that ended before then and have nothing left to do; answers how many events that were."""

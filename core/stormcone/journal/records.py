@@ -73,7 +73,7 @@ class AttemptRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class ApprovalRecord:
-    """One approval: the intent, written before the request, and the answer.
+    """One approval, or one request to put an event off: the intent, written before the request, and the answer.
 
     Attributes:
         id: the journal's number for it.
@@ -83,6 +83,7 @@ class ApprovalRecord:
         final: whether a refusal is final.
         note: the reason to approve, or the error.
         again: the steady time before which it is not asked again; None: it may be at once.
+        until: to when the event was to be put off; None: it was to be approved.
     """
 
     id: int
@@ -92,6 +93,7 @@ class ApprovalRecord:
     final: bool
     note: str
     again: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

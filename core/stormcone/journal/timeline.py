@@ -80,11 +80,13 @@ def _attempts(journal: JournalStore, episode: Episode) -> Iterator[TimelineEntry
 
 def _approvals(journal: JournalStore, episode: Episode) -> Iterator[TimelineEntry]:
     for approval in journal.approvals(episode.id):
-        yield TimelineEntry(approval.asked, "approval", "asked")
+        what = "approval" if approval.until is None else "postponement"
+        note = "" if approval.until is None else f"until {stamp(approval.until)}"
+        yield TimelineEntry(approval.asked, what, "asked", note)
         if approval.answered is not None:
             yield TimelineEntry(
                 approval.answered,
-                "approval",
+                what,
                 "accepted" if approval.accepted else "refused" if approval.final else "failed",
                 printable(approval.note),
             )

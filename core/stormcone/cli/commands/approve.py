@@ -70,9 +70,14 @@ def _as_shown(shown: MaintenanceEvent, now: MaintenanceEvent) -> MaintenanceEven
     return now
 
 
-def _ask(event: MaintenanceEvent, ours: Machine) -> None:
+def machines_of(event: MaintenanceEvent, ours: Machine) -> str:
+    """The machines that a word on the event speaks for, for a sentence."""
     named = ", ".join(f"{name} (this machine)" if ours.owns(name) else name for name in event.resources)
-    machines = printable(named if ours.scope is Scope.MACHINE else ", ".join(event.resources))
+    return printable(named if ours.scope is Scope.MACHINE else ", ".join(event.resources))
+
+
+def _ask(event: MaintenanceEvent, ours: Machine) -> None:
+    machines = machines_of(event, ours)
     if not sys.stdin.isatty():
         raise StormconeError(f"nothing was approved: it would speak for {machines}; say --yes if it may")
     if not click.confirm(f"This {_EFFECTS[event.approval].format(event.impact)} for {machines}. Approve it?", err=True):

@@ -94,6 +94,8 @@ class Overrides:
     standby: str | None
     standby_after: timedelta | None
     approve_early: timedelta | None
+    postpone: str | None
+    postpone_by: timedelta | None
 
     def applied_to(self, app: App) -> App:
         """The app as it is then.
@@ -135,6 +137,14 @@ def _settings(interval: timedelta | None, keep: timedelta, dry_run: bool) -> Age
     click.option("--standby-after", type=Span(), help="How long the leader may be silent. [default: 5m]"),
     click.option(
         "--approve-early", type=Span(), help="Approve at most so long ahead, also where the event then begins at once."
+    ),
+    click.option(
+        "--postpone",
+        type=click.Choice(["never", "once"]),
+        help="Whether each event is put off once, where its cloud lets it be.",
+    ),
+    click.option(
+        "--postpone-by", type=Span(positive=True), help="How far at the most; as far as the cloud lets it be otherwise."
     ),
 )
 @gathered(

@@ -126,4 +126,5 @@ def approval(row: sqlite3.Row) -> ApprovalRecord:
         final=bool(row["final"]),
         note=row["note"],
         again=_maybe_time(_column(row, "again")),
+        until=_maybe_time(_column(row, "until")),
     )

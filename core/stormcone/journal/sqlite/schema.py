@@ -149,7 +149,10 @@ CREATE INDEX runs_to_do ON runs (episode) WHERE state IN ('pending', 'running');
 CREATE INDEX attempts_of ON attempts (run);
 """
 
-UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+# A request may be to put an event off, until then, in place of to approve it.
+_VERSION_5 = "ALTER TABLE approvals ADD COLUMN until TEXT;"
+
+UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 """Statement n brings a journal from version n to n + 1; never edit one that has been released, add one."""
 
 VERSION = len(UPGRADES)

@@ -31,7 +31,7 @@ _DELETED_AT_ONCE = 500  # so that a transaction needs little room, and holds not
 
 _EPISODE = """
 SELECT episodes.*, EXISTS (
-    SELECT 1 FROM approvals WHERE approvals.episode = episodes.id AND accepted IS NOT 0
+    SELECT 1 FROM approvals WHERE approvals.episode = episodes.id AND accepted IS NOT 0 AND until IS NULL
 ) AS approved FROM episodes
 """
 # With a plus, neither is looked up by its index: that would read every event that the machine has ever had.
@@ -363,10 +363,28 @@ class Journal(JournalStore):
 
     # approvals
 
-    def ask_approval(self, episode: int, at: datetime, reason: str, again: datetime | None = None) -> int:
-        """We are about to approve, and if no answer comes not again before that steady time; answers the number."""
+    def ask_approval(
+        self,
+        episode: int,
+        at: datetime,
+        reason: str,
+        again: datetime | None = None,
+        *,
+        until: datetime | None = None,
+    ) -> int:
+        """We are about to approve, or to put off until then; if no answer comes, not again before that steady time.
+
+        Answers the number.
+        """
         with self.transaction():
-            return self._insert("approvals", episode=episode, asked=to_text(at), note=reason, again=maybe_text(again))
+            return self._insert(
+                "approvals",
+                episode=episode,
+                asked=to_text(at),
+                note=reason,
+                again=maybe_text(again),
+                until=maybe_text(until),
+            )
 
     def answer_approval(
         self,
@@ -390,7 +408,7 @@ class Journal(JournalStore):
             )
 
     def approvals(self, episode: int) -> list[ApprovalRecord]:
-        """The approvals of an event's episode, in their order."""
+        """The approvals and postponements of an event's episode, in their order."""
         return self._read(rows.approval, "SELECT * FROM approvals WHERE episode = ? ORDER BY id", episode)
 
     # what the agent no longer needs
