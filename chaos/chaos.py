@@ -13,6 +13,7 @@ repeats the kind of a round and not its every moment.
 
 import argparse
 import asyncio
+import faulthandler
 import json
 import os
 import random
@@ -33,6 +34,9 @@ from world import Plan, World, can_mount, move_clock
 
 KILLS_A_ROUND = 60
 """At the most: then a world has lived long enough."""
+
+LONGEST_STALL = 20.0
+"""Seconds without a look at the load, which is due every two: then nobody has carried the requests through the wire."""
 
 CLOUDS = ("azure", "alibaba")
 SPEED = 5.0
@@ -91,8 +95,16 @@ class Rounds:
         return replace(drawn, **self.fixed)
 
     def judge(self, folder: Path) -> None:
-        """Add a round to the rest; its folder goes where nothing was wrong."""
+        """Add a round to the rest; its folder goes where nothing was wrong.
+
+        One in which the attack itself stood still says nothing of the agent: its kills are made again.
+        """
         story = Story.read(folder)
+        if story.stalled > LONGEST_STALL:
+            print(f"{folder.name} is not judged: the attack itself stood still for {story.stalled:.0f} s", flush=True)
+            self.planned -= story.plan["kills"]
+            shutil.rmtree(folder)
+            return
         self.figures.update({name: figure(story) for name, figure in FIGURES.items()})
         self.figures["rounds"] += 1
         found = breaches(story)
@@ -115,6 +127,16 @@ async def work(rounds: Rounds, lives: Zygote, clocked: Zygote | None, offset: Pa
         rounds.judge(folder)
 
 
+async def show_what_stands_still() -> None:
+    """Print where the attack itself is where it does not come on for a long time."""
+    try:
+        while True:
+            faulthandler.dump_traceback_later(LONGEST_STALL)
+            await asyncio.sleep(1.0)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
 async def attack(rounds: Rounds) -> None:
     """All rounds, some at a time; SIGTERM ends it in good order, as Ctrl-C does."""
     this = asyncio.current_task()
@@ -128,12 +150,14 @@ async def attack(rounds: Rounds) -> None:
         move_clock(offset, 0)
         if zygote is not None:
             await zygote.open()
+    watching = asyncio.create_task(show_what_stands_still())
     tasks = [
         asyncio.create_task(work(rounds, lives, own, offset)) for own, offset in zip(clocked, offsets, strict=True)
     ]
     try:
         await asyncio.gather(*tasks)
     finally:
+        watching.cancel()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

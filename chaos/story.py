@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,8 @@ class Story:
         self.faults: list[float] = []
         self.lost = [line["at"] for line in self.of("journal lost")]
         self.calm: float = next((line["at"] for line in self.of("calm")), FOREVER)
+        looks = [line["at"] for line in self.of("load")]
+        self.stalled: float = max((after - before for before, after in pairwise(looks)), default=0.0)
         load: float = max((line["each"] for line in self.of("load")), default=0.0)
         self.slowness = slowness(load, clock=plan.get("clock", False))
         for line in self.lines:

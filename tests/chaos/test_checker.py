@@ -286,6 +286,13 @@ class TestTheChecker:
             record.lines.sort(key=lambda line: line["at"])
         assert record.breaches() == breaches
 
+    def test_knows_how_long_the_attack_itself_stood_still(self):
+        from story import Story
+
+        record = Record()
+        record.lines += [record.line(at, "load", each=1.0) for at in (2.0, 4.1, 30.0, 32.0)]
+        assert Story(record.plan, record.lines, record.deeds).stalled == pytest.approx(25.9)
+
     def test_knows_nothing_of_the_agent(self):
         for name in ("checker", "story", "kinds"):
             assert "import stormcone" not in (CHAOS / f"{name}.py").read_text()
