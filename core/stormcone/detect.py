@@ -1,10 +1,11 @@
 """Which cloud is this, and which of its machines: the provider that was named, or the one whose cloud answers."""
 
 import threading
+import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from stormcone.clouds.contract import AUTO, Provider, ProviderOptions
 from stormcone.errors import PartMissing, ProviderError, ProviderUnavailable, SettingsError, Unreachable
@@ -14,6 +15,12 @@ from stormcone.text import one_line
 
 PATIENCE = 2.0
 """Real seconds that a cloud has to say which machine this is before it is asked for events as well."""
+
+DETECTED_WITHIN = 2.0
+"""Real seconds after which a cloud that has said nothing is not this one: its service would be near.
+
+It has half of them to say which machine this is before it is asked for events as well.
+"""
 
 
 class Identity:
@@ -127,8 +134,18 @@ def survey(options: ProviderOptions) -> Generator[Finding, None, None]:
                 continue
             open_providers[name] = provider
             threading.Thread(target=_ask, args=(name, provider, answers), name=f"stormcone-{name}", daemon=True).start()
-        for _ in range(len(open_providers)):
-            finding = answers.get()
+        end = time.monotonic() + DETECTED_WITHIN
+        waiting = list(open_providers)
+        while waiting:
+            try:
+                finding = answers.get(timeout=max(end - time.monotonic(), 0.0) if everybody else None)
+            except Empty:
+                for name in waiting:
+                    yield Finding(
+                        name, None, None, f"it has not said within {DETECTED_WITHIN:g} s that this is its cloud"
+                    )
+                break
+            waiting.remove(finding.name)
             if finding.provider is not None:
                 del open_providers[finding.name]
             yield finding
@@ -140,7 +157,7 @@ def survey(options: ProviderOptions) -> Generator[Finding, None, None]:
 def _ask(name: str, provider: Provider, answers: "SimpleQueue[Finding]") -> None:
     identity = Identity(provider)
     try:
-        machine = identity.within(PATIENCE)
+        machine = identity.within(DETECTED_WITHIN / 2)
         if machine is None:
             elsewhere = identity.failed_by(ProviderUnavailable, Unreachable)
             machine = identity.within(None) if elsewhere else first_sight(provider, identity)

@@ -172,6 +172,24 @@ class TestAuto:
         ):
             assert reason in text
 
+    def test_waits_for_nobody_longer_than_two_seconds(self, install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A cloud that hangs may be no cloud at all."""
+        monkeypatch.setattr(detect, "DETECTED_WITHIN", 0.0)
+        gate = threading.Event()
+        clouds = install(hanging=lambda: here() if gate.wait(20) else elsewhere())
+        with pytest.raises(ProviderUnavailable, match=r"hanging: it has not said within 0 s"):
+            open_provider(OPTIONS)
+        assert clouds["hanging"].closed.is_set()
+        gate.set()
+
+    def test_gives_a_cloud_that_was_named_the_time_that_it_takes(
+        self, install: Install, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(detect, "DETECTED_WITHIN", 0.0)
+        install(named=here)
+        (finding,) = survey(replace(OPTIONS, provider="named"))
+        assert finding.machine == here()
+
     def test_says_that_nothing_is_installed(self, install: Install) -> None:
         install()
         with pytest.raises(ProviderUnavailable, match="no provider is installed"):
