@@ -51,11 +51,16 @@ def recovers(story: Story) -> Iterator[str]:
                 yield f"{_of(event)}: {handler} has begun and has never recovered"
 
 
-def _successors(story: Story, event: Event) -> Iterator[str]:
-    for other in story.events.values():
-        if event in other.predecessors:
-            yield other.id
-            yield from _successors(story, other)
+def _successors(story: Story, event: Event) -> set[str]:
+    """The ids under which the event may have gone on, one after the other."""
+    found: set[str] = set()
+    new = [event]
+    while new:
+        before = new.pop()
+        after = [other for other in story.events.values() if any(each is before for each in other.predecessors)]
+        new += [other for other in after if other.id not in found]
+        found |= {other.id for other in after}
+    return found
 
 
 def recovers_from_something(story: Story) -> Iterator[str]:
