@@ -166,7 +166,9 @@ def approves_once(story: Story) -> Iterator[str]:
 
 
 def approves_at_all(story: Story) -> Iterator[str]:
-    """In the calm, what was prepared well is approved."""
+    """In the calm, what was prepared well is approved; consent takes an app that says so, and commands have none."""
+    if story.plan["cloud"] == "alibaba" and story.plan["handlers"] == "commands":
+        return
     for event in story.events.values():
         if event.kind is None or not event.kind.approves or event.approvals or event.announced < story.calm:
             continue
