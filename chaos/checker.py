@@ -77,10 +77,16 @@ def recovers_from_something(story: Story) -> Iterator[str]:
                 yield f"{_of(event)}: {handler} has recovered from what it never began"
 
 
-def _ancestors(event: Event) -> Iterator[Event]:
-    for earlier in event.predecessors:
-        yield earlier
-        yield from _ancestors(earlier)
+def _ancestors(event: Event) -> list[Event]:
+    """The events that it may be taken for, and those that these may, each once."""
+    found: list[Event] = []
+    new = list(event.predecessors)
+    while new:
+        earlier = new.pop()
+        if not any(each is earlier for each in found):
+            found.append(earlier)
+            new += earlier.predecessors
+    return found
 
 
 def _cut_short(story: Story, life: Life, event: Event, handler: str) -> bool:

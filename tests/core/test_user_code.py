@@ -185,10 +185,10 @@ class TestTheLoop:
         usual = type(world.agent._engine).observe
         faults = [ZeroDivisionError("a bug")]
 
-        def observe(*arguments):
+        def observe(*arguments, **named):
             if faults:
                 raise faults.pop()
-            return usual(*arguments)
+            return usual(*arguments, **named)
 
         monkeypatch.setattr(type(world.agent._engine), "observe", observe)
         world.cloud.announce()
