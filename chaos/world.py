@@ -144,7 +144,9 @@ class World:
             if self.plan.unread:
                 stack.callback(os.close, _unread_pipe(self._output))
             stack.push_async_callback(self._stop_simulating)
-            if self.plan.clock:  # to the very end
+            watching = asyncio.create_task(self._watch_load())  # to the very end, as whether the attack stands still
+            stack.callback(watching.cancel)
+            if self.plan.clock:  # as long
                 stepping = asyncio.create_task(self._step_the_clock())
                 stack.callback(stepping.cancel)
             await self._attack()
@@ -155,7 +157,7 @@ class World:
 
     async def _attack(self) -> None:
         announcing = self._announcing = asyncio.create_task(self._announce())
-        mischief = [asyncio.create_task(work()) for work in (self._spoil_the_wire, self._watch_load)]
+        mischief = [asyncio.create_task(self._spoil_the_wire())]
         if self.plan.disk:
             mischief.append(asyncio.create_task(self._fill_the_disk()))
         if self.plan.overwrites:
