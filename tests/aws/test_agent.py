@@ -228,6 +228,13 @@ class TestPerhaps:
         later(agent, seconds=5)
         assert [episode.event.outcome for episode in episodes(agent, "rebalance/i-aaa")] == [Outcome.UNKNOWN]
 
+    def test_one_that_comes_true_is_told_as_the_interruption_that_it_was(self, aws, agent, notes):
+        aws.schedule(Impact.TERMINATE, resources=HERE, notice=10 * MINUTE)
+        agent.step()
+        for span in (8, 2, 4):
+            later(agent, minutes=span)
+        assert [stage for stage, _ in notes.calls] == ["prepare", "started", "recover"]
+
 
 class TestAHibernation:
     def test_has_begun_when_it_is_seen_so_nothing_is_prepared(self, aws, agent, notes):

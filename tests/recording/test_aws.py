@@ -38,11 +38,11 @@ def called_off(cloud):
 
 
 def an_interruption(cloud):
-    cloud.schedule(Impact.TERMINATE, resources=HERE)
+    cloud.schedule(Impact.TERMINATE, resources=HERE, notice=timedelta(minutes=10))
 
 
 def a_hibernation(cloud):
-    cloud.schedule(Impact.HIBERNATE, resources=HERE)
+    cloud.schedule(Impact.HIBERNATE, resources=HERE, notice=timedelta(minutes=10))
 
 
 def a_scale_in(cloud):
@@ -112,6 +112,12 @@ class TestARecordedHalfHour:
         same = ("impact", "cause", "native_type", "resources", "phase")
         assert {name: event[name] for name in same} == {name: known[name] for name in same}
         assert event["outcome"] == outcome
+
+    def test_lists_what_came_before_an_interruption_as_well(self, lived, replay, watch):
+        path, agent = lived(an_interruption)
+        again = lives_again(path, agent, replay, watch)
+        told = {event["native_type"]: event["phase"] for event in again.simulator.events()}
+        assert told == {"rebalance": "ended", "spot/terminate": "ended"}
 
 
 class TestAnExport:
