@@ -36,6 +36,12 @@ def test_in_every_form(form):
     assert hidden(f"the token {form(TOKEN)} is not valid", [TOKEN], "***") == "the token *** is not valid"
 
 
+@pytest.mark.parametrize("secret", ["a secret", "\\\x1f", "\\\\é", '\\"\n', "é\\\\\t\\"], ids=ascii)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_backslashes_before_what_json_escapes_too(secret, form):
+    assert hidden(f"<{form(secret)}>", [secret], "***") == "<***>"
+
+
 @given(
     st.text(st.characters(exclude_characters="<>", codec="utf-8"), min_size=1),
     st.sampled_from([form for name, form in FORMS.items() if "lower" not in name]),

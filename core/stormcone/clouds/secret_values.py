@@ -46,7 +46,7 @@ class SecretValues:
 
 def hidden(text: str, secrets: Iterable[str], mark: str) -> str:
     """The text with `mark` in place of each of `secrets`: as they are, in JSON, and percent-encoded up to thrice."""
-    may_be_encoded = "%" in text or "\\" in text
+    may_be_encoded = any(sign in text for sign in "%\\+")
     for secret in sorted(filter(None, secrets), key=len, reverse=True):  # one may be a part of another
         if may_be_encoded or secret in text:
             text = _pattern(secret).sub(lambda _: mark, text)
@@ -55,15 +55,16 @@ def hidden(text: str, secrets: Iterable[str], mark: str) -> str:
 
 @lru_cache(maxsize=2 * MOST)
 def _pattern(secret: str) -> re.Pattern[str]:
-    return re.compile("".join(_encodings(part) for part in _PARTS.findall(secret)))
+    parts = _PARTS.findall(secret)
+    return re.compile("".join(_encodings(part, before) for part, before in zip(parts, ["", *parts], strict=False)))
 
 
 _PARTS = re.compile(r"\\+|[^\\]", re.DOTALL)
 _ESCAPES = r"\\{0,8}"  # a text in JSON that stands in JSON again has three for one, and seven the next time
 
 
-def _encodings(part: str) -> str:
-    """A pattern of the forms that a character has, or a run of backslashes."""
+def _encodings(part: str, before: str) -> str:
+    """A pattern of the forms that a character has, or a run of backslashes, behind the part before it."""
     if part.isascii() and part.isalnum():
         return part
     encoded = "".join(
@@ -76,6 +77,7 @@ def _encodings(part: str) -> str:
     if in_json == part or part == '"':
         plain = (_ESCAPES if part in '"/' else "") + re.escape(part)
     else:
-        plain = re.escape(part) + "|" + in_json.replace("\\", r"\\{1,8}")
+        fewest = 0 if before.startswith("\\") else 1  # a run before it has taken its own escape's as well
+        plain = re.escape(part) + "|" + in_json.replace("\\", rf"\\{{{fewest},8}}")
     space = r"|\+" if part == " " else ""
     return f"(?:{encoded}|{plain}{space})"
