@@ -181,3 +181,28 @@ class TestWhatCameAsAMessage:
         others = Others(pushed=PUSHED)
         (change,) = see(known(self.told(one)), whole=("a",), now=NOW + HOUR, others=others)
         assert change.kind is ChangeKind.ENDED
+
+    def test_that_comes_again_after_its_end_is_no_other_event(self, one):
+        (change,) = see(known(self.told(one)), whole=(), pushed=PUSHED, now=NOW + HOUR)
+        again = self.told(one)
+        assert see(known(change.event), again, whole=(), pushed=PUSHED, now=NOW + HOUR) == ()
+        (new,) = see(known(change.event), again.but(not_before=NOW + 2 * HOUR), whole=(), pushed=PUSHED, now=NOW + HOUR)
+        assert (new.kind, new.episode) == (ChangeKind.ANNOUNCED, 2)
+
+
+class TestAnEndThatOthersHaveNotHeardOf:
+    @pytest.mark.parametrize(
+        ("origin", "later", "new"),
+        [
+            (Origin.REPORTED, timedelta(0), False),
+            (Origin.REPORTED, timedelta(minutes=30), False),
+            (Origin.REPORTED, timedelta(minutes=61), True),
+            (Origin.INFERRED, timedelta(seconds=30), False),
+            (Origin.INFERRED, timedelta(minutes=30), True),
+        ],
+    )
+    def test_is_none_of_the_next_event(self, one, origin, later, new):
+        """An id that is ours is that of each reclaim of a machine: two may come within the hour."""
+        ended = one(phase=Phase.ENDED, outcome=Outcome.COMPLETED, id_origin=origin)
+        seen = one(id_origin=origin, not_before=ended.not_before + later).but(listing="b")
+        assert bool(see(known(ended), seen, whole=("b",))) is new

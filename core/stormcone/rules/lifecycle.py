@@ -218,6 +218,9 @@ had begun only at its beginning, since a different one that has begun would want
 """
 
 
+ROUNDED = timedelta(minutes=1)
+"""By so much two lists may differ in the time of one event."""
+
 DOUBT = "the list in which it stands could not be read whole"
 """Why an event is not approved for now."""
 
@@ -299,7 +302,7 @@ def advance(
         key: seen if observation.reads_whole(seen.listing) or seen.listing in pushed else _doubted(known.get(key), seen)
         for key, seen in _listed(known, observation, now, verdicts, others).items()
     }
-    changes = [change for key, seen in listed.items() for change in _steps(known.get(key), seen, now, machine)]
+    changes = [change for key, seen in listed.items() for change in _steps(known.get(key), seen, now, machine, pushed)]
     for key, entry in known.items():
         if key in listed or entry.event.phase is Phase.ENDED:
             continue
@@ -332,7 +335,7 @@ def _unsaid(entry: Known, now: datetime, machine: Machine) -> Iterator[Change]:
     if entry.event.ends_by is not None and now >= entry.event.ends_by:
         yield _end(entry, Ending(infer_outcome(entry, now, machine)), Origin.INFERRED)
     else:
-        yield from _steps(entry, entry.event, now, machine)
+        yield from _steps(entry, entry.event, now, machine, frozenset())
 
 
 def _end(entry: Known, ending: Ending, origin: Origin) -> Change:
@@ -345,10 +348,12 @@ def _end(entry: Known, ending: Ending, origin: Origin) -> Change:
     return Change(kind=ChangeKind.ENDED, event=ended, before=entry.event, episode=entry.episode)
 
 
-def _steps(entry: Known | None, seen: MaintenanceEvent, now: datetime, machine: Machine) -> Iterator[Change]:
+def _steps(
+    entry: Known | None, seen: MaintenanceEvent, now: datetime, machine: Machine, pushed: frozenset[str]
+) -> Iterator[Change]:
     """What a sighting means: a step, or the end of one episode and the beginning of the next."""
     if entry is None or entry.event.phase is Phase.ENDED:
-        if entry is None or not _told_late(entry.event, seen):
+        if entry is None or not _told_late(entry.event, seen, pushed):
             yield from _beginning(entry, timed(seen, now))
         return
     event = timed(_completed_from(entry.event, seen), now)
@@ -376,11 +381,17 @@ def returned(known: Known, seen: MaintenanceEvent, now: datetime, machine: Machi
     return moved or _booted_since(known, now, machine)
 
 
-def _told_late(ended: MaintenanceEvent, seen: MaintenanceEvent) -> bool:
-    """Whether another list has only not heard yet that the event has ended: it still has the time that it had."""
-    if seen.listing == ended.listing or ended.not_before is None or seen.not_before is None:
+def _told_late(ended: MaintenanceEvent, seen: MaintenanceEvent, pushed: frozenset[str]) -> bool:
+    """Whether the event has not returned after its end: a message came again, or another list has not heard of the end.
+
+    Then it still has the time that it had. An id that is ours says not which time it is, so there only the same time
+    counts, but for what two lists round.
+    """
+    if ended.not_before is None or seen.not_before is None:
         return False
-    return seen.not_before - ended.not_before <= PUT_OFF
+    if seen.listing == ended.listing:
+        return seen.listing in pushed and seen.not_before == ended.not_before
+    return abs(seen.not_before - ended.not_before) <= (PUT_OFF if ended.id_origin is Origin.REPORTED else ROUNDED)
 
 
 def _may_go_back(event: MaintenanceEvent) -> bool:
