@@ -49,9 +49,12 @@ LONGEST_TEXT = 16 * 1024
 
 _WIDTH = max(len(kind) for kind in NoticeKind)
 
+_LIBRARIES = dict.fromkeys(("botocore", "google", "urllib3"), logging.WARNING)
+"""What the clouds' own libraries tell of themselves is of no use to who reads what a handler says."""
+
 _LEVELS = (
-    {"": logging.INFO},
-    {"": logging.INFO, "stormcone": logging.DEBUG},
+    {"": logging.INFO, **_LIBRARIES},
+    {"": logging.INFO, "stormcone": logging.DEBUG, **_LIBRARIES},
     {"": logging.DEBUG, "stormcone": logging.DEBUG},
 )
 """What each `-v` lets through, by logger; the first is without any."""
