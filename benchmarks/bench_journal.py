@@ -60,14 +60,14 @@ def an_event(number: int, now: datetime) -> MaintenanceEvent:
 
 
 def work(engine: Engine, now: Instant) -> None:
-    for due in engine.begin_due(now, confirmed=True):
+    for due in engine.begin_due(now, confirmed={""}):
         engine.end_attempt(due, DONE, now)
 
 
 def live_through(engine: Engine, event: MaintenanceEvent, now: Instant) -> None:
     engine.observe(Observation(events=(event,)), now)
     work(engine, now)
-    for decided in engine.approvals(now, ()):
+    for decided in engine.approvals(now, (), {""}):
         assert decided.request is not None
         engine.answer_approval(decided.request, None, now)
     engine.observe(Observation(events=(event.but(phase=Phase.STARTED, approval=Approval.NONE),)), now)
