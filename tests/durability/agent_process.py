@@ -15,7 +15,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from stormcone import Agent, App, Context, GiveUp, Handler, Journal, MaintenanceEvent
@@ -23,6 +25,7 @@ from stormcone.agent.workers import InlineExecutor
 from stormcone.clock import ManualClock
 from stormcone.clouds.contract import Provider, ProviderOptions
 from stormcone.journal.boundaries import watched
+from stormcone.model import Capabilities, Machine, Observation, Scope
 from stormcone.plugins import PROVIDERS, load_plugins
 
 WITHIN_STAGE = "within_stage"
@@ -82,6 +85,39 @@ class Worker(Handler):
         self._effects.add(**what, does="ends")
 
 
+class FolderQueue:
+    """A queue of messages, each a file with an event: it is given again to each new life until it is acknowledged."""
+
+    name = "folder"
+    capabilities = Capabilities(scope=Scope.REGION, poll_interval=1.0)
+
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder)
+        self._given: set[str] = set()
+
+    def identify(self) -> Machine:
+        return Machine(provider="folder", id="", name="folder", scope=Scope.REGION)
+
+    def poll(self) -> Observation:
+        new = sorted(file.name for file in self._folder.iterdir() if file.name not in self._given)
+        self._given |= set(new)
+        events = tuple(MaintenanceEvent.model_validate_json((self._folder / name).read_text()) for name in new)
+        return Observation(events=events, whole=frozenset(), pushed=frozenset({""}), receipt=tuple(new))
+
+    def acknowledge(self, receipt: Collection[str]) -> None:
+        for name in receipt:
+            (self._folder / name).unlink()
+
+    def outcomes(self, ids: Collection[str]) -> dict[str, Any]:
+        return {}
+
+    def approve(self, event: MaintenanceEvent) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
 def open_provider(provider: type[Provider], order: dict[str, Any], clock: ManualClock) -> Provider:
     """The provider, as the simulator says that it is reached."""
     return provider.from_options(
@@ -111,6 +147,7 @@ class Life:
             clock=self.clock,
             boot_id=order["boot_id"],
             executor=InlineExecutor(),
+            also=[FolderQueue(order["queue"])] if "queue" in order else [],
         )
 
     def step(self, now: datetime) -> None:
