@@ -213,7 +213,8 @@ def _shared(option: str, given: Sequence[str], names: Sequence[str], *, everybod
         else:
             values[name] = value
     if len(common) > 1:
-        raise click.UsageError(f"{option} is given twice; for one provider of several write {option} {names[-1]}=...")
+        hint = f"for one provider of several write {option} {names[-1]}=..." if len(names) > 1 else "give it once"
+        raise click.UsageError(f"{option} is given twice; {hint}")
     for name in names if everybody else names[:1]:
         for value in common:
             values.setdefault(name, value)
@@ -226,6 +227,10 @@ def _settings_of(given: Sequence[str], names: Sequence[str]) -> dict[str, dict[s
     for text in given:
         whose, separator, rest = text.partition(".")
         own = bool(separator) and whose in texts
+        if not own and len(names) > 1 and "." in text.partition("=")[0]:
+            raise click.UsageError(
+                f"--set {text.partition('=')[0]}: no provider here is {whose}; write one of {', '.join(names)}"
+            )
         texts[whose if own else names[0]].append(rest if own else text)
     return {name: pairs_of("--set", each) for name, each in texts.items()}
 
