@@ -18,7 +18,7 @@ from stormcone.agent.engine import Engine
 from stormcone.clock import Instant
 from stormcone.journal import Journal
 from stormcone.model import Impact, Machine, Outcome, Phase
-from stormcone.rules.lifecycle import Change, ChangeKind
+from stormcone.rules.changes import Change, ChangeKind
 
 EVENTS = 50_000
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -22,7 +22,9 @@ from stormcone.handlers.context import Context
 from stormcone.handlers.control import RunControl
 from stormcone.model import CONSEQUENCES, Cause, Impact, Machine, MaintenanceEvent, Phase
 from stormcone.plugins import SIMULATORS, load_plugins, simulator_class
-from stormcone.rules.lifecycle import INFERENCES, MOVES, SUCCESSIONS
+from stormcone.rules.inferences import INFERENCES
+from stormcone.rules.lifecycle import MOVES
+from stormcone.rules.succession import SUCCESSIONS
 from stormcone.simulators.contract import PlaysScenarios
 from stormcone.text import span
 from stormcone_alibaba import errors as alibaba_errors

@@ -14,7 +14,7 @@ import pytest
 from stormcone import Agent, App, Handler, Impact, Journal, ManualClock, Outcome, Phase
 from stormcone.agent.workers import InlineExecutor
 from stormcone.journal.timeline import timeline
-from stormcone.rules.lifecycle import SUCCESSIONS
+from stormcone.rules.succession import SUCCESSIONS
 from stormcone.testing import AgentDriver
 from stormcone_simulators.azure import AzureSimulator
 

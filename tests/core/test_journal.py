@@ -18,7 +18,7 @@ from stormcone.handlers import Stage
 from stormcone.journal import Journal
 from stormcone.journal.sqlite.schema import APPLICATION_ID, VERSION
 from stormcone.model import Machine
-from stormcone.rules.lifecycle import Change, ChangeKind
+from stormcone.rules.changes import Change, ChangeKind
 from stormcone.rules.runs import RUN_MOVES, NewRun, RunState
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ from stormcone.clock import Instant
 from stormcone.errors import JournalDamaged
 from stormcone.journal import Journal
 from stormcone.model import Machine
-from stormcone.rules.lifecycle import Change, ChangeKind
+from stormcone.rules.changes import Change, ChangeKind
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MACHINE = Machine(provider="test", id="vm-0", name="web-0", boot_id="boot-1")

@@ -12,7 +12,7 @@ from stormcone.handlers import Stage
 from stormcone.journal import Journal
 from stormcone.journal.boundaries import watched
 from stormcone.model import Machine, MaintenanceEvent, Phase
-from stormcone.rules.lifecycle import Change, ChangeKind
+from stormcone.rules.changes import Change, ChangeKind
 from stormcone.rules.runs import Attempt, NewRun, RunState, Settled, Verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stormcone.model import Approval, Cause, Impact, Machine, MaintenanceEvent, Observation, Origin, Outcome, Phase
-from stormcone.rules.lifecycle import DOUBT, INFERENCES, MOVES, ChangeKind, Known, advance, infer_outcome
+from stormcone.rules.changes import ChangeKind, Known
+from stormcone.rules.inferences import INFERENCES, infer_outcome
+from stormcone.rules.lifecycle import DOUBT, MOVES, advance
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MACHINE = Machine(provider="test", id="vm-0", name="web-0", boot_id="boot-1")

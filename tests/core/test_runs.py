@@ -8,7 +8,7 @@ import pytest
 from stormcone.clock import Instant
 from stormcone.handlers import App, Handler, Stage
 from stormcone.model import Impact, Machine, Phase, Scope
-from stormcone.rules.lifecycle import Change, ChangeKind
+from stormcone.rules.changes import Change, ChangeKind
 from stormcone.rules.runs import (
     LONGEST_PAUSE,
     RUN_MOVES,

@@ -12,7 +12,9 @@ from stormcone.errors import ProviderError
 from stormcone.handlers import Stage
 from stormcone.journal.timeline import bore, timeline
 from stormcone.model import Approval, Impact, Machine, Observation, Origin, Outcome, Phase
-from stormcone.rules.lifecycle import SUCCESSIONS, ChangeKind, Known, advance, succession
+from stormcone.rules.changes import ChangeKind, Known
+from stormcone.rules.lifecycle import advance
+from stormcone.rules.succession import SUCCESSIONS, succession
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MACHINE = Machine(provider="test", id="vm-0", name="web-0", boot_id="boot-1")

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stormcone.model import Approval, Cause, Impact, Machine, Observation, Origin, Outcome, Phase
-from stormcone.rules.lifecycle import TOLD_ELSEWHERE, ChangeKind, Known, Others, advance, succession
+from stormcone.rules.changes import ChangeKind, Known
+from stormcone.rules.lifecycle import Others, advance
+from stormcone.rules.succession import TOLD_ELSEWHERE, succession
 from stormcone.rules.tellings import one_maintenance
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

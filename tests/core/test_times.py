@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stormcone.model import Machine, Observation, Origin, Outcome, Phase
-from stormcone.rules.lifecycle import ChangeKind, Known, advance
+from stormcone.rules.changes import ChangeKind, Known
+from stormcone.rules.lifecycle import advance
 from stormcone.rules.times import PUT_OFF, TENTATIVE_FOR
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

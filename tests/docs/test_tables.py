@@ -10,7 +10,8 @@ import requests
 from stormcone.cli import COMMANDS
 from stormcone.errors import StormconeError
 from stormcone.model import CONSEQUENCES, MaintenanceEvent
-from stormcone.rules.lifecycle import INFERENCES, MOVES
+from stormcone.rules.inferences import INFERENCES
+from stormcone.rules.lifecycle import MOVES
 from stormcone_alibaba.errors import CODES
 from stormcone_alibaba.provider import AlibabaProvider
 from stormcone_alibaba.wire import EVENT_TYPES, STATUSES

@@ -15,7 +15,8 @@ from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import ApprovalRecord, Episode, JournalStore
 from stormcone.model import Approval, EventKey, Machine, MaintenanceEvent, Observation, Origin, Phase
 from stormcone.rules.approval import ApprovalAnswer, Decision, Facts, decide
-from stormcone.rules.lifecycle import Change, ChangeKind, Others, Verdicts, advance
+from stormcone.rules.changes import Change, ChangeKind, Verdicts
+from stormcone.rules.lifecycle import Others, advance
 from stormcone.rules.postponing import put_off_until
 from stormcone.rules.runs import Attempt, Run, Settled, backoff, machines_of, may_begin, outdated, plan, settle
 from stormcone.text import folded, one_line, printable

@@ -27,7 +27,7 @@ from stormcone.errors import JournalDamaged, JournalError, ProviderError
 from stormcone.handlers import App
 from stormcone.journal import JournalStore
 from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Scope
-from stormcone.rules.lifecycle import Verdicts
+from stormcone.rules.changes import Verdicts
 from stormcone.text import one_line
 
 TICK = 1.0

@@ -10,8 +10,9 @@ from stormcone.clock import Instant
 from stormcone.journal import Episode
 from stormcone.model import Machine, MaintenanceEvent, Origin, Outcome
 from stormcone.rules.approval import ApprovalAnswer, Decision
-from stormcone.rules.lifecycle import Change, ChangeKind, succession
+from stormcone.rules.changes import Change, ChangeKind
 from stormcone.rules.runs import Attempt, Run, RunState, Settled, Verdict
+from stormcone.rules.succession import succession
 from stormcone.text import printable, shortened, span, stamp
 
 MOST_NAMES = 20

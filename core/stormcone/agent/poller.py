@@ -10,7 +10,7 @@ from stormcone.clock import Clock
 from stormcone.clouds.contract import Provider
 from stormcone.errors import ProviderError
 from stormcone.model import Ending, EventKey, MaintenanceEvent, Observation, Outcome
-from stormcone.rules.lifecycle import Verdicts
+from stormcone.rules.changes import Verdicts
 from stormcone.text import folded, one_line
 
 _log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ class PollResult:
 
     Attributes:
         observation: what is announced, or None where it could not be asked.
-        verdicts: what the cloud says of events that it no longer lists; see `lifecycle.advance`.
+        verdicts: what the cloud says of events that it no longer lists; see `stormcone.rules.lifecycle.advance`.
         error: why it could not be asked, or None.
         ends_error: why it could not be asked how events ended, or None.
     """

@@ -11,7 +11,7 @@ from typing import Protocol
 from stormcone.clock import Instant
 from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, ClockRecord, Episode, Life
 from stormcone.model import EventKey, Machine
-from stormcone.rules.lifecycle import Change
+from stormcone.rules.changes import Change
 from stormcone.rules.runs import Attempt, NewRun, Run, Settled
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from stormcone.clock import Instant
 from stormcone.model import MaintenanceEvent
-from stormcone.rules.lifecycle import ChangeKind, Known
+from stormcone.rules.changes import ChangeKind, Known
 
 
 @dataclass(frozen=True, kw_only=True)

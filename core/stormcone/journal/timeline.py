@@ -6,8 +6,9 @@ from datetime import datetime
 
 from stormcone.journal import ChangeRecord, Episode, JournalStore
 from stormcone.model import MaintenanceEvent, Origin
-from stormcone.rules.lifecycle import ChangeKind, succession
+from stormcone.rules.changes import ChangeKind
 from stormcone.rules.runs import RunState
+from stormcone.rules.succession import succession
 from stormcone.text import folded, printable, stamp
 
 

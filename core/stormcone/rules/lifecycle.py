@@ -1,12 +1,11 @@
 """The life of an event: which moves there are, and which of them an observation means.
 
-Pure functions over values; the docs draw their tables from `MOVES`, `SUCCESSIONS` and `INFERENCES`.
+Pure functions over values; the docs draw their table from `MOVES`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import NamedTuple
 
 from stormcone.model import (
@@ -21,22 +20,13 @@ from stormcone.model import (
     Outcome,
     Phase,
 )
+from stormcone.rules.changes import Change, ChangeKind, Known, Verdicts
 from stormcone.rules.identity import recognized
+from stormcone.rules.inferences import booted_since, infer_outcome
+from stormcone.rules.succession import followed
 from stormcone.rules.tellings import told_once
 from stormcone.rules.times import PUT_OFF, lapsed, put_off, timed
 from stormcone.text import folded
-
-Verdicts = Mapping[EventKey, Outcome | Ending | None]
-"""What a cloud says of events that it no longer lists; None where it does not know."""
-
-
-class ChangeKind(StrEnum):
-    """A step in an event's life."""
-
-    ANNOUNCED = "announced"
-    REVISED = "revised"
-    STARTED = "started"
-    ENDED = "ended"
 
 
 class Move(NamedTuple):
@@ -89,82 +79,6 @@ _UNSAID: Mapping[str, object] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """What is known of an event from earlier observations.
-
-    Attributes:
-        event: as last seen.
-        episode: 1 for the first life of this id, one higher for each return after an end.
-        approved: whether we told the cloud that it may begin, or may have (the answer was lost).
-        boot_id: the machine's boot id when the event was first seen.
-        started: when it was seen to have begun, or None.
-        first_seen: when that was, or None.
-        begun: whether a handler's stage has begun for it.
-    """
-
-    event: MaintenanceEvent
-    episode: int = 1
-    approved: bool = False
-    boot_id: str = ""
-    started: datetime | None = None
-    first_seen: datetime | None = None
-    begun: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """One step in one event's life.
-
-    Attributes:
-        kind: which step.
-        event: the event after it.
-        before: the event as it was known, or None.
-        episode: which life of this id.
-        fields: for a revision, the names of the fields that differ; `id` for every step that brings a new id.
-    """
-
-    kind: ChangeKind
-    event: MaintenanceEvent
-    before: MaintenanceEvent | None
-    episode: int
-    fields: tuple[str, ...] = ()
-
-
-class Inference(NamedTuple):
-    """One rule for how an event ended that its provider stopped listing without a verdict."""
-
-    when: str
-    applies: Callable[[Known, datetime, Machine], bool]
-    outcome: Outcome
-
-
-def _time_passed(known: Known, now: datetime, _machine: Machine) -> bool:
-    return known.event.not_before is not None and now >= known.event.not_before
-
-
-def _booted_since(known: Known, _now: datetime, machine: Machine) -> bool:
-    both_known = bool(known.boot_id and machine.boot_id)
-    fits = known.event.impact.loses_memory is True and machine.affected_by(known.event)
-    return both_known and fits and known.boot_id != machine.boot_id
-
-
-INFERENCES = (
-    Inference("it had started", lambda known, _now, _machine: known.event.phase is Phase.STARTED, Outcome.COMPLETED),
-    Inference("its time has passed", _time_passed, Outcome.COMPLETED),
-    Inference("we approved it", lambda known, _now, _machine: known.approved, Outcome.COMPLETED),
-    Inference("its impact loses memory, and the machine has booted since", _booted_since, Outcome.COMPLETED),
-    Inference("its time is not known", lambda known, _now, _machine: known.event.not_before is None, Outcome.UNKNOWN),
-    Inference("otherwise: its time was not reached", lambda _known, _now, _machine: True, Outcome.CANCELED),
-)
-"""The first rule that applies decides."""
-
-
-def infer_outcome(known: Known, now: datetime, machine: Machine) -> Outcome:
-    """How an event ended that is no longer listed and of whose end the cloud says nothing."""
-    return next(rule.outcome for rule in INFERENCES if rule.applies(known, now, machine))
-
-
 class Others(NamedTuple):
     """What the other providers of the same agent told when they were last asked.
 
@@ -180,69 +94,11 @@ class Others(NamedTuple):
 NO_OTHERS = Others()
 
 
-class Succession(NamedTuple):
-    """One rule for when an event that is no longer listed goes on as one that is new and has begun, in its place.
-
-    Such a one is of the same type and of the same machines, and stands in the answer that no longer lists the other.
-
-    Attributes:
-        before: where the event was.
-        within: how long ago it may have begun at the most; None does not ask.
-        reason: why it is taken for the same, as a clause.
-    """
-
-    before: Phase
-    within: timedelta | None
-    reason: str
-
-    def applies(self, known: Known, now: datetime) -> bool:
-        """Whether the event is where the rule wants it."""
-        if known.event.phase is not self.before:
-            return False
-        return self.within is None or (known.started is not None and now - known.started <= self.within)
-
-
-SUCCESSIONS = (
-    Succession(Phase.SCHEDULED, None, "as it went, one of its type and machines had begun"),
-    Succession(
-        Phase.STARTED,
-        timedelta(minutes=2),
-        "it had only just begun, and as it went another of its type and machines had begun",
-    ),
-)
-"""What keeps recovery from running in the middle of a maintenance whose id changes as it goes on.
-
-Were the two different ones after all, nothing would be lost: the machines are under maintenance until the new one has
-ended too, and then the handlers of both recover. So what had only been announced may be succeeded at any time; what
-had begun only at its beginning, since a different one that has begun would want its own `started`.
-"""
-
-
 ROUNDED = timedelta(minutes=1)
 """By so much two lists may differ in the time of one event."""
 
 DOUBT = "the list in which it stands could not be read whole"
 """Why an event is not approved for now."""
-
-TOLD_ELSEWHERE = "another list tells of the same, and has the word now"
-"""Why an event goes on as the telling of another list; see `stormcone.rules.tellings`."""
-
-
-def succession(before: MaintenanceEvent, after: MaintenanceEvent) -> str:
-    """Why an event is taken for the same under its new id, as a clause; "" where it has no new one."""
-    if before.key == after.key:
-        return ""
-    if before.listing != after.listing:
-        return TOLD_ELSEWHERE
-    if Origin.INFERRED in {before.id_origin, after.id_origin}:
-        return ""
-    return next(rule.reason for rule in SUCCESSIONS if rule.before is before.phase)
-
-
-def _nature(event: MaintenanceEvent) -> tuple[object, ...]:
-    """What two events that are one have in common: the type and the machines."""
-    machines = frozenset(map(folded, event.resources))
-    return (event.provider, event.impact, folded(event.native_type), machines)
 
 
 def _listed(
@@ -259,20 +115,20 @@ def _listed(
     open_still = {key: event for key, event in going_on.items() if key not in ended}
     listed = told_once(open_still, sightings, observation, others.pushed | observation.pushed, others.events)
     # What an answer with gaps does not list may not be gone, and a cloud's own word on an end counts before any rule.
-    gone: dict[tuple[object, ...], list[Known]] = {}
-    for key, event in going_on.items():
-        unsaid = verdicts is None or (key in verdicts and not verdicts[key])
-        if key not in listed and observation.reads_whole(event.listing) and event.resources and unsaid:
-            gone.setdefault(_nature(event), []).append(known[key])
-    found: dict[EventKey, MaintenanceEvent] = {}
-    for key, seen in listed.items():
-        new = key not in known and seen.phase is Phase.STARTED
-        fitting = gone.get(_nature(seen), []) if new else []
-        before = next((entry for rule in SUCCESSIONS for entry in fitting if rule.applies(entry, now)), None)
-        if before is not None:
-            fitting.remove(before)
-        found[before.event.key if before else key] = seen
-    return found
+    gone = [
+        known[key]
+        for key, event in going_on.items()
+        if key not in listed
+        and observation.reads_whole(event.listing)
+        and event.resources
+        and _no_verdict(key, verdicts)
+    ]
+    return followed(listed, known, gone, now)
+
+
+def _no_verdict(key: EventKey, verdicts: Verdicts | None) -> bool:
+    """Whether the cloud says nothing of how the event has ended, or does not know it."""
+    return verdicts is None or (key in verdicts and not verdicts[key])
 
 
 def advance(
@@ -307,7 +163,7 @@ def advance(
         if key in listed or entry.event.phase is Phase.ENDED:
             continue
         if entry.event.listing in pushed:
-            changes.extend(_unsaid(entry, now, machine))
+            changes.extend(_by_time(entry, now, machine))
         if not observation.reads_whole(entry.event.listing):
             continue
         if verdicts is not None and key not in verdicts:
@@ -330,7 +186,7 @@ def _doubted(entry: Known | None, seen: MaintenanceEvent) -> MaintenanceEvent:
     return seen.but(resources=(*seen.resources, *missing), approval=Approval.NONE, withheld=why)
 
 
-def _unsaid(entry: Known, now: datetime, machine: Machine) -> Iterator[Change]:
+def _by_time(entry: Known, now: datetime, machine: Machine) -> Iterator[Change]:
     """What time alone means for an event of which nobody will say again that it goes on."""
     if entry.event.ends_by is not None and now >= entry.event.ends_by:
         yield _end(entry, Ending(infer_outcome(entry, now, machine)), Origin.INFERRED)
@@ -378,7 +234,7 @@ def returned(known: Known, seen: MaintenanceEvent, now: datetime, machine: Machi
     if before.id_origin is Origin.REPORTED or before.not_before is None or now - before.not_before <= PUT_OFF:
         return False
     moved = seen.not_before is not None and seen.not_before - before.not_before > PUT_OFF
-    return moved or _booted_since(known, now, machine)
+    return moved or booted_since(known, now, machine)
 
 
 def _told_late(ended: MaintenanceEvent, seen: MaintenanceEvent, pushed: frozenset[str]) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from stormcone.clock import Instant
 from stormcone.handlers import App, Handler, Stage
 from stormcone.model import Machine, MaintenanceEvent, Phase, Scope
-from stormcone.rules.lifecycle import Change
+from stormcone.rules.changes import Change
 from stormcone.rules.times import later, time_of
 from stormcone.text import folded
 

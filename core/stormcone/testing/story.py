@@ -12,7 +12,7 @@ from stormcone.handlers import App, Stage
 from stormcone.journal import Episode, Journal
 from stormcone.journal.timeline import timeline
 from stormcone.model import Phase
-from stormcone.rules.lifecycle import ChangeKind
+from stormcone.rules.changes import ChangeKind
 from stormcone.rules.runs import Run, RunState
 from stormcone.simulators.contract import Simulator
 from stormcone.text import folded, span, stamp

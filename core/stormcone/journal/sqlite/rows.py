@@ -12,7 +12,7 @@ from stormcone.clock import Instant
 from stormcone.handlers import Stage
 from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, ClockRecord, Episode, Life
 from stormcone.model import MaintenanceEvent
-from stormcone.rules.lifecycle import ChangeKind
+from stormcone.rules.changes import ChangeKind
 from stormcone.rules.runs import Run, RunState
 
 # Every function here raises ValueError or TypeError where a row does not hold what it should.

@@ -21,7 +21,7 @@ from stormcone.journal.sqlite.files import exposure, locked, look_at, the_file
 from stormcone.journal.sqlite.lock import FileLock, was_used
 from stormcone.journal.sqlite.rows import maybe_text, to_text
 from stormcone.model import EventKey, Machine
-from stormcone.rules.lifecycle import Change, ChangeKind
+from stormcone.rules.changes import Change, ChangeKind
 from stormcone.rules.runs import RUN_MOVES, Attempt, NewRun, Run, RunState, Settled
 from stormcone.text import folded, one_line
 

@@ -14,7 +14,7 @@ from stormcone.errors import JournalError, JournalLocked
 from stormcone.handlers import Stage
 from stormcone.journal import ClockRecord, Episode, JournalStore
 from stormcone.model import Approval, Impact, Machine, MaintenanceEvent, Phase
-from stormcone.rules.lifecycle import Change, ChangeKind
+from stormcone.rules.changes import Change, ChangeKind
 from stormcone.rules.runs import RUN_MOVES, Attempt, NewRun, Run, RunState, Settled, Verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
