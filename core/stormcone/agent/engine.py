@@ -108,6 +108,10 @@ class Engine:
         """The events that have not ended."""
         return {key: work.episode.event for key, work in self._unfinished.going_on().items()}
 
+    def works(self) -> tuple[Work, ...]:
+        """The events with something left to do, each with what was done for it so far."""
+        return tuple(self._unfinished)
+
     def episode(self, number: int) -> Episode:
         """The episode of that number as it is now.
 

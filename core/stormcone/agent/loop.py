@@ -19,6 +19,7 @@ from stormcone.agent.requests import Message, Requests
 from stormcone.agent.settings import AgentSettings
 from stormcone.agent.stages import Stages
 from stormcone.agent.steady import SteadyClock
+from stormcone.agent.view import AgentView, RunningStage
 from stormcone.agent.watch import AgentStatus, Watch
 from stormcone.agent.workers import Executor, ThreadExecutor
 from stormcone.clock import Clock, SystemClock
@@ -56,6 +57,7 @@ class Agent:
         boot_id: the machine's boot id; None asks the operating system.
         executor: where handlers and approvals run.
         listener: told each notice, in the loop's thread; the notices also go to the log `stormcone`.
+        on_turn: called in the loop's thread at the end of each of its turns, with how it stands; keep it quick.
         also: further providers that may tell of events of the machine, each of another name. The first one says which
             machine this is; the names that these have for it are its aliases. See `stormcone.rules.tellings`.
 
@@ -75,6 +77,7 @@ class Agent:
         boot_id: str | None = None,
         executor: Executor | None = None,
         listener: Callable[[Notice], None] | None = None,
+        on_turn: Callable[[AgentView], None] | None = None,
         also: Sequence[Provider] = (),
     ) -> None:
         self.provider = provider
@@ -109,6 +112,9 @@ class Agent:
         self._watches = {watch.name: watch for watch in (self._first, *others)}
         if len(self._watches) != 1 + len(others):
             raise ValueError("two providers of one agent have the same name")
+        self._on_turn = on_turn
+        self._journal_error = ""
+        self._view = self._look()
 
     @property
     def status(self) -> AgentStatus:
@@ -119,6 +125,11 @@ class Agent:
     def sources(self) -> Mapping[str, AgentStatus]:
         """How it stands with each of its providers, by name."""
         return {name: watch.status for name, watch in self._watches.items()}
+
+    @property
+    def view(self) -> AgentView:
+        """How it stood at the end of the loop's last turn; any thread may ask."""
+        return self._view
 
     @property
     def machine(self) -> Machine | None:
@@ -143,6 +154,7 @@ class Agent:
                 for watch in self._watches.values():
                     self._ask_who(watch)
                 self._turn_whatever_happens()
+                self._show()
                 if not self._stopping:
                     self._clock.wait(self._wake, TICK)
         except JournalDamaged:
@@ -175,6 +187,37 @@ class Agent:
                 watch.heard = watch.who.ask()
         while self._turn():
             pass
+        self._show()
+
+    # what others may see
+
+    def _look(self) -> AgentView:
+        """How it stands now; what the journal cannot be asked for is as it was."""
+        try:
+            works = self._engine.works() if self._engine else ()
+        except JournalError:
+            works = self._view.works
+        return AgentView(
+            at=self._clock.now(),
+            seconds=self._clock.monotonic(),
+            app=self.app,
+            machine=self.machine,
+            sources=self.sources,
+            works=works,
+            running=tuple(RunningStage.of(live) for live in self._stages.live.values()),
+            journal=self.journal.path,
+            journal_error=self._journal_error,
+            stopping=self._stopping,
+        )
+
+    def _show(self) -> None:
+        """Show how it stands; a fault in who looks ends nothing."""
+        self._view = self._look()
+        if self._on_turn is not None:
+            try:
+                self._on_turn(self._view)
+            except Exception as error:  # noqa: BLE001 - the machine needs its agent
+                self._reporter.complain("on_turn", f"whoever is told of each turn failed: {one_line(error)}")
 
     # the loop
 
@@ -212,10 +255,12 @@ class Agent:
         except JournalDamaged:
             raise
         except JournalError as error:
+            self._journal_error = str(error)
             self._reporter.complain(
                 "journal", f"{error}; until it can be written no handler starts and nothing is approved"
             )
             return False
+        self._journal_error = ""
         self._reporter.complain("journal", "")
         return busy
 
@@ -460,8 +505,9 @@ class Agent:
             while (self._stages.live or self._requests.approving) and (left := end - self._clock.monotonic()) > 0:
                 self._wake.clear()
                 self._turn()
+                self._show()
                 if self._stages.live or self._requests.approving:
-                    self._clock.wait(self._wake, left)
+                    self._clock.wait(self._wake, min(left, TICK))
             if self._life is not None:
                 self.journal.save_clock(self._steady.record())
                 self.journal.end_life(self._life, self._clock.now())

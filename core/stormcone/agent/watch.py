@@ -26,11 +26,17 @@ class AgentStatus:
         error: why the last poll failed, or why it is not known of which machine events are to be handled; None: what is
             scheduled is known.
         polls: how many polls have been taken in, well or not.
+        failures: how many of these failed.
+        succeeded: `last_success` on the monotonic clock.
+        interval: seconds between two polls where nothing is wrong.
     """
 
     last_success: datetime | None = None
     error: str | None = None
     polls: int = 0
+    failures: int = 0
+    succeeded: float | None = None
+    interval: float = 1.0
 
 
 class Watch:
@@ -66,7 +72,6 @@ class Watch:
     ) -> None:
         self.provider = provider
         self.name = provider.name
-        self.status = AgentStatus()
         self.heard: Machine | ProviderError | None = None
         self.answer: PollResult | None = None
         self.unplaced = False
@@ -77,6 +82,7 @@ class Watch:
         self._taken = threading.Event()
         self._stopping = False
         between = provider.capabilities.poll_interval if interval is None else interval
+        self.status = AgentStatus(interval=between)
         self.pace = Pace(provider, between)
         self.who = Identification(provider, clock, Pace(provider, between), machine, known)
         self._poller = Poller(provider, clock, Pace(provider, between), lambda: self.going_on)
@@ -129,7 +135,8 @@ class Watch:
         text = ("" if placed else self.who.error) or str(error)  # of the two the former tells more
         introduction = f"what is scheduled is unknown ({age}): "
         reporter.complain(f"cloud {self.name}", text, kind=NoticeKind.UNKNOWN, introduction=introduction)
-        self.status = replace(self.status, error=text, polls=self.status.polls + 1)
+        known = self.status
+        self.status = replace(known, error=text, polls=known.polls + 1, failures=known.failures + 1)
 
     def could_ask(self, reporter: Reporter, *, placed: bool) -> None:
         """The last poll succeeded."""
@@ -139,5 +146,6 @@ class Watch:
             reporter.tell(NoticeKind.ANSWERED, f"{self.name} answers again{gap}")
         error = None if placed else self.who.error or None
         polls = self.status.polls + (not self.unplaced)
-        self.status = replace(self.status, last_success=now, error=error, polls=polls)
+        seconds = self._clock.monotonic()
+        self.status = replace(self.status, last_success=now, error=error, polls=polls, succeeded=seconds)
         self.confirmed = self.confirmed or placed
