@@ -214,7 +214,7 @@ class TestAMachineThatWasNotNamed:
         world.handler("lb", ROUND)
         world.cloud.announce()
         world.step()
-        world.agent._first.heard = world.cloud.machine
+        world.agent._sources.first.heard = world.cloud.machine
         while world.agent._turn():
             pass
         assert (world.calls, world.cloud.polls) == (["lb.prepare"], 1)

@@ -65,10 +65,10 @@ def test_one_message_that_cannot_be_taken_in_loses_no_other(many, monkeypatch):
         return end_attempt(run, *more)
 
     monkeypatch.setattr(many.journal, "end_attempt", fails_for_one)
-    assert many.agent._first.who.begin()
-    many.agent._first.heard = many.agent._first.who.ask()
+    assert many.agent._sources.first.who.begin()
+    many.agent._sources.first.heard = many.agent._sources.first.who.ask()
     for _ in range(3):
-        many.agent._first.ask()
+        many.agent._sources.first.ask()
         many.agent._turn_whatever_happens()
     states = [run.state for run in many.agent._engine.runs()]
     assert (states.count(RunState.SUCCEEDED), states.count(RunState.RUNNING)) == (MANY - 1, 1)

@@ -8,21 +8,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from stormcone.agent.asking import (
+    ApprovalRequest,
+    Decided,
+    is_being_put_off,
+    may_ask,
+    may_repeat,
+    why_again,
+)
 from stormcone.agent.unfinished import Unfinished, Work
 from stormcone.clock import Instant
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.handlers import App, Handler, Stage
-from stormcone.journal import ApprovalRecord, Episode, JournalStore
-from stormcone.model import Approval, EventKey, Machine, MaintenanceEvent, Observation, Origin, Phase
+from stormcone.journal import Episode, JournalStore
+from stormcone.model import EventKey, Machine, MaintenanceEvent, Observation, Origin, Phase
 from stormcone.rules.approval import ApprovalAnswer, Decision, Facts, decide
 from stormcone.rules.changes import Change, ChangeKind, Verdicts
 from stormcone.rules.lifecycle import Others, advance
 from stormcone.rules.postponing import put_off_until
 from stormcone.rules.runs import Attempt, Run, Settled, backoff, machines_of, may_begin, outdated, plan, settle
 from stormcone.text import folded, one_line, printable
-
-MOVE_SEEN = timedelta(minutes=1)
-"""For so long nothing is begun for an event that the cloud was asked to move: its new time may not have been seen."""
 
 
 @dataclass(frozen=True)
@@ -40,49 +45,6 @@ class DueRun:
     handler: Handler
     episode: Episode
     begun: Instant
-
-
-@dataclass(frozen=True)
-class ApprovalRequest:
-    """An approval, or a request to put an event off, that is to be sent now.
-
-    Attributes:
-        approval: the journal's number for it.
-        number: 1 for the event's first approval.
-        episode: of which event.
-        decision: why.
-        repeated: why it is sent once more, as a clause that follows; "" for the first.
-        until: to when the event is to be put off; None: it is to be approved.
-    """
-
-    approval: int
-    number: int
-    episode: Episode
-    decision: str
-    repeated: str
-    until: datetime | None = None
-
-    @property
-    def reason(self) -> str:
-        """Why it is sent, and sent again."""
-        return f"{self.decision}{self.repeated}"
-
-
-@dataclass(frozen=True)
-class Decided:
-    """What was decided about one event's approval.
-
-    Attributes:
-        episode: of which event, as it was.
-        decision: whether to approve it, and why.
-        new: whether it differs from the one before.
-        request: what to send, recorded already; None where nothing is.
-    """
-
-    episode: Episode
-    decision: Decision
-    new: bool
-    request: ApprovalRequest | None
 
 
 class Engine:
@@ -197,7 +159,7 @@ class Engine:
         busy: set[tuple[EventKey, str]] = set()
         for work in self._unfinished:
             busy |= {(work.episode.event.key, machine) for machine in work.busy}
-            if not work.waiting or work.episode.id in held or _is_being_put_off(work, now):
+            if not work.waiting or work.episode.id in held or is_being_put_off(work, now):
                 continue
             for run, found in self._due(work, now, busy, confirmed=work.episode.event.source in confirmed):
                 if isinstance(found, str):
@@ -283,7 +245,7 @@ class Engine:
             episode = work.episode
             if work.answered or episode.event.phase is not Phase.SCHEDULED or episode.id in in_flight:
                 continue
-            if episode.event.source not in sources or not _may_ask(work, now):
+            if episode.event.source not in sources or not may_ask(work, now):
                 continue
             decision = self._decide(work, now)
             send = ask and decision.answer is ApprovalAnswer.YES
@@ -304,7 +266,7 @@ class Engine:
         return Decided(episode, decision, new, self._request(work, decision, now) if send else None)
 
     def _request(self, work: Work, decision: Decision, now: Instant) -> ApprovalRequest:
-        repeated = _repeated(work.approvals)
+        repeated = why_again(work.approvals)
         again = now.steady + backoff(len(work.approvals) + 1)
         approval = self._journal.ask_approval(work.episode.id, now.date, f"{decision.reason}{repeated}", again)
         return ApprovalRequest(approval, len(work.approvals) + 1, work.episode, decision.reason, repeated)
@@ -327,7 +289,7 @@ class Engine:
             episode = work.episode
             if episode.id in in_flight or episode.event.source not in sources or len(wanted) >= most:
                 continue
-            until = put_off_until(self._facts(work, now)) if _may_repeat(work.postponements, now) else None
+            until = put_off_until(self._facts(work, now)) if may_repeat(work.postponements, now) else None
             if until is not None:
                 wanted.append((work, until))
         if not wanted:
@@ -337,7 +299,7 @@ class Engine:
 
     def _postponement(self, work: Work, until: datetime, now: Instant) -> ApprovalRequest:
         asked = work.postponements
-        reason, repeated = "the app postpones each event once", _repeated(asked)
+        reason, repeated = "the app postpones each event once", why_again(asked)
         self._unfinished.changed(work.episode.id)
         again = now.steady + backoff(len(asked) + 1)
         note = f"{reason}{repeated}"
@@ -385,44 +347,6 @@ class Engine:
             return Decision(ApprovalAnswer.NO, f"the app's own policy failed: {one_line(error)}")
 
 
-def _is_being_put_off(work: Work, now: Instant) -> bool:
-    """Whether the cloud has just been asked to begin the event later, so that it may not have said yet that it does."""
-    if not work.postponements or work.begun:
-        return False
-    last, event = work.postponements[-1], work.episode.event
-    if last.accepted is False or last.until is None or event.not_before is None or event.not_before >= last.until:
-        return False
-    return now.date - last.asked < MOVE_SEEN and event.not_before - now.date > 5 * MOVE_SEEN
-
-
-def _may_repeat(earlier: tuple[ApprovalRecord, ...], now: Instant) -> bool:
-    """Whether a request may be sent (again): not after an answer, and after a failure only once its pause is over."""
-    if any(request.accepted or request.final for request in earlier):
-        return False
-    again = earlier[-1].again if earlier else None
-    return again is None or now.steady >= again
-
-
 def _stands_still(event: MaintenanceEvent) -> bool:
     """Whether the same sighting means the same at any time: nothing is concluded from how late it is."""
     return event.phase_origin is Origin.REPORTED and event.id_origin is Origin.REPORTED and not event.tentative
-
-
-def _repeated(earlier: tuple[ApprovalRecord, ...]) -> str:
-    """What to add to the reason of an approval that is not the first: an earlier one may have arrived."""
-    if not earlier:
-        return ""
-    return f"; repeated, since {'the answer was lost' if earlier[-1].answered is None else 'the last one failed'}"
-
-
-def _may_ask(work: Work, now: Instant) -> bool:
-    """Approve once; after a failure again, with backoff, until the event's time; never after a refusal.
-
-    What waits for consent waits without a limit, whatever its time says.
-    """
-    if not work.approvals:
-        return True
-    event = work.episode.event
-    if event.not_before is not None and now.date >= event.not_before and event.approval is not Approval.CONSENT:
-        return False
-    return _may_repeat(work.approvals, now)

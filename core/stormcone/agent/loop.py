@@ -5,29 +5,29 @@ and the loop, which alone touches the journal. The others post what they have to
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from stormcone.agent import notices
 from stormcone.agent.boot_id import read_boot_id
 from stormcone.agent.engine import Engine
-from stormcone.agent.identification import assumed
+from stormcone.agent.mailbox import Mailbox, Message
 from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.agent.reporter import Reporter, log
-from stormcone.agent.requests import Message, Requests
+from stormcone.agent.requests import Requests
 from stormcone.agent.settings import AgentSettings
+from stormcone.agent.sources import Sources
 from stormcone.agent.stages import Stages
 from stormcone.agent.steady import SteadyClock
 from stormcone.agent.view import AgentView, RunningStage
 from stormcone.agent.watch import AgentStatus, Watch
 from stormcone.agent.workers import Executor, ThreadExecutor
 from stormcone.clock import Clock, SystemClock
-from stormcone.clouds.contract import Extends, Provider, named
+from stormcone.clouds.contract import Provider
 from stormcone.errors import JournalDamaged, JournalError, ProviderError
 from stormcone.handlers import App
 from stormcone.journal import JournalStore
-from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Scope
+from stormcone.model import Machine, Observation, Scope
 from stormcone.rules.changes import Verdicts
 from stormcone.text import one_line
 
@@ -92,26 +92,30 @@ class Agent:
         self._forget_due = self._clock.monotonic()
         self._engine: Engine | None = None
         self._life: int | None = None
-        self._inbox: deque[Message] = deque()
         self._steady = SteadyClock(self._clock, "", None)
         self._wake = threading.Event()
+        self._mailbox = Mailbox(self._wake.set)
         self._stopping = False
         self._stages = Stages(
             journal,
             self._clock,
             self._executor,
             self._reporter,
-            self._post,
+            self._mailbox.post,
             secrets=tuple(name for each in (provider, *also) for name in each.capabilities.secrets),
             dry_run=settings.dry_run,
         )
-        self._requests = Requests(self._executor, self._reporter, self._post)
-        known = None if machine else assumed(provider, journal, self._boot_id)
-        self._first = Watch(provider, self._clock, settings.interval, machine, known, self._wake.set)
-        others = [Watch(other, self._clock, settings.interval, None, named(other), self._wake.set) for other in also]
-        self._watches = {watch.name: watch for watch in (self._first, *others)}
-        if len(self._watches) != 1 + len(others):
-            raise ValueError("two providers of one agent have the same name")
+        self._requests = Requests(self._executor, self._reporter, self._mailbox.post)
+        self._sources = Sources(
+            provider,
+            also,
+            self._clock,
+            settings.interval,
+            machine=machine,
+            journal=journal,
+            boot_id=self._boot_id,
+            wake=self._wake.set,
+        )
         self._on_turn = on_turn
         self._journal_error = ""
         self._view = self._look()
@@ -119,12 +123,12 @@ class Agent:
     @property
     def status(self) -> AgentStatus:
         """How the agent stands with its first provider."""
-        return self._first.status
+        return self._sources.first.status
 
     @property
     def sources(self) -> Mapping[str, AgentStatus]:
         """How it stands with each of its providers, by name."""
-        return {name: watch.status for name, watch in self._watches.items()}
+        return self._sources.statuses
 
     @property
     def view(self) -> AgentView:
@@ -146,13 +150,13 @@ class Agent:
         Raises:
             JournalDamaged: the journal has turned out to be damaged; `Journal.set_aside`, and begin with another.
         """
-        for watch in self._watches.values():
+        for watch in self._sources:
             watch.begin()
         try:
             while not self._stopping:
                 self._wake.clear()
-                for watch in self._watches.values():
-                    self._ask_who(watch)
+                for watch in self._sources:
+                    watch.ask_who(self._executor)
                 self._turn_whatever_happens()
                 self._show()
                 if not self._stopping:
@@ -167,12 +171,12 @@ class Agent:
         """Ask `run` to end, from another thread. A signal's handler may call it where `run` is not in its thread."""
         self._stopping = True
         self._wake.set()
-        for watch in self._watches.values():
+        for watch in self._sources:
             watch.stop()
 
     def poll_soon(self) -> None:
         """Poll without waiting for the interval: something hints that there is news."""
-        for watch in self._watches.values():
+        for watch in self._sources:
             watch.soon()
 
     def step(self) -> None:
@@ -181,7 +185,7 @@ class Agent:
         Raises:
             JournalDamaged: as `run`.
         """
-        for watch in self._watches.values():
+        for watch in self._sources:
             watch.ask()
             if watch.who.begin():
                 watch.heard = watch.who.ask()
@@ -238,7 +242,7 @@ class Agent:
         self._reporter.complain("lost journal", self.journal.loss)
         try:
             try:
-                busy = sum(self._take_identity(watch) for watch in self._watches.values()) > 0
+                busy = sum(self._take_identity(watch) for watch in self._sources) > 0
                 busy = self._take_in() or busy
             finally:  # no time-out is lost on a journal that takes no writes
                 if self._engine is not None:
@@ -250,7 +254,7 @@ class Agent:
                 self._extend(self._engine)
                 if self._steady.stepped:
                     self.journal.save_clock(self._steady.record())
-                self._tell_watches(self._engine)
+                self._sources.go_on(self._engine.going_on)
                 self._forget()
         except JournalDamaged:
             raise
@@ -274,24 +278,8 @@ class Agent:
 
     def _take_in(self) -> bool:
         """Take in what the other threads have posted; True where there was something."""
-        busy = sum(self._take_answer(watch) for watch in self._watches.values()) > 0
-        at_once = len(self._inbox)
-        while self._inbox:
-            messages = [self._inbox[number] for number in range(min(at_once, len(self._inbox)))]
-            try:
-                self._record(messages)
-            except JournalError:
-                raise  # they are taken in once the journal can be written
-            except Exception:
-                if at_once > 1:  # one of them is at fault: each by itself
-                    at_once = 1
-                    continue
-                self._inbox.popleft()
-                raise
-            for _ in messages:
-                self._inbox.popleft()
-            busy = True
-        return busy
+        busy = sum(self._take_answer(watch) for watch in self._sources) > 0
+        return self._mailbox.empty(self._record) or busy
 
     def _record(self, messages: Sequence[Message]) -> None:
         """Record what the messages say in one transaction, and do what follows from it once it is on the disk."""
@@ -302,51 +290,26 @@ class Agent:
             for follow in following:
                 follow()
 
-    def _post(self, message: Message) -> None:
-        self._inbox.append(message)
-        self._wake.set()
-
-    def _ask_who(self, watch: Watch) -> None:
-        """Have the cloud asked beside the loop which machine this is, where that is not known and due."""
-        if not watch.who.begin():
-            return
-
-        def work() -> None:
-            watch.heard = watch.who.ask()
-            self._wake.set()
-
-        try:
-            self._executor.submit(work, f"stormcone-identify-{watch.name}")
-        except RuntimeError as error:  # no more threads, now
-            watch.heard = ProviderError(one_line(error))
-
     def _take_identity(self, watch: Watch) -> bool:
         """Take in what the cloud has said of the machine; True where there was something."""
         heard = watch.heard
         if heard is None:
             return False
-        if isinstance(heard, Machine) and watch is self._first:
+        if isinstance(heard, Machine) and watch is self._sources.first:
             self._identified(heard)
         watch.who.settle(heard)
         watch.heard = None
-        if watch is not self._first and self._engine is not None:
-            self._engine.machine = self._by_all_names(self._engine.machine)
+        if watch is not self._sources.first and self._engine is not None:
+            self._engine.machine = self._sources.by_all_names(self._engine.machine)
         return True
-
-    def _by_all_names(self, machine: Machine) -> Machine:
-        """The machine with the names that the other providers have for it."""
-        others = (watch.who.machine for watch in self._watches.values() if watch is not self._first)
-        alike = [other for other in others if other is not None and other.scope is machine.scope is Scope.MACHINE]
-        names = [name for other in alike for name in (other.name, other.id, *other.aliases) if name]
-        return replace(machine, aliases=tuple(dict.fromkeys((*machine.aliases, *names))))
 
     def _take_answer(self, watch: Watch) -> bool:
         """Take in what a poll brought, as far as that can be done: True where there was something."""
         answer = watch.answer
         if answer is None or (watch.unplaced and self._engine is None):
             return False
-        if self._engine is None and self._first.who.machine is not None:
-            self._begin_life(self._first.who.machine)
+        if self._engine is None and self._sources.first.who.machine is not None:
+            self._begin_life(self._sources.first.who.machine)
         placed = self._engine is not None
         if answer.observation is None:
             watch.could_not_ask(answer.error or ProviderError("it was not asked"), self._reporter, placed=placed)
@@ -355,7 +318,7 @@ class Agent:
             watch.could_ask(self._reporter, placed=False)
             watch.unplaced = True
             self._reporter.complain(f"watched {watch.name}", notices.unplaced(answer.observation.events))
-            self._tell_who_is_not_known(watch)
+            watch.does_not_say_who(self._reporter)
         else:
             self._observed(self._engine, watch, answer.observation, answer.verdicts)
             watch.taken()
@@ -367,17 +330,17 @@ class Agent:
         if self._engine is not None and self._life is not None:
             machine = self._of_this_boot(machine)
             if self.journal.confirm_life(self._life, machine):
-                self._engine.machine = self._by_all_names(machine)
+                self._engine.machine = self._sources.by_all_names(machine)
                 self._engine.resume(self._steady.now())  # events may name it otherwise than we did
                 self._reporter.complain("name", notices.disputed(machine))
             else:
                 self._another(machine)
         else:
             self._begin_life(machine)
-        if self._reporter.complain(f"identity {self._first.name}", ""):
+        if self._reporter.complain(f"identity {self._sources.first.name}", ""):
             self._reporter.tell(NoticeKind.ANSWERED, f"{self.provider.name} says that this is {machine.name}")
-        for name in self._watches:
-            self._reporter.complain(f"watched {name}", "")
+        for watch in self._sources:
+            self._reporter.complain(f"watched {watch.name}", "")
 
     def _another(self, machine: Machine) -> None:
         """The journal knows it as another machine than it was taken for: what was begun for that one ends here."""
@@ -387,17 +350,6 @@ class Agent:
         if self._life is not None:
             self.journal.end_life(self._life, self._clock.now())
         self._begin_life(machine)
-
-    def _tell_who_is_not_known(self, watch: Watch) -> None:
-        """What is announced could be asked: say what follows where the cloud does not say which machine this is."""
-        if watch.who.confirmed or not watch.who.error:
-            return
-        self._reporter.complain(
-            f"identity {watch.name}",
-            f"{watch.who.error}; {notices.meanwhile(watch.who.machine)}",
-            kind=NoticeKind.UNKNOWN,
-            introduction="the cloud has not said which machine this is: ",
-        )
 
     def _of_this_boot(self, machine: Machine) -> Machine:
         if machine.scope is not Scope.MACHINE:  # of a region, our own boots say nothing
@@ -409,74 +361,50 @@ class Agent:
         self._life, cut_off = self.journal.begin_life(self._clock.now(), machine)
         self._steady = SteadyClock(self._clock, self._boot_id, self.journal.clock())
         self.journal.save_clock(self._steady.record())
-        engine = Engine(self.journal, self.app, self._by_all_names(machine))
+        engine = Engine(self.journal, self.app, self._sources.by_all_names(machine))
         engine.resume(self._steady.now())
         self._stages.begin_life(engine)
-        orphans = [event for event in engine.going_on().values() if self._watch_of(event) is None]
+        orphans = [event for event in engine.going_on().values() if self._sources.of(event) is None]
         self._reporter.complain("orphans", notices.orphaned(orphans))
         self._engine = engine
-        self._tell_watches(engine)
-        for watch in self._watches.values():
+        self._sources.go_on(engine.going_on)
+        for watch in self._sources:
             if watch.going_on:
                 watch.soon()  # the first poll could not ask how these have ended
         resumed = f"; {cut_off} unfinished run(s) of the last life go on" if cut_off else ""
         self._reporter.tell(NoticeKind.IDENTIFIED, f"watching {machine.name} on {machine.provider}{resumed}")
         self._reporter.complain("name", notices.disputed(machine))
 
-    def _tell_watches(self, engine: Engine) -> None:
-        """Tell each provider which of its events go on, where it can say how they have ended."""
-        asking = [watch for watch in self._watches.values() if watch.provider.capabilities.reports_outcome]
-        if asking:
-            going_on = engine.going_on()
-            for watch in asking:
-                watch.going_on = {key: event for key, event in going_on.items() if self._watch_of(event) is watch}
-
-    def _watch_of(self, event: MaintenanceEvent) -> Watch | None:
-        """Who tells of an event; None where that one is no longer a provider of this agent."""
-        return self._watches.get(event.source) if event.source else self._first
-
     def _observed(self, engine: Engine, watch: Watch, observation: Observation, verdicts: Verdicts | None) -> None:
         instant = self._steady.now()
         changes = engine.observe(observation, instant, verdicts, source=watch.name)
-        self._tell_who_is_not_known(watch)
+        watch.does_not_say_who(self._reporter)
         watch.could_ask(self._reporter, placed=True)
         self._reporter.complain(f"answer {watch.name}", "; ".join(observation.problems))
         for change in changes:
             self._reporter.publish(notices.change_notice(change, engine.machine, instant.date))
 
     def _dispatch(self, engine: Engine) -> bool:
-        confirmed = {name for name, watch in self._watches.items() if watch.confirmed}
-        confirmed |= {""} if self._first.confirmed else set()
-        return self._stages.begin(engine, self._steady.now(), confirmed=confirmed)
+        return self._stages.begin(engine, self._steady.now(), confirmed=self._sources.asked())
 
     def _postpone(self, engine: Engine) -> bool:
-        able = self._able(lambda capabilities: capabilities.can_postpone)
+        able = self._sources.able(lambda capabilities: capabilities.can_postpone)
         if not able or self._settings.dry_run:
             return False
         room = MOST_APPROVALS - len(self._requests.approving)
         requests = engine.postponements(self._steady.now(), self._requests.approving, able, most=room)
         for request in requests:
-            self._requests.send(request, self._watch_of(request.episode.event) or self._first)
+            self._requests.send(request, self._sources.of(request.episode.event) or self._sources.first)
         return bool(requests)
 
     def _extend(self, engine: Engine) -> None:
         """Have the clouds hear that work goes on, where they would otherwise not wait for it."""
-        if not self._settings.dry_run and any(isinstance(watch.provider, Extends) for watch in self._watches.values()):
-            waiting = ((event, self._watch_of(event)) for event in engine.waited_for())
+        if not self._settings.dry_run and self._sources.extending:
+            waiting = ((event, self._sources.of(event)) for event in engine.waited_for())
             self._requests.extend([(event, watch) for event, watch in waiting if watch], self._clock.monotonic())
 
-    def _able(self, can: Callable[[Capabilities], bool]) -> set[str]:
-        """The sources of which the cloud can do that, and has told both its events and which machine this is."""
-        known = self._first.who.confirmed
-        able = {
-            name
-            for name, watch in self._watches.items()
-            if known and watch.confirmed and watch.who.confirmed and can(watch.provider.capabilities)
-        }
-        return able | ({""} if self._first.name in able else set())
-
     def _approve(self, engine: Engine) -> bool:
-        able = self._able(lambda capabilities: capabilities.can_approve)
+        able = self._sources.able(lambda capabilities: capabilities.can_approve)
         if not able:
             return False
         now = self._steady.now()
@@ -485,7 +413,7 @@ class Agent:
         room = MOST_APPROVALS - len(in_flight)
         for decided in engine.approvals(now, in_flight, able, ask=not self._settings.dry_run, most=room):
             if decided.request is not None:
-                self._requests.send(decided.request, self._watch_of(decided.episode.event) or self._first)
+                self._requests.send(decided.request, self._sources.of(decided.episode.event) or self._sources.first)
             elif decided.new:  # a yes is followed by the cloud's answer, but in a dry run
                 self._reporter.publish(notices.decision_notice(decided.episode, decided.decision, now.date))
             busy = True
@@ -495,7 +423,7 @@ class Agent:
 
     def _finish(self) -> None:
         """Tell handlers, wait a bounded time for them, keep the journal."""
-        for watch in self._watches.values():
+        for watch in self._sources:
             watch.stop()
         self._stages.stop()
         if number := len(self._stages.live):

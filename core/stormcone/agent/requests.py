@@ -6,7 +6,9 @@ from math import inf
 from typing import cast
 
 from stormcone.agent import notices
-from stormcone.agent.engine import ApprovalRequest, Engine
+from stormcone.agent.asking import ApprovalRequest
+from stormcone.agent.engine import Engine
+from stormcone.agent.mailbox import Follow, Message
 from stormcone.agent.reporter import Reporter
 from stormcone.agent.watch import Watch
 from stormcone.agent.workers import Executor
@@ -16,10 +18,6 @@ from stormcone.errors import ProviderError, RequestRefused
 from stormcone.journal.boundaries import Boundary, reached
 from stormcone.model import EventKey, MaintenanceEvent
 from stormcone.text import one_line
-
-Follow = Callable[[], None]
-Message = Callable[[Engine, Instant], Follow]
-"""What another thread has for the loop: it records something, and answers what follows once that is on the disk."""
 
 
 def asked(work: Callable[[], None]) -> ProviderError | None:

@@ -7,9 +7,9 @@ from stormcone.agent import notices
 from stormcone.agent.attempts import GIVEN_UP, LiveAttempt
 from stormcone.agent.engine import DueRun, Engine
 from stormcone.agent.leftovers import Leftovers, book_of, mark_of
+from stormcone.agent.mailbox import Follow, Message
 from stormcone.agent.notices import NoticeKind
 from stormcone.agent.reporter import Reporter, log
-from stormcone.agent.requests import Follow, Message
 from stormcone.agent.workers import Executor, attempt_stage
 from stormcone.clock import Clock, Instant
 from stormcone.handlers.context import Context, StageLog

@@ -5,16 +5,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from stormcone.agent import notices
 from stormcone.agent.identification import Identification
 from stormcone.agent.notices import NoticeKind
 from stormcone.agent.pace import Pace
 from stormcone.agent.poller import Poller, PollResult
 from stormcone.agent.reporter import Reporter
+from stormcone.agent.workers import Executor
 from stormcone.clock import Clock
 from stormcone.clouds.contract import Hints, Provider
 from stormcone.errors import ProviderError
 from stormcone.model import EventKey, Machine, MaintenanceEvent
-from stormcone.text import span
+from stormcone.text import one_line, span
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,20 @@ class Watch:
         if self.answer is None or not self.answer.receipt:
             self._put(self._poller.ask())
 
+    def ask_who(self, executor: Executor) -> None:
+        """Have the cloud asked, beside the caller, which machine this is, where that is not known and due."""
+        if not self.who.begin():
+            return
+
+        def work() -> None:
+            self.heard = self.who.ask()
+            self._wake()
+
+        try:
+            executor.submit(work, f"stormcone-identify-{self.name}")
+        except RuntimeError as error:  # no more threads, now
+            self.heard = ProviderError(one_line(error))
+
     def taken(self) -> None:
         """The answer has been taken in, and what it says is on the disk."""
         self.answer, self.unplaced = None, False
@@ -149,3 +165,14 @@ class Watch:
         seconds = self._clock.monotonic()
         self.status = replace(self.status, last_success=now, error=error, polls=polls, succeeded=seconds)
         self.confirmed = self.confirmed or placed
+
+    def does_not_say_who(self, reporter: Reporter) -> None:
+        """What is announced could be asked: say what follows where the cloud does not say which machine this is."""
+        if self.who.confirmed or not self.who.error:
+            return
+        reporter.complain(
+            f"identity {self.name}",
+            f"{self.who.error}; {notices.meanwhile(self.who.machine)}",
+            kind=NoticeKind.UNKNOWN,
+            introduction="the cloud has not said which machine this is: ",
+        )
