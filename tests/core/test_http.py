@@ -373,6 +373,14 @@ class TestClosing:
         polls.join()
         assert (str(errors[0]).rpartition("failed: ")[2], errors[0].passing) == ("the client was closed", False)
 
+    def test_closes_its_connections_whoever_still_knows_them(self, client, scripted):
+        scripted.answer()
+        client.request("GET", scripted.url)
+        pool = client._idle[0].adapter.pool  # as the frames of an error that is kept know it
+        assert pool.connection.sock is not None
+        client.close()
+        assert pool.connection.sock is None
+
     def test_leaves_no_thread_behind(self, client, scripted):
         scripted.answer()
         client.request("GET", scripted.url)

@@ -399,11 +399,18 @@ class TestTheProcess:
         pytester.makeconftest("""
             import os, threading, time
 
+            def open_files():
+                for number in os.listdir("/proc/self/fd"):
+                    try:
+                        yield f"{number}: {os.readlink('/proc/self/fd/' + number)}"
+                    except FileNotFoundError:
+                        pass  # the listing's own
+
             def state():
                 return {
                     "environment": dict(os.environ),
                     "folder": os.getcwd(),
-                    "files": len(os.listdir("/proc/self/fd")),
+                    "files": sorted(open_files()),
                     "threads": sorted(thread.name for thread in threading.enumerate()),
                 }
 

@@ -10,11 +10,11 @@ from http.client import responses
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 
 from stormcone.clock import Clock
 from stormcone.clouds.exchange import Exchange, Tap
+from stormcone.clouds.http.connection import ClosingAdapter
 from stormcone.clouds.http.faults import Timeouts, fault_reason
 
 API_TIMEOUTS = Timeouts(connect=5.0, read=20.0)
@@ -54,7 +54,7 @@ class _Bounded:
             yield piece
 
 
-class _Guard(HTTPAdapter):
+class _Guard(ClosingAdapter):
     """Sends what a session is asked for, and reads the whole answer."""
 
     def __init__(self, clock: Clock, tap: Tap | None) -> None:

@@ -51,7 +51,22 @@ class _TlsPool(HTTPSConnectionPool):
         return self.connection
 
 
-class _Adapter(HTTPAdapter):
+class ClosingAdapter(HTTPAdapter):
+    """Closes its connections when it is closed.
+
+    urllib3 forgets its pools, and leaves it to whoever collects them to close the connections within: that is late
+    where the frames of an error still know them.
+    """
+
+    def close(self) -> None:
+        """Close every connection, those through proxies too."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - it cannot be iterated over
+                manager.pools[key].close()
+        super().close()
+
+
+class _Adapter(ClosingAdapter):
     """Knows the connection in use; a line has one exchange at a time, so there is only one."""
 
     pool: Any = None
