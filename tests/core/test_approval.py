@@ -162,3 +162,9 @@ def test_a_policy_that_raises_is_left_to_the_caller(event):
 def test_who_watches_a_region_speaks_for_its_machines(event):
     region = Machine(provider="test", id="", name="cn-hangzhou", scope=Scope.REGION)
     assert decide(Facts(event=event(**FLEET), machine=region, runs=READY, app=App(), now=NOW)).answer is YES
+
+
+def test_every_rule_has_a_name_of_its_own(event):
+    names = [rule.name for rule in (*GUARDS, *PREPARED)]
+    assert len(set(names)) == len(names)
+    assert decide(Facts(event=event(), machine=MACHINE, runs=(), app=App(), now=NOW)).rule == "nobody_prepares"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from stormcone.agent.notices import Notice, NoticeKind
-from stormcone.agent.reporter import SELDOM, Reporter
+from stormcone.agent.reporter import SELDOM, SELDOMEST, Reporter
 from stormcone.clock import ManualClock
 from stormcone.errors import ProviderError
 from stormcone.text import LONGEST_TRACE
@@ -91,3 +91,43 @@ def test_the_trace_of_an_error_that_says_a_megabyte_is_cut_in_the_log(reporter, 
     (record,) = caplog.records
     assert len(logging.Formatter().format(record)) < LONGEST_TRACE + 1000
     assert "... (cut) ..." in record.exc_text
+
+
+DAY = 86400
+
+
+class TestADayOfIt:
+    """What an outage of a day costs in lines, whatever it looks like."""
+
+    def test_an_outage_with_one_error_is_told_once(self, reporter, told, clock):
+        for _ in range(DAY):
+            reporter.complain("cloud", "no route to host")
+            clock.advance(seconds=1)
+        assert told == ["no route to host"]
+
+    @pytest.mark.parametrize("calm", [0, 1, 20], ids=["that never ends", "that comes and goes", "that is often over"])
+    def test_an_outage_with_another_error_each_time_is_told_more_and_more_seldom(self, reporter, told, clock, calm):
+        for second in range(0, DAY, 1 + calm):
+            reporter.complain("cloud", f"request {second} failed")
+            clock.advance(seconds=1)
+            for _ in range(calm):
+                reporter.complain("cloud", "")
+                clock.advance(seconds=1)
+        assert 100 < len(told) < DAY / SELDOMEST + 50
+
+    def test_one_that_is_new_is_told_at_once(self, reporter, told, clock):
+        for second in range(3600):
+            reporter.complain("cloud", f"request {second} failed")
+            clock.advance(seconds=1)
+        reporter.complain("cloud", "")
+        clock.advance(seconds=SELDOMEST)
+        reporter.complain("cloud", "no route to host")
+        assert told[-1].startswith("no route to host")
+
+    def test_an_agent_says_few_lines_of_it(self, world):
+        for number in range(DAY // 10):  # the pace of polls that fail
+            world.cloud.poll_faults.append(ProviderError(f"request {number} failed"))
+            world.step(seconds=10)
+        assert len(world.notices) < DAY / SELDOMEST + 50
+        world.step(seconds=10)
+        assert world.told(NoticeKind.ANSWERED) == ["test answers again"]

@@ -22,7 +22,7 @@ from stormcone.errors import ProviderError, RequestRefused
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import Episode, JournalStore
 from stormcone.model import EventKey, Machine, MaintenanceEvent, Observation, Origin, Phase
-from stormcone.rules.approval import ApprovalAnswer, Decision, Facts, decide
+from stormcone.rules.approval import POLICY_FAILED, ApprovalAnswer, Decision, Facts, decide
 from stormcone.rules.changes import Change, ChangeKind, Verdicts
 from stormcone.rules.lifecycle import Others, advance
 from stormcone.rules.postponing import put_off_until
@@ -39,12 +39,14 @@ class DueRun:
         handler: whose it is.
         episode: its event.
         begun: when the attempt began.
+        due: the date that it had waited for, or None.
     """
 
     run: Run
     handler: Handler
     episode: Episode
     begun: Instant
+    due: datetime | None
 
 
 class Engine:
@@ -202,7 +204,7 @@ class Engine:
 
     def _begin(self, run: Run, handler: Handler, episode: Episode, now: Instant) -> DueRun:
         self._unfinished.changed(run.episode)
-        return DueRun(self._journal.begin_run(run, now.date), handler, episode, now)
+        return DueRun(self._journal.begin_run(run, now.date), handler, episode, now, run.due)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -344,7 +346,7 @@ class Engine:
         try:
             return decide(self._facts(work, now))
         except Exception as error:  # noqa: BLE001 - the app's own policy: its fault is a no
-            return Decision(ApprovalAnswer.NO, f"the app's own policy failed: {one_line(error)}")
+            return Decision(ApprovalAnswer.NO, f"the app's own policy failed: {one_line(error)}", POLICY_FAILED)
 
 
 def _stands_still(event: MaintenanceEvent) -> bool:

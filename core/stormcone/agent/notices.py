@@ -1,12 +1,13 @@
 """What the agent has to tell: one notice for each thing that a person would want to know of."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 
 from stormcone.clock import Instant
+from stormcone.handlers import Stage
 from stormcone.journal import Episode
 from stormcone.model import Machine, MaintenanceEvent, Origin, Outcome
 from stormcone.rules.approval import ApprovalAnswer, Decision
@@ -71,6 +72,11 @@ class Notice:
         handler: the handler whose run it is about, or "".
         stage: at which stage, or "".
         error: what a handler raised, where that is what it is about.
+        verdict: how an attempt has ended, or "".
+        attempt: the number of the attempt that it is about, or 0.
+        seconds: of an attempt that begins, since when it could have; of one that has ended, how long it took.
+        rule: the name of the rule that decided on the approval, or "".
+        answer: what it decided, or "".
     """
 
     at: datetime
@@ -80,6 +86,11 @@ class Notice:
     handler: str = ""
     stage: str = ""
     error: BaseException | None = None
+    verdict: str = ""
+    attempt: int = 0
+    seconds: float | None = None
+    rule: str = ""
+    answer: str = ""
 
 
 def describe(event: MaintenanceEvent) -> str:
@@ -172,14 +183,28 @@ def change_notice(change: Change, machine: Machine, at: datetime) -> Notice:
     return Notice(at, NoticeKind.ENDED, f"{what} has ended: {event.outcome or Outcome.UNKNOWN}{concluded}", event)
 
 
-def run_begun_notice(run: Run, episode: Episode, at: datetime) -> Notice:
-    """What to say of an attempt that begins."""
+def run_begun_notice(run: Run, episode: Episode, due: datetime | None, at: datetime) -> Notice:
+    """What to say of an attempt that begins; `due` is the date that it had waited for."""
     again = f" (attempt {run.attempt})" if run.attempt > 1 else ""
-    return _of_run(run, episode, at, NoticeKind.RUN_BEGUN, f"begins{again}")
+    notice = _of_run(run, episode, at, NoticeKind.RUN_BEGUN, f"begins{again}")
+    return replace(notice, seconds=max((at - _could_begin(run, episode, due)).total_seconds(), 0.0))
 
 
-def run_ended_notice(run: Run, attempt: Attempt, settled: Settled, episode: Episode, at: Instant) -> Notice:
+def _could_begin(run: Run, episode: Episode, due: datetime | None) -> datetime:
+    """Since when a run could have begun: since its date, and since what it follows was seen."""
+    seen = {Stage.STARTED: episode.started, Stage.RECOVER: episode.ended}.get(run.stage) or episode.first_seen
+    return max(seen, due) if due else seen
+
+
+def run_ended_notice(
+    run: Run, attempt: Attempt, settled: Settled, episode: Episode, begun: Instant, at: Instant
+) -> Notice:
     """What to say of an attempt that has ended."""
+    notice = _ended(run, attempt, settled, episode, at)
+    return replace(notice, verdict=attempt.verdict.value, seconds=max((at.steady - begun.steady).total_seconds(), 0.0))
+
+
+def _ended(run: Run, attempt: Attempt, settled: Settled, episode: Episode, at: Instant) -> Notice:
     note = printable(settled.note)
     if settled.state is RunState.SUCCEEDED:
         return _of_run(run, episode, at.date, NoticeKind.RUN_ENDED, "done" + (f" ({note})" if note else ""))
@@ -198,7 +223,9 @@ def _of_run(
 ) -> Notice:
     of = f" of {shortened(run.machine, LONGEST_NAME)}" if run.machine else ""
     text = f"{run.handler}.{run.stage}{printable(of)} {what}"
-    return Notice(at, kind, text, episode.event, handler=run.handler, stage=run.stage.value, error=error)
+    return Notice(
+        at, kind, text, episode.event, handler=run.handler, stage=run.stage.value, error=error, attempt=run.attempt
+    )
 
 
 def decision_notice(episode: Episode, decision: Decision, at: datetime) -> Notice:
@@ -209,7 +236,8 @@ def decision_notice(episode: Episode, decision: Decision, at: datetime) -> Notic
         ApprovalAnswer.NO: "is not approved",
     }
     text = printable(f"{describe(episode.event)} {verb[decision.answer]}: {decision.reason}")
-    return Notice(at, NoticeKind.DECIDED, text, episode.event)
+    kind = NoticeKind.DECIDED
+    return Notice(at, kind, text, episode.event, rule=decision.rule, answer=decision.answer.value)
 
 
 def approval_notice(

@@ -16,16 +16,42 @@ log = logging.getLogger("stormcone")
 
 
 SELDOM = 10.0
-"""Seconds between two different troubles of one source that are told."""
+"""Seconds between two different troubles of one source that are told, at first."""
+
+SELDOMEST = 300.0
+"""The same, once that has gone on for a while; after so long without trouble the next one counts as a new one."""
 
 
 @dataclass
 class _Trouble:
-    """What was last told of a source: its text, "" once it is over, and what has not been told since."""
+    """What was last told of a source.
+
+    Attributes:
+        text: the trouble; "" once it is over.
+        first: when the first of a row of troubles was told, on the monotonic clock; None: there was none.
+        last: when the last one was told.
+        calm_since: since when there has been none; None: there is one.
+        untold: how many have not been told since.
+    """
 
     text: str = ""
-    silent_until: float = float("-inf")
+    first: float | None = None
+    last: float = 0.0
+    calm_since: float | None = None
     untold: int = 0
+
+    def may_be_told(self, now: float) -> bool:
+        """Whether enough time has passed since the last one, the more the longer it has gone on."""
+        if self.calm_since is not None and now - self.calm_since >= SELDOMEST:
+            self.first = None
+        if self.first is None:
+            return True
+        return now >= self.last + min(max(SELDOM, (self.last - self.first) / 4), SELDOMEST)
+
+    def told(self, trouble: str, now: float) -> None:
+        """One has just been told."""
+        self.text, self.last, self.untold = trouble, now, 0
+        self.first = now if self.first is None else self.first
 
 
 class Reporter:
@@ -52,7 +78,8 @@ class Reporter:
     ) -> bool:
         """Say what is wrong with `source` once, not at every look; "" where nothing is.
 
-        What is wrong in another way each time is told every `SELDOM` seconds, with the number of those in between.
+        What is wrong in another way each time is told every `SELDOM` seconds, and more and more seldom the longer that
+        goes on, with the number of those in between.
 
         Args:
             source: what it is about.
@@ -62,18 +89,19 @@ class Reporter:
 
         Answers whether a trouble that was told is over.
         """
-        known = self._troubles.setdefault(source, _Trouble())
+        known, now = self._troubles.setdefault(source, _Trouble()), self._clock.monotonic()
         if not trouble:
             over, known.text = bool(known.text), ""
+            known.calm_since = now if known.calm_since is None else known.calm_since
             return over
+        may, known.calm_since = known.may_be_told(now), None
         if trouble == known.text:
             return False
-        now = self._clock.monotonic()
-        if now < known.silent_until:
+        if not may:
             known.untold += 1
             return False
         more = f" ({known.untold} more like it were not told)" if known.untold else ""
-        known.text, known.silent_until, known.untold = trouble, now + SELDOM, 0
+        known.told(trouble, now)
         self.tell(kind, f"{introduction}{trouble}{more}")
         return False
 

@@ -106,7 +106,7 @@ class Stages:
         lines = StageLog(log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
         self.live[run.id] = LiveAttempt(due, control)
         if not self._dry_run:
-            self._reporter.publish(notices.run_begun_notice(run, due.episode, now.date))
+            self._reporter.publish(notices.run_begun_notice(run, due.episode, due.due, now.date))
         work = self._attempt(due, Context(engine.machine.in_event(event, run.machine), run.attempt, lines, control))
         try:
             self._executor.submit(work, f"stormcone-{run.handler}-{run.stage}")
@@ -150,7 +150,9 @@ class Stages:
 
         def follow() -> None:
             del self.live[run]
-            self._reporter.publish(notices.run_ended_notice(live.due.run, attempt, settled, live.due.episode, now))
+            self._reporter.publish(
+                notices.run_ended_notice(live.due.run, attempt, settled, live.due.episode, live.due.begun, now)
+            )
 
         return follow
 

@@ -68,6 +68,10 @@ class Facts:
         return stands_by and self.known_for >= self.app.approval.standby_after
 
 
+POLICY_FAILED = "policy_failed"
+"""In a rule's place where the app's own policy has failed, which is a no."""
+
+
 class ApprovalAnswer(StrEnum):
     """Whether to approve now."""
 
@@ -78,15 +82,17 @@ class ApprovalAnswer(StrEnum):
 
 
 class Decision(NamedTuple):
-    """Whether to approve now, and why or why not, as a clause for people."""
+    """Whether to approve now, and why or why not, as a clause for people and as the name of the rule that decided."""
 
     answer: ApprovalAnswer
     reason: str
+    rule: str
 
 
 class Rule(NamedTuple):
-    """One rule: where it applies, it decides."""
+    """One rule: where it applies, it decides. Its name is for metrics and for `explain`, and stays what it is."""
 
+    name: str
     applies: Callable[[Facts], bool]
     answer: ApprovalAnswer
     reason: Callable[[Facts], str]
@@ -136,34 +142,59 @@ def _policy_refuses(facts: Facts) -> bool:
 
 
 GUARDS = (
-    Rule(lambda f: f.event.phase is not Phase.SCHEDULED, ApprovalAnswer.NO, lambda f: f"it has {f.event.phase}"),
-    Rule(lambda f: bool(f.event.withheld), ApprovalAnswer.NO, lambda f: f"nobody may approve it: {f.event.withheld}"),
-    Rule(lambda f: f.event.approval is Approval.NONE, ApprovalAnswer.NO, lambda _: "it cannot be approved"),
     Rule(
-        lambda f: not f.machine.affected_by(f.event), ApprovalAnswer.NO, lambda f: f"it does not name {f.machine.name}"
+        "begun", lambda f: f.event.phase is not Phase.SCHEDULED, ApprovalAnswer.NO, lambda f: f"it has {f.event.phase}"
     ),
     Rule(
+        "withheld",
+        lambda f: bool(f.event.withheld),
+        ApprovalAnswer.NO,
+        lambda f: f"nobody may approve it: {f.event.withheld}",
+    ),
+    Rule(
+        "not_approvable",
+        lambda f: f.event.approval is Approval.NONE,
+        ApprovalAnswer.NO,
+        lambda _: "it cannot be approved",
+    ),
+    Rule(
+        "not_named",
+        lambda f: not f.machine.affected_by(f.event),
+        ApprovalAnswer.NO,
+        lambda f: f"it does not name {f.machine.name}",
+    ),
+    Rule(
+        "disputed_name",
         lambda f: f.machine.disputed,
         ApprovalAnswer.NO,
         lambda f: f"the cloud calls this machine {f.machine.reported_name}, not {f.machine.name} (--machine)",
     ),
     Rule(
+        "neighbours",
         _leaderless_neighbours,
         ApprovalAnswer.NO,
         lambda f: f"it also names {', '.join(f.neighbours)} and {f.machine.name} is not their leader",
     ),
     Rule(
+        "no_consent",
         lambda f: f.event.approval is Approval.CONSENT and not f.app.approval.approve_consent,
         ApprovalAnswer.NO,
         lambda _: "it waits for its owner's consent, which the app does not give (approve_consent)",
     ),
     Rule(
+        "begins_unasked",
         _begins_unasked,
         ApprovalAnswer.NO,
         lambda f: f"it would begin now, and {_why_unasked(f)}",
     ),
-    Rule(lambda f: f.app.approval.approve == "never", ApprovalAnswer.NO, lambda _: "the policy is never to approve"),
     Rule(
+        "never",
+        lambda f: f.app.approval.approve == "never",
+        ApprovalAnswer.NO,
+        lambda _: "the policy is never to approve",
+    ),
+    Rule(
+        "vetoed",
         lambda f: bool(_in_state(f, RunState.VETOED)),
         ApprovalAnswer.NO,
         lambda f: f"vetoed by {_names(_in_state(f, RunState.VETOED))}",
@@ -173,21 +204,24 @@ GUARDS = (
 
 PREPARED = (
     Rule(
+        "too_early",
         _too_early,
         ApprovalAnswer.WAIT,
         lambda _: "its time is further ahead than the app approves (approve_early)",
     ),
-    Rule(_short_freeze, ApprovalAnswer.YES, lambda _: "a freeze of 8 s or less, approved by policy"),
+    Rule("short_freeze", _short_freeze, ApprovalAnswer.YES, lambda _: "a freeze of 8 s or less, approved by policy"),
     Rule(
+        "preparing",
         lambda f: bool(_in_state(f, RunState.PENDING, RunState.RUNNING)),
         ApprovalAnswer.WAIT,
         lambda f: f"waiting for {_names(_in_state(f, RunState.PENDING, RunState.RUNNING))} to prepare",
     ),
-    Rule(_policy_refuses, ApprovalAnswer.NO, lambda _: "the app's own policy says no"),
-    Rule(lambda f: callable(f.app.approval.approve), ApprovalAnswer.YES, lambda _: "by the app's own policy"),
-    Rule(lambda f: f.prepared, ApprovalAnswer.YES, lambda f: f"prepared by {_names(f.prepares)}"),
-    Rule(lambda f: not f.prepares, ApprovalAnswer.NO, lambda _: "no handler prepared for it"),
+    Rule("policy_refuses", _policy_refuses, ApprovalAnswer.NO, lambda _: "the app's own policy says no"),
+    Rule("policy", lambda f: callable(f.app.approval.approve), ApprovalAnswer.YES, lambda _: "by the app's own policy"),
+    Rule("prepared", lambda f: f.prepared, ApprovalAnswer.YES, lambda f: f"prepared by {_names(f.prepares)}"),
+    Rule("nobody_prepares", lambda f: not f.prepares, ApprovalAnswer.NO, lambda _: "no handler prepared for it"),
     Rule(
+        "not_prepared",
         lambda _: True,
         ApprovalAnswer.NO,
         lambda f: f"{_names([run for run in f.prepares if run.state is not RunState.SUCCEEDED])} did not prepare",
@@ -203,4 +237,4 @@ def decide(facts: Facts) -> Decision:
         Exception: whatever the app's own policy raises; `NoAnswer` where it does not answer.
     """
     rule = next(rule for rule in (*GUARDS, *PREPARED) if rule.applies(facts))
-    return Decision(rule.answer, rule.reason(facts))
+    return Decision(rule.answer, rule.reason(facts), rule.name)
