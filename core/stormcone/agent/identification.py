@@ -3,6 +3,8 @@
 The cloud is asked beside the polls, never before them: its instance endpoint may fail for longer than a notice lasts.
 """
 
+from dataclasses import replace
+
 from stormcone.agent.pace import Pace
 from stormcone.clock import Clock
 from stormcone.clouds.contract import Provider, named
@@ -81,3 +83,10 @@ def assumed(provider: Provider, journal: JournalStore, boot_id: str) -> Machine 
     if last is None or last.provider != provider.name or not boot_id or last.boot_id != boot_id:
         return None
     return Machine(provider=last.provider, id="", name=last.machine)
+
+
+def of_this_boot(machine: Machine, boot_id: str) -> Machine:
+    """The machine with its boot id, where the cloud does not say another; of a region, our own boots say nothing."""
+    if machine.scope is not Scope.MACHINE:
+        return machine
+    return replace(machine, boot_id=machine.boot_id or boot_id)

@@ -6,11 +6,11 @@ and the loop, which alone touches the journal. The others post what they have to
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from stormcone.agent import notices
 from stormcone.agent.boot_id import read_boot_id
 from stormcone.agent.engine import Engine
+from stormcone.agent.identification import of_this_boot
 from stormcone.agent.mailbox import Mailbox, Message
 from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.agent.reporter import Reporter, log
@@ -27,15 +27,12 @@ from stormcone.clouds.contract import Provider
 from stormcone.errors import JournalDamaged, JournalError, ProviderError
 from stormcone.handlers import App
 from stormcone.journal import JournalStore
-from stormcone.model import Machine, Observation, Scope
+from stormcone.model import Machine, Observation
 from stormcone.rules.changes import Verdicts
 from stormcone.text import one_line
 
 TICK = 1.0
 """Seconds between two looks at what is due, where nothing else wakes the loop."""
-
-MOST_APPROVALS = 64
-"""Approvals that are on their way at the same time."""
 
 USUAL = AgentSettings()
 
@@ -105,7 +102,6 @@ class Agent:
             secrets=tuple(name for each in (provider, *also) for name in each.capabilities.secrets),
             dry_run=settings.dry_run,
         )
-        self._requests = Requests(self._executor, self._reporter, self._mailbox.post)
         self._sources = Sources(
             provider,
             also,
@@ -115,6 +111,9 @@ class Agent:
             journal=journal,
             boot_id=self._boot_id,
             wake=self._wake.set,
+        )
+        self._requests = Requests(
+            self._sources, self._executor, self._reporter, self._mailbox.post, dry_run=settings.dry_run
         )
         self._on_turn = on_turn
         self._journal_error = ""
@@ -150,13 +149,11 @@ class Agent:
         Raises:
             JournalDamaged: the journal has turned out to be damaged; `Journal.set_aside`, and begin with another.
         """
-        for watch in self._sources:
-            watch.begin()
+        self._sources.begin()
         try:
             while not self._stopping:
                 self._wake.clear()
-                for watch in self._sources:
-                    watch.ask_who(self._executor)
+                self._sources.ask_who(self._executor)
                 self._turn_whatever_happens()
                 self._show()
                 if not self._stopping:
@@ -171,13 +168,11 @@ class Agent:
         """Ask `run` to end, from another thread. A signal's handler may call it where `run` is not in its thread."""
         self._stopping = True
         self._wake.set()
-        for watch in self._sources:
-            watch.stop()
+        self._sources.stop()
 
     def poll_soon(self) -> None:
         """Poll without waiting for the interval: something hints that there is news."""
-        for watch in self._sources:
-            watch.soon()
+        self._sources.soon()
 
     def step(self) -> None:
         """Poll once and do all that is due then; with an `InlineExecutor`, to its end.
@@ -185,10 +180,7 @@ class Agent:
         Raises:
             JournalDamaged: as `run`.
         """
-        for watch in self._sources:
-            watch.ask()
-            if watch.who.begin():
-                watch.heard = watch.who.ask()
+        self._sources.ask()
         while self._turn():
             pass
         self._show()
@@ -248,10 +240,11 @@ class Agent:
                 if self._engine is not None:
                     self._record(self._stages.overrun(self._engine, self._steady.now()))
             if self._engine is not None and not self._stopping:
-                busy = self._postpone(self._engine) or busy
-                busy = self._dispatch(self._engine) or busy
-                busy = self._approve(self._engine) or busy
-                self._extend(self._engine)
+                busy = self._requests.postpone(self._engine, self._steady.now()) or busy
+                asked = self._sources.asked()
+                busy = self._stages.begin(self._engine, self._steady.now(), confirmed=asked) or busy
+                busy = self._requests.approve(self._engine, self._steady.now()) or busy
+                self._requests.extend(self._engine, self._clock.monotonic())
                 if self._steady.stepped:
                     self.journal.save_clock(self._steady.record())
                 self._sources.go_on(self._engine.going_on)
@@ -328,7 +321,7 @@ class Agent:
     def _identified(self, machine: Machine) -> None:
         """The cloud has said which machine this is."""
         if self._engine is not None and self._life is not None:
-            machine = self._of_this_boot(machine)
+            machine = of_this_boot(machine, self._boot_id)
             if self.journal.confirm_life(self._life, machine):
                 self._engine.machine = self._sources.by_all_names(machine)
                 self._engine.resume(self._steady.now())  # events may name it otherwise than we did
@@ -351,13 +344,8 @@ class Agent:
             self.journal.end_life(self._life, self._clock.now())
         self._begin_life(machine)
 
-    def _of_this_boot(self, machine: Machine) -> Machine:
-        if machine.scope is not Scope.MACHINE:  # of a region, our own boots say nothing
-            return machine
-        return replace(machine, boot_id=machine.boot_id or self._boot_id)
-
     def _begin_life(self, machine: Machine) -> None:
-        machine = self._of_this_boot(machine)
+        machine = of_this_boot(machine, self._boot_id)
         self._life, cut_off = self.journal.begin_life(self._clock.now(), machine)
         self._steady = SteadyClock(self._clock, self._boot_id, self.journal.clock())
         self.journal.save_clock(self._steady.record())
@@ -384,47 +372,11 @@ class Agent:
         for change in changes:
             self._reporter.publish(notices.change_notice(change, engine.machine, instant.date))
 
-    def _dispatch(self, engine: Engine) -> bool:
-        return self._stages.begin(engine, self._steady.now(), confirmed=self._sources.asked())
-
-    def _postpone(self, engine: Engine) -> bool:
-        able = self._sources.able(lambda capabilities: capabilities.can_postpone)
-        if not able or self._settings.dry_run:
-            return False
-        room = MOST_APPROVALS - len(self._requests.approving)
-        requests = engine.postponements(self._steady.now(), self._requests.approving, able, most=room)
-        for request in requests:
-            self._requests.send(request, self._sources.of(request.episode.event) or self._sources.first)
-        return bool(requests)
-
-    def _extend(self, engine: Engine) -> None:
-        """Have the clouds hear that work goes on, where they would otherwise not wait for it."""
-        if not self._settings.dry_run and self._sources.extending:
-            waiting = ((event, self._sources.of(event)) for event in engine.waited_for())
-            self._requests.extend([(event, watch) for event, watch in waiting if watch], self._clock.monotonic())
-
-    def _approve(self, engine: Engine) -> bool:
-        able = self._sources.able(lambda capabilities: capabilities.can_approve)
-        if not able:
-            return False
-        now = self._steady.now()
-        busy = False
-        in_flight = self._requests.approving
-        room = MOST_APPROVALS - len(in_flight)
-        for decided in engine.approvals(now, in_flight, able, ask=not self._settings.dry_run, most=room):
-            if decided.request is not None:
-                self._requests.send(decided.request, self._sources.of(decided.episode.event) or self._sources.first)
-            elif decided.new:  # a yes is followed by the cloud's answer, but in a dry run
-                self._reporter.publish(notices.decision_notice(decided.episode, decided.decision, now.date))
-            busy = True
-        return busy
-
     # the end
 
     def _finish(self) -> None:
         """Tell handlers, wait a bounded time for them, keep the journal."""
-        for watch in self._sources:
-            watch.stop()
+        self._sources.stop()
         self._stages.stop()
         if number := len(self._stages.live):
             self._reporter.tell(NoticeKind.STOPPING, f"stopping; waiting up to {self._grace:g} s for {number} run(s)")

@@ -1,6 +1,6 @@
 """What the agent asks of the cloud beside polling: each in a thread of its own, so that none holds up another."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from math import inf
 from typing import cast
@@ -10,6 +10,7 @@ from stormcone.agent.asking import ApprovalRequest
 from stormcone.agent.engine import Engine
 from stormcone.agent.mailbox import Follow, Message
 from stormcone.agent.reporter import Reporter
+from stormcone.agent.sources import Sources
 from stormcone.agent.watch import Watch
 from stormcone.agent.workers import Executor
 from stormcone.clock import Instant
@@ -18,6 +19,9 @@ from stormcone.errors import ProviderError, RequestRefused
 from stormcone.journal.boundaries import Boundary, reached
 from stormcone.model import EventKey, MaintenanceEvent
 from stormcone.text import one_line
+
+MOST_APPROVALS = 64
+"""Approvals that are on their way at the same time."""
 
 
 def asked(work: Callable[[], None]) -> ProviderError | None:
@@ -31,7 +35,7 @@ def asked(work: Callable[[], None]) -> ProviderError | None:
     return None
 
 
-def _send(provider: Provider, request: ApprovalRequest) -> None:
+def _ask_for(provider: Provider, request: ApprovalRequest) -> None:
     event = request.episode.event
     if request.until is None:
         provider.approve(event)
@@ -42,31 +46,89 @@ def _send(provider: Provider, request: ApprovalRequest) -> None:
 
 
 class Requests:
-    """The requests that are on their way.
+    """The requests that are due, and those that are on their way.
 
     Args:
+        sources: who is asked.
         executor: where they are made.
         reporter: what is told of them.
         post: takes what an answer means to the loop.
+        dry_run: whether nothing is sent.
 
     Attributes:
         approving: the episodes of which an approval, or a request to put them off, is on its way.
     """
 
-    def __init__(self, executor: Executor, reporter: Reporter, post: Callable[[Message], None]) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        executor: Executor,
+        reporter: Reporter,
+        post: Callable[[Message], None],
+        *,
+        dry_run: bool,
+    ) -> None:
         self.approving: set[int] = set()
+        self._sources = sources
         self._executor = executor
         self._reporter = reporter
         self._post = post
+        self._dry_run = dry_run
         self._heard: dict[EventKey, float] = {}
 
-    def send(self, request: ApprovalRequest, watch: Watch) -> None:
+    def postpone(self, engine: Engine, now: Instant) -> bool:
+        """Send what is to be put off; True where something was."""
+        able = self._sources.able(lambda capabilities: capabilities.can_postpone)
+        if not able or self._dry_run:
+            return False
+        requests = engine.postponements(now, self.approving, able, most=self._room)
+        for request in requests:
+            self._send(request)
+        return bool(requests)
+
+    def approve(self, engine: Engine, now: Instant) -> bool:
+        """Send the approvals that are decided; True where something was decided."""
+        able = self._sources.able(lambda capabilities: capabilities.can_approve)
+        if not able:
+            return False
+        decisions = engine.approvals(now, self.approving, able, ask=not self._dry_run, most=self._room)
+        for decided in decisions:
+            if decided.request is not None:
+                self._send(decided.request)
+            elif decided.new:  # a yes is followed by the cloud's answer, but in a dry run
+                self._reporter.publish(notices.decision_notice(decided.episode, decided.decision, now.date))
+        return bool(decisions)
+
+    def extend(self, engine: Engine, now: float) -> None:
+        """Have the clouds hear that work goes on, twice in the time for which they wait without hearing it.
+
+        Args:
+            engine: which knows of what.
+            now: seconds, on the monotonic clock.
+        """
+        if self._dry_run or not self._sources.extending:
+            return
+        known, self._heard = self._heard, {}
+        for event in engine.waited_for():
+            watch = self._sources.of(event)
+            due = known.get(event.key, -inf)
+            self._heard[event.key] = due
+            if watch and isinstance(watch.provider, Extends) and event.heartbeat is not None and now >= due:
+                self._heard[event.key] = now + event.heartbeat.total_seconds() / 2
+                self._extend(event, watch)
+
+    @property
+    def _room(self) -> int:
+        return MOST_APPROVALS - len(self.approving)
+
+    def _send(self, request: ApprovalRequest) -> None:
         """Send an approval, or a request to put an event off, which the journal has already."""
+        watch = self._sources.of(request.episode.event) or self._sources.first
         self.approving.add(request.episode.id)
 
         def work() -> None:
             reached(Boundary.BEFORE_APPROVAL)
-            error = asked(partial(_send, watch.provider, request))
+            error = asked(partial(_ask_for, watch.provider, request))
             reached(Boundary.AFTER_APPROVAL)
             self._post(partial(self._approved, request, watch, error))
 
@@ -87,21 +149,6 @@ class Requests:
             )
 
         return follow
-
-    def extend(self, events: Iterable[tuple[MaintenanceEvent, Watch]], now: float) -> None:
-        """Have the clouds hear that work on these events goes on, twice in the time after which they would not wait.
-
-        Args:
-            events: each with who tells of it.
-            now: seconds, on the monotonic clock.
-        """
-        known, self._heard = self._heard, {}
-        for event, watch in events:
-            due = known.get(event.key, -inf)
-            self._heard[event.key] = due
-            if isinstance(watch.provider, Extends) and event.heartbeat is not None and now >= due:
-                self._heard[event.key] = now + event.heartbeat.total_seconds() / 2
-                self._extend(event, watch)
 
     def _extend(self, event: MaintenanceEvent, watch: Watch) -> None:
         def work() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from stormcone.agent.identification import assumed
 from stormcone.agent.watch import AgentStatus, Watch
+from stormcone.agent.workers import Executor
 from stormcone.clock import Clock
 from stormcone.clouds.contract import Extends, Provider, named
 from stormcone.journal import JournalStore
@@ -52,6 +53,35 @@ class Sources:
 
     def __iter__(self) -> Iterator[Watch]:
         return iter(self._watches.values())
+
+    # what each of them does, here for all
+
+    def begin(self) -> None:
+        """Poll each in a thread of its own from now on, until `stop`."""
+        for watch in self:
+            watch.begin()
+
+    def stop(self) -> None:
+        """Let the polling end; requests that are under way are not waited for."""
+        for watch in self:
+            watch.stop()
+
+    def soon(self) -> None:
+        """Poll all without waiting for the interval."""
+        for watch in self:
+            watch.soon()
+
+    def ask(self) -> None:
+        """Poll all once, now, and ask which machine this is where that is due."""
+        for watch in self:
+            watch.ask()
+
+    def ask_who(self, executor: Executor) -> None:
+        """Have the clouds asked, beside the caller, which machine this is, where that is not known and due."""
+        for watch in self:
+            watch.ask_who(executor)
+
+    # what they are together
 
     @property
     def statuses(self) -> Mapping[str, AgentStatus]:

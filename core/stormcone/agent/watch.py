@@ -107,9 +107,14 @@ class Watch:
         self._poller.soon()
 
     def ask(self) -> None:
-        """Poll once, now; not where messages wait to be taken in, since those are told only once."""
+        """Poll once, now, and ask which machine this is where that is due.
+
+        It is not polled where messages wait to be taken in, since those are told only once.
+        """
         if self.answer is None or not self.answer.receipt:
             self._put(self._poller.ask())
+        if self.who.begin():
+            self.heard = self.who.ask()
 
     def ask_who(self, executor: Executor) -> None:
         """Have the cloud asked, beside the caller, which machine this is, where that is not known and due."""
