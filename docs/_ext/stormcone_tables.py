@@ -48,8 +48,10 @@ from stormcone_azure.wire import (
     UNKNOWN_STATUS,
     UNKNOWN_TYPE,
 )
+from stormcone_google import keys as google_keys
 from stormcone_google import metadata as google_metadata
 from stormcone_google import settings as google_settings
+from stormcone_google import upcoming as google_upcoming
 from stormcone_google import wire as google
 from stormcone_simulators.alibaba import types as simulated_alibaba
 from stormcone_simulators.alibaba.operations import OPERATIONS
@@ -170,9 +172,9 @@ def _http(statuses: Mapping[int, HttpStatusMeaning]) -> Callable[[], Table]:
 
 def _google_keys() -> Table:
     notices = {
-        google.PREEMPTED: f"up to {span(google.SHUTDOWN)}, by best effort",
-        google.MAINTENANCE: span(google.MAINTENANCE_NOTICE),
-        google.UPCOMING: "7 to 90 days by family; hours where it was not planned",
+        google_keys.PREEMPTED: f"up to {span(google.SHUTDOWN)}, by best effort",
+        google_keys.MAINTENANCE: span(google.MAINTENANCE_NOTICE),
+        google_keys.UPCOMING: "7 to 90 days by family; hours where it was not planned",
     }
     absent = {404: "the VM has no such key", 503: "nothing yet, where the body says so"}
     rows = (
@@ -183,12 +185,12 @@ def _google_keys() -> Table:
 
 
 def _google_statuses() -> Table:
-    rows = ((code(name), status.phase, status.outcome or "") for name, status in google.STATUSES.items())
+    rows = ((code(name), status.phase, status.outcome or "") for name, status in google_upcoming.STATUSES.items())
     return Table(("`maintenanceStatus`", "phase", "outcome"), rows)
 
 
 def _google_fields() -> Table:
-    return Table(("field", "what it says"), ((code(name), what) for name, what in google.FIELDS.items()))
+    return Table(("field", "what it says"), ((code(name), what) for name, what in google_upcoming.FIELDS.items()))
 
 
 def _google_simulated_types() -> Table:

@@ -28,8 +28,8 @@ from stormcone.clouds.payload import read_json
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.model import Impact
 from stormcone.text import shortened
+from stormcone_google.keys import HostPolicy
 from stormcone_google.settings import PERMISSIONS
-from stormcone_google.wire import HostPolicy
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 

@@ -47,7 +47,12 @@ GOOGLE_STATUSES: Mapping[int, HttpStatusMeaning] = MappingProxyType(
 )
 """What its statuses mean. Source: Compute Engine's page on troubleshooting the metadata server; 503 is from clients."""
 
-_NOT_FOUND = 404
+NOT_FOUND = 404
+"""Its status where a VM has no such key."""
+
+UNAVAILABLE = 503
+"""Its status where it is starting; of one key, that nothing is announced there."""
+
 _WORD = re.compile(r"[\w.:@/-]{1,256}", re.ASCII)
 
 
@@ -107,8 +112,8 @@ class KeyReader:
 
     def scopes(self) -> tuple[str, ...] | None:
         """What the VM's service account may be asked for; None where the VM has none."""
-        answer = self.ask("instance/service-accounts/default/scopes", accept=frozenset({_NOT_FOUND}))
-        return None if answer.status == _NOT_FOUND else tuple(answer.body.decode("utf-8", "replace").split())
+        answer = self.ask("instance/service-accounts/default/scopes", accept=frozenset({NOT_FOUND}))
+        return None if answer.status == NOT_FOUND else tuple(answer.body.decode("utf-8", "replace").split())
 
     def token(self) -> bytes:
         """A token of the VM's service account, a JSON document."""
@@ -149,19 +154,19 @@ class KeyReader:
 
     def _word(self, key: str, *, needed: bool = True) -> str:
         try:
-            answer = self.ask(key, accept=frozenset({_NOT_FOUND}))
+            answer = self.ask(key, accept=frozenset({NOT_FOUND}))
         except Unreachable as error:
             raise Unreachable(
                 f"{error}; run this on a VM of Compute Engine, or say where its metadata server is with --endpoint"
             ) from error
         except RequestRefused as error:
             raise ProviderUnavailable(f"this is no VM of Compute Engine ({error})", passing=False) from error
-        text = "" if answer.status == _NOT_FOUND else answer.body.decode("utf-8", "replace").strip()
+        text = "" if answer.status == NOT_FOUND else answer.body.decode("utf-8", "replace").strip()
         if _WORD.fullmatch(text):
             return text
         if not needed and not text:
             return ""
-        if answer.status == _NOT_FOUND:
+        if answer.status == NOT_FOUND:
             raise ProviderUnavailable(
                 f"this is no VM of Compute Engine: the metadata server at {self._endpoint} has no {key}; "
                 "choose another provider, or say where it is with --endpoint"

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -19,29 +20,17 @@ from stormcone.clouds.contract import ProviderOptions
 from stormcone.clouds.exchange import Tap
 from stormcone.clouds.http.api import shown_proxy
 from stormcone.clouds.http.trust import authorities
+from stormcone.clouds.lists import Lists, PolledList
 from stormcone.clouds.trace import CloudTrace
 from stormcone.errors import PartMissing, ProviderError, RequestRefused, SimulationError
 from stormcone.model import Approval, Capabilities, Impact, Machine, MaintenanceEvent, Observation, Outcome, Scope
+from stormcone_google.keys import MAINTENANCE, PREEMPTED, PROVIDER, UPCOMING, HostPolicy, KeyContext, Vm, event_id
 from stormcone_google.listener import Listener
-from stormcone_google.metadata import KeyAnswer, KeyReader
+from stormcone_google.metadata import KeyReader
 from stormcone_google.settings import PERMISSIONS, GoogleSettings, read_settings
 from stormcone_google.simulation import checked_order, refuse_other
 from stormcone_google.trace import GoogleTrace
-from stormcone_google.wire import (
-    ACCEPTED,
-    KEYS,
-    MAINTENANCE,
-    PREEMPTED,
-    PROVIDER,
-    UPCOMING,
-    HostPolicy,
-    KeyContext,
-    KeyReading,
-    Vm,
-    event_id,
-    read_key,
-    read_scheduling,
-)
+from stormcone_google.wire import ACCEPTED, KEYS, read_key, read_scheduling
 
 _WHOLE = {"recursive": "true", "alt": "json"}
 
@@ -93,6 +82,13 @@ class GoogleProvider:
         self._why_not = ""
         self._lock = threading.Lock()
         self._closed = False
+        self._lists = Lists(
+            *(PolledList(key, partial(self._read, key)) for key in KEYS),
+            clock=self._clock,
+            longest_pause=self.capabilities.shortest_notice / 2,
+        )
+        self._has: set[str] = set()  # the keys that this VM has, as last asked
+        self._problems: list[str] = []  # of this poll, beside those of the keys
         self._vm = Vm(name=settings.machine or "")
         self._scheduling = HostPolicy()
         self._changed: Callable[[], None] | None = None
@@ -145,32 +141,17 @@ class GoogleProvider:
         Raises:
             ProviderError: none of them could be read.
         """
-        problems: list[str] = []
-        context = KeyContext(
-            vm=self._whose(problems),
-            scheduling=lambda: self._settings_of_vm(problems),
-            preemption=self._settings.preemption,
-            preemption_notice=self._settings.preemption_notice,
-        )
-        readings: dict[str, KeyReading] = {}
-        faults: list[ProviderError] = []
-        answered = False
-        for key in KEYS:
-            try:
-                answer = self._ask(key)
-            except ProviderError as error:
-                faults.append(error)
-                problems.append(str(error))
-                continue
-            answered = answered or answer.status == _OK
-            readings[key] = read_key(key, answer, context)
-        if not answered:
-            raise _worst(faults)
-        return Observation(
-            events=tuple(each.event for each in readings.values() if each.event is not None),
-            whole=frozenset(key for key, each in readings.items() if each.whole),
-            problems=(*problems, *(problem for each in readings.values() for problem in each.problems)),
-        )
+        self._problems.clear()
+        self._look_if_possible()
+        observation = self._lists.poll()
+        if not self._has:
+            raise ProviderError(
+                "; ".join(observation.problems)
+                or "the metadata server has none of the keys that announce maintenance, so what is announced is unknown"
+            )
+        if self._problems:
+            observation = replace(observation, problems=(*self._problems, *observation.problems))
+        return observation
 
     def outcomes(self, ids: Collection[str]) -> Mapping[str, Outcome]:  # noqa: ARG002
         """Nothing: what is over is no longer announced, without a word on how it ended."""
@@ -267,8 +248,19 @@ class GoogleProvider:
     def _reader(self, tap: Tap | None) -> KeyReader:
         return KeyReader(self._settings.metadata_endpoint, self._clock, tap, self._verify)
 
-    def _ask(self, key: str) -> KeyAnswer:
-        return self._metadata.ask(f"instance/{key}", accept=ACCEPTED[key], query=PARAMETERS.get(key, {}))
+    def _read(self, key: str) -> Observation:
+        """What a key announces."""
+        self._has.discard(key)
+        answer = self._metadata.ask(f"instance/{key}", accept=ACCEPTED[key], query=PARAMETERS.get(key, {}))
+        if answer.status == _OK:
+            self._has.add(key)
+        context = KeyContext(
+            vm=self._vm,
+            scheduling=self._settings_of_vm,
+            preemption=self._settings.preemption,
+            preemption_notice=self._settings.preemption_notice,
+        )
+        return read_key(key, answer, context).observation
 
     def _look(self) -> Vm:
         """The VM, by the metadata server; kept, since neither id nor name changes while it runs."""
@@ -276,13 +268,12 @@ class GoogleProvider:
             self._vm = Vm(id=self._metadata.instance_id(), name=self._settings.machine or self._metadata.name())
         return self._vm
 
-    def _whose(self, problems: list[str]) -> Vm:
-        """The VM as far as it can be told; without its id its events have ids by its name."""
+    def _look_if_possible(self) -> None:
+        """Look which VM this is where that is not known; without its id its events have ids by its name."""
         try:
-            return self._look()
+            self._look()
         except ProviderError as error:
-            problems.append(str(error))
-            return self._vm
+            self._problems.append(str(error))
 
     def _watch_only(self, why: str) -> None:
         """Say that nothing but watching can be done, and why."""
@@ -338,12 +329,12 @@ class GoogleProvider:
                 )
             return self._compute
 
-    def _settings_of_vm(self, problems: list[str]) -> HostPolicy:
+    def _settings_of_vm(self) -> HostPolicy:
         """What becomes of the VM; where it cannot be asked, as it was when it last could."""
         try:
             found = read_scheduling(self._metadata.ask(_SCHEDULING, query=_WHOLE).body)
         except ProviderError as error:
-            problems.append(f"what becomes of this VM could not be asked, so it is as it was: {error}")
+            self._problems.append(f"what becomes of this VM could not be asked, so it is as it was: {error}")
         else:
             self._scheduling = HostPolicy(
                 *(old if new is None else new for old, new in zip(self._scheduling, found, strict=True))
@@ -357,12 +348,3 @@ def has_library() -> bool:
         return find_spec("google.cloud.compute_v1") is not None
     except ModuleNotFoundError:
         return False
-
-
-def _worst(faults: Collection[ProviderError]) -> ProviderError:
-    """The error of a poll in which no key could be read: the first that may pass, or the first."""
-    if not faults:
-        return ProviderError(
-            "the metadata server has none of the keys that announce maintenance, so what is announced is unknown"
-        )
-    return next((error for error in faults if error.passing), next(iter(faults)))

@@ -11,7 +11,7 @@ from stormcone.clouds.contract import ProviderOptions
 from stormcone.clouds.settings import Given, address, matching
 from stormcone.model import Impact
 from stormcone_google import metadata
-from stormcone_google.wire import PROVIDER
+from stormcone_google.keys import PROVIDER
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {

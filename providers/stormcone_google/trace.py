@@ -11,9 +11,11 @@ from http import HTTPStatus
 from stormcone.clouds.exchange import Exchange
 from stormcone.clouds.trace import TraceRules
 from stormcone.model import Impact, Machine, MaintenanceEvent
+from stormcone_google.keys import MAINTENANCE, PREEMPTED, UPCOMING, same_name
 from stormcone_google.metadata import ENDPOINT, FLAVOR, GOOGLE, ROOT
 from stormcone_google.settings import API_ENDPOINT
-from stormcone_google.wire import FIELDS, KEYS, MAINTENANCE, NO_NOTIFICATIONS, PREEMPTED, UPCOMING, same_name
+from stormcone_google.upcoming import FIELDS, NO_NOTIFICATIONS
+from stormcone_google.wire import KEYS
 
 ZONE = "us-central1-a"
 """The zone of a machine of which a journal tells none; made up."""

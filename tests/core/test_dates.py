@@ -39,6 +39,12 @@ class TestText:
         assert read_time(text, naive=EAST) == TIME
         assert read_time(text) == TIME + timedelta(hours=8)
 
+    @pytest.mark.parametrize("text", ["2019-01-01T17:00:43", "Tue, 01 Jan 2019 17:00:43"])
+    def test_without_an_offset_is_no_time_where_the_cloud_always_says_one(self, text):
+        with pytest.raises(ValueError, match="no time"):
+            read_time(text, naive=None)
+        assert read_time(f"{text} +0800", naive=None) == TIME
+
     def test_keeps_the_fraction_of_a_second(self):
         assert read_time("2019-01-01T09:00:43.5Z") == TIME + timedelta(milliseconds=500)
         assert read_time("2019-01-01T09:00:43.123456789Z").microsecond == 123456

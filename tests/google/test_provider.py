@@ -171,6 +171,22 @@ class TestWhatIsNotKnown:
         with pytest.raises(ProviderError, match="has none of the keys"):
             provider.poll()
 
+    def test_is_everything_where_the_only_key_that_the_server_has_fails(self, cloud, provider):
+        provider.identify()
+        cloud.faults.add(status=500, path=KEY("preempted"))
+        cloud.faults.add(status=404)
+        with pytest.raises(ProviderError, match=r"^preempted: .*500"):
+            provider.poll()
+
+    def test_is_left_alone_for_as_long_as_the_server_asks_and_the_other_keys_are_not(self, cloud, clock, provider):
+        cloud.faults.add(status=429, retry_after=7, path=KEY("maintenance-event"), times=1)
+        assert provider.poll().whole == {"preempted", "upcoming-maintenance"}
+        before = len(asked_for(cloud))
+        assert provider.poll().whole == {"preempted", "upcoming-maintenance"}
+        assert asked_for(cloud)[before:] == ["instance/preempted", "instance/upcoming-maintenance"]
+        clock.advance(7)
+        assert provider.poll().whole == frozenset(KEYS)
+
     def test_is_asked_again_no_later_than_the_server_says(self, cloud, provider):
         provider.identify()
         cloud.faults.add(status=429, retry_after=7)

@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stormcone.model import Approval, Cause, Impact, Origin, Outcome, Phase
-from stormcone_google.metadata import KeyAnswer
-from stormcone_google.wire import (
-    KEYS,
+from stormcone_google.keys import (
     MAINTENANCE,
     PREEMPTED,
     UPCOMING,
@@ -18,11 +16,11 @@ from stormcone_google.wire import (
     KeyContext,
     Vm,
     event_id,
-    read_key,
-    read_scheduling,
     same_name,
     truth,
 )
+from stormcone_google.metadata import KeyAnswer
+from stormcone_google.wire import KEYS, read_key, read_scheduling
 
 VM = Vm(id="4515870919141281073", name="web-0")
 RESTARTS = HostPolicy(migrates=False, restarts=True)

@@ -6,8 +6,8 @@
 | | `Tue, 01 Dec 2026 06:32:31 GMT`, `1 Dec 2026 06:32:31 GMT` |
 | `read_epoch` | `1796106751`, `"1796106751"`, `1796106751.5`: seconds since 1970 |
 
-A time without an offset is of the zone that its cloud documents (`naive`); nothing here reads a clock or the machine's
-time zone. The errors are `ValueError`s, which pydantic reads; their text is a clause.
+A time without an offset is of the zone that its cloud documents (`naive`), or none; nothing here reads a clock or the
+machine's time zone. The errors are `ValueError`s, which pydantic reads; their text is a clause.
 """
 
 import re
@@ -21,14 +21,14 @@ _LONGEST = 60
 _READERS: tuple[Callable[[str], datetime], ...] = (datetime.fromisoformat, parsedate_to_datetime)
 
 
-def read_time(value: object, *, naive: tzinfo = UTC) -> datetime:
+def read_time(value: object, *, naive: tzinfo | None = UTC) -> datetime:
     """The time that a text in the form of ISO 8601 (RFC 3339), or of RFC 1123, with or without its weekday, means.
 
     Fractions of a second may be of any length; what is below a microsecond is dropped.
 
     Args:
         value: what the cloud sent.
-        naive: the zone of a time that says none.
+        naive: the zone of a time that says none; None: such a one is no time.
 
     Raises:
         ValueError: it is no text, no time, or none that a calendar holds in UTC.
@@ -60,9 +60,12 @@ def read_epoch(value: object) -> datetime:
         raise ValueError("it is a number of seconds that no calendar holds") from None
 
 
-def _zoned(time: datetime, text: str, naive: tzinfo) -> datetime:
+def _zoned(time: datetime, text: str, naive: tzinfo | None) -> datetime:
     if time.tzinfo is not None:
         return time
     if text[-1:].isalpha():
         raise ValueError("the library takes a zone that it does not know for none")
-    return time.replace(tzinfo=UTC if text.endswith("-0000") else naive)
+    zone = UTC if text.endswith("-0000") else naive
+    if zone is None:
+        raise ValueError("it says no zone")
+    return time.replace(tzinfo=zone)
