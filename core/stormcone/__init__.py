@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from stormcone.errors import Veto as Veto
     from stormcone.handlers import App as App
     from stormcone.handlers import Context as Context
+    from stormcone.handlers import EventRule as EventRule
     from stormcone.handlers import Handler as Handler
     from stormcone.handlers import Stage as Stage
     from stormcone.journal import Journal as Journal
@@ -120,6 +121,7 @@ _HOMES = {
     "handlers": (
         "App",
         "Context",
+        "EventRule",
         "Handler",
         "Stage",
     ),

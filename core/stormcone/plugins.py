@@ -50,6 +50,11 @@ class Plugins:
     distributions: dict[str, str]
     broken: tuple[BrokenPlugin, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all that are installed, whether they work or not."""
+        return tuple(sorted({*self.found, *(plugin.name for plugin in self.broken)}))
+
     def get(self, name: str) -> type[Any]:
         """The plug-in of that name.
 

@@ -102,6 +102,17 @@ def span_of(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def written(delta: timedelta) -> str:
+    """A length of time as `span_of` reads it, in the largest units: `45s`, `1m30s`, `7d`."""
+    seconds = delta.total_seconds()
+    parts = []
+    for unit, length in sorted(UNITS.items(), key=lambda each: -each[1]):
+        number, seconds = divmod(seconds, length) if unit != "s" else (seconds, 0)
+        if number:
+            parts.append(f"{number:.6f}".rstrip("0").rstrip(".") + unit)
+    return "".join(parts) or "0s"
+
+
 def moment_of(text: str) -> datetime:
     """A moment as people write it: a date or a date and a time in ISO 8601, in UTC unless it names an offset.
 

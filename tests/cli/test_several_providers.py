@@ -3,7 +3,7 @@
 import pytest
 from click import UsageError
 
-from stormcone.cli.options import _sources
+from stormcone.cli.options import sources_from
 from stormcone.clouds.contract import AUTO, Source
 from stormcone.errors import SettingsError
 
@@ -11,7 +11,7 @@ BOTH = ("aws", "aws-queue")
 
 
 def sources(*provider, endpoint=(), machine=(), region=(), settings=()):
-    return _sources(provider, endpoint, machine, region, settings)
+    return sources_from(provider, endpoint, machine, region, settings)
 
 
 def test_one_is_the_usual_case_and_takes_all():

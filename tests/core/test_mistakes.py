@@ -1,6 +1,5 @@
 """What people get wrong in a handler file is refused before an agent starts, with file and line and what to write."""
 
-from dataclasses import fields
 from datetime import timedelta
 
 import pytest
@@ -238,13 +237,13 @@ class TestSettings:
         queue.timeout = timedelta(seconds=30)
         assert queue.timeout == timedelta(seconds=30)
 
-    def test_of_the_command_line_are_the_same(self):
-        from stormcone.cli.commands.run import Overrides
+    def test_of_a_configuration_are_the_same(self):
+        from stormcone.config.build import app_of
+        from stormcone.config.load import load
 
-        given = dict.fromkeys((each.name for each in fields(Overrides)), None)
-        overrides = Overrides(**{**given, "standby": "web-1"})
+        given = load(flags={"on_prepare": ["true"], "standby": "web-1"}, environment={})
         with pytest.raises(SettingsError, match="standby stands by for the leader"):
-            overrides.applied_to(App())
+            app_of(given)
 
 
 class TestRetry:

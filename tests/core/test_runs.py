@@ -92,7 +92,7 @@ class TestAnAnnouncement:
         ],
     )
     def test_makes_it_due_by_the_lead(self, event, lead, not_before, due):
-        assert begin_at(handler(lead=lead), event(not_before=not_before)) == due
+        assert begin_at(handler(lead=lead).lead, event(not_before=not_before)) == due
 
 
 class TestARevision:
@@ -372,10 +372,10 @@ class TestTheMachinesOfARegion:
 class TestTheLead:
     def test_is_an_hour_unless_a_handler_says_otherwise(self, event):
         in_a_month = event(not_before=NOW + timedelta(days=30))
-        assert begin_at(Everything(), in_a_month) == NOW + timedelta(days=30) - timedelta(hours=1)
+        assert begin_at(Everything.lead, in_a_month) == NOW + timedelta(days=30) - timedelta(hours=1)
 
     def test_is_none_where_as_soon_as_announced_is_asked_for(self, event):
-        assert begin_at(handler(lead=None), event(not_before=NOW + timedelta(days=30))) is None
+        assert begin_at(None, event(not_before=NOW + timedelta(days=30))) is None
 
     def test_is_none_where_the_event_waits_for_consent(self, event):
-        assert begin_at(Everything(), event(approval="consent", not_before=NOW + timedelta(days=30))) is None
+        assert begin_at(Everything.lead, event(approval="consent", not_before=NOW + timedelta(days=30))) is None

@@ -24,6 +24,7 @@ from stormcone.text import printable
 COMMANDS = {
     "check": ("stormcone.cli.commands.check", "Look a handler file over, without a cloud."),
     "run": ("stormcone.cli.commands.run", "Watch this machine and carry your handlers through its maintenance."),
+    "config": ("stormcone.cli.commands.config", "Show the settings in force, and where each comes from."),
     "events": ("stormcone.cli.commands.events", "Show what is announced."),
     "approve": ("stormcone.cli.commands.approve", "Tell the cloud that an event may begin."),
     "postpone": ("stormcone.cli.commands.postpone", "Ask the cloud to begin an event later."),

@@ -73,13 +73,15 @@ def default_journal() -> Path:
     return folder / "stormcone" / "journal.db"
 
 
+JOURNAL_PLACES = "/var/lib/stormcone/journal.db for root, else ~/.local/state/stormcone/journal.db"
+
 journal_option = click.option(
     "--journal",
     type=click.Path(path_type=Path, dir_okay=False),
     default=default_journal,
     envvar="STORMCONE_JOURNAL",
     show_envvar=True,
-    show_default="/var/lib/stormcone/journal.db for root, else ~/.local/state/stormcone/journal.db",
+    show_default=JOURNAL_PLACES,
     help="The file that keeps what was seen and done.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -152,7 +154,7 @@ def _source(
     )
 
 
-_ENDPOINT_HELP = "Point every call there instead of the cloud's own addresses: a simulator, say."
+ENDPOINT_HELP = "Point every call there instead of the cloud's own addresses: a simulator, say."
 
 source_options = gathered(
     "source",
@@ -166,7 +168,7 @@ source_options = gathered(
         show_envvar=True,
         help="Which cloud; `stormcone providers` lists them.",
     ),
-    endpoint_option(_ENDPOINT_HELP),
+    endpoint_option(ENDPOINT_HELP),
     click.option("--machine", metavar="NAME", help="This machine's name in events; the cloud is asked otherwise."),
     region_option,
     settings_option,
@@ -174,7 +176,7 @@ source_options = gathered(
 """The options that say where events come from, as a `Source`."""
 
 
-def _sources(
+def sources_from(
     provider: Sequence[str],
     endpoint: Sequence[str],
     machine: Sequence[str],
@@ -233,43 +235,6 @@ def _settings_of(given: Sequence[str], names: Sequence[str]) -> dict[str, dict[s
             )
         texts[whose if own else names[0]].append(rest if own else text)
     return {name: pairs_of("--set", each) for name, each in texts.items()}
-
-
-sources_options = gathered(
-    "sources",
-    _sources,
-    click.option(
-        "--provider",
-        metavar="CLOUD",
-        multiple=True,
-        envvar="STORMCONE_PROVIDER",
-        show_envvar=True,
-        help="Which cloud; `stormcone providers` lists them. May be given several times: the first one says which "
-        f"machine this is, the others may tell of its events too.  [default: {AUTO}]",
-    ),
-    endpoint_option(f"{_ENDPOINT_HELP} For one of several providers: PROVIDER=URL.", multiple=True),
-    click.option(
-        "--machine",
-        metavar="NAME",
-        multiple=True,
-        help="This machine's name in events; the cloud is asked otherwise. For another than the first of several "
-        "providers: PROVIDER=NAME.",
-    ),
-    click.option(
-        "--region",
-        metavar="NAME",
-        multiple=True,
-        help="The cloud's region; the cloud is asked otherwise. For one of several providers: PROVIDER=NAME.",
-    ),
-    click.option(
-        "--set",
-        "settings",
-        metavar="NAME=VALUE",
-        multiple=True,
-        help="A setting of the first provider's own, or PROVIDER.NAME=VALUE; may be given several times.",
-    ),
-)
-"""The options that say where the events of one agent come from, as one `Source` or several."""
 
 
 def pairs_of(option: str, given: Sequence[str]) -> dict[str, str]:

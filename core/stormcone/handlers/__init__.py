@@ -2,6 +2,7 @@
 
 from stormcone.handlers.app import App as App
 from stormcone.handlers.context import Context as Context
+from stormcone.handlers.event_rules import EventRule as EventRule
 from stormcone.handlers.handler import ANY_CAUSE as ANY_CAUSE
 from stormcone.handlers.handler import ANY_IMPACT as ANY_IMPACT
 from stormcone.handlers.handler import USUAL_LEAD as USUAL_LEAD

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, TypeVar, Un
 
 from stormcone.errors import HandlerMistake
 from stormcone.handlers.checks import check_handler, check_policy, did_you_mean
+from stormcone.handlers.event_rules import ANNOUNCED, EventRule
 from stormcone.handlers.handler import Handler, Stage
 from stormcone.handlers.settings import SETTINGS, wrong_span
 from stormcone.model import Cause, Impact, MaintenanceEvent
@@ -154,9 +155,12 @@ class App:
         postpone: `once` has each event put off once, where its cloud lets it be (`movable_until`), before anything is
             done for it; of one that names several machines only their leader does. `never` leaves it where it is.
         postpone_by: how far from its time at the most; None: as far as the cloud lets it be.
+        rules: what is done about events by their impact and cause, before what handlers say of themselves; the first
+            that fits an event counts.
 
     Attributes:
-        approval: the settings above.
+        approval: the settings of approval and postponing.
+        rules: those above.
 
     Raises:
         HandlerMistake: what stands among the handlers is none or would not work, two have one name, or a setting is
@@ -178,6 +182,7 @@ class App:
         approve_consent: bool = False,
         postpone: Literal["never", "once"] = "never",
         postpone_by: timedelta | None = None,
+        rules: Iterable[EventRule] = (),
     ) -> None:
         settings = ApprovalSettings(
             approve=approve,
@@ -191,12 +196,16 @@ class App:
             postpone_by=postpone_by,
         )
         self.approval: ApprovalSettings
+        self.rules: tuple[EventRule, ...]
         self.prepare: StageDecorator
         self.started: StageDecorator
         self.recover: StageDecorator
         self._handlers: dict[str, Handler]
         vars(self).update(
-            {stage.value: StageDecorator(self, stage) for stage in Stage}, approval=settings, _handlers={}
+            {stage.value: StageDecorator(self, stage) for stage in Stage},
+            approval=settings,
+            rules=_checked(rules),
+            _handlers={},
         )
         if isinstance(handlers, Handler):
             raise HandlerMistake(f"handlers is a list, not one handler; write App([{handlers.label}()])")
@@ -204,7 +213,7 @@ class App:
             self.add(handler)
 
     def __setattr__(self, name: str, value: object) -> None:
-        known = [each.name for each in fields(ApprovalSettings)]
+        known = [*(each.name for each in fields(ApprovalSettings)), "rules"]
         hint = f"say App(..., {name}=...)" if name in known else did_you_mean(name, known)
         raise HandlerMistake(f"{name} cannot be set on an app that is made" + (f"; {hint}" if hint else ""))
 
@@ -235,14 +244,35 @@ class App:
         self._handlers[handler.label] = handler
 
     def but(self, **changes: Any) -> "App":
-        """An app with the same handlers and other settings of approval.
+        """An app with the same handlers and other settings.
 
         Raises:
             HandlerMistake: a setting cannot be used.
         """
         settings = {each.name: getattr(self.approval, each.name) for each in fields(ApprovalSettings)}
-        return App(self.handlers, **{**settings, **changes})
+        return App(self.handlers, **{**settings, "rules": self.rules, **changes})
+
+    def rule_for(self, event: MaintenanceEvent) -> EventRule | None:
+        """The rule that counts for the event; None where none fits."""
+        return next((rule for rule in self.rules if rule.fits(event)), None)
 
     def taking(self, event: MaintenanceEvent) -> tuple[Handler, ...]:
-        """The handlers that want the event, in their order."""
-        return tuple(handler for handler in self.handlers if handler.takes(event))
+        """The handlers that work on the event, in their order: those that want it and that its rule allows."""
+        rule = self.rule_for(event)
+        allowed = (handler for handler in self.handlers if rule is None or rule.allows(handler.label))
+        return tuple(handler for handler in allowed if handler.takes(event))
+
+    def lead_of(self, handler: Handler, event: MaintenanceEvent) -> timedelta | None:
+        """How long before the event's time the handler begins; None: as soon as it is announced."""
+        rule = self.rule_for(event)
+        if rule is None or rule.lead is None:
+            return handler.lead
+        return None if rule.lead == ANNOUNCED else rule.lead
+
+
+def _checked(rules: Iterable[EventRule]) -> tuple[EventRule, ...]:
+    checked = tuple(rules)
+    for rule in checked:
+        if not isinstance(rule, EventRule):
+            raise HandlerMistake(f"{rule!r} is no rule; write EventRule(...)")
+    return checked

@@ -1,7 +1,7 @@
 """Handlers that are commands, for operators who write no Python.
 
-A command is a list of words, never a shell line: nothing of an event reaches a shell. It gets the event as JSON
-on its standard input and as `STORMCONE_*` variables.
+A command is a list of words, and no shell runs it unless whoever wrote it says so (`shell_words`). Even then nothing of
+an event is in the line: it comes as JSON on the standard input and as `STORMCONE_*` variables.
 """
 
 import os
@@ -39,6 +39,7 @@ class CommandHandler(Handler):
         commands: the words of the command for each stage; a stage that is missing does nothing.
         credentials: whether commands get the environment variables that hold the cloud's credentials.
         lead: how long before an event's time that of prepare is run; None: as soon as it is announced.
+        name: what the journal calls it.
 
     Raises:
         SettingsError: a command has no words, or there is no such program.
@@ -52,6 +53,7 @@ class CommandHandler(Handler):
         *,
         credentials: bool = False,
         lead: timedelta | None = USUAL_LEAD,
+        name: str = "commands",
     ) -> None:
         for stage, words in commands.items():
             if not words:
@@ -60,8 +62,14 @@ class CommandHandler(Handler):
                 raise SettingsError(f"the command for {stage} cannot be run: {why}")
         self._commands = {stage: list(words) for stage, words in commands.items()}
         self._credentials = credentials
+        self.name = name
         self.lead = lead
         keep_exit_statuses()
+
+    @property
+    def through_shell(self) -> tuple[Stage, ...]:
+        """The stages whose command a shell runs."""
+        return tuple(stage for stage, words in self._commands.items() if tuple(words[:2]) == _SHELL)
 
     def has(self, stage: Stage) -> bool:
         """Whether there is a command for the stage."""
@@ -121,8 +129,20 @@ _OF_SHELLS = re.compile(
 """What stands for itself on a shell's line, and the first sign that would do something there."""
 
 
-def split_command(text: str) -> list[str]:
+_SHELL = ("/bin/sh", "-c")
+
+
+def shell_words(text: str) -> list[str]:
+    """The words of a command that has a shell run the line as it stands; nothing is ever put into it."""
+    return [*_SHELL, text]
+
+
+def split_command(text: str, *, remedy: str = "") -> list[str]:
     """The words of a command line, by a shell's rules for quotes and without its other powers.
+
+    Args:
+        text: the line.
+        remedy: how to have a shell after all, as a clause; "" tells how on a command line.
 
     Raises:
         SettingsError: it has a sign that only a shell understands, a quote is not closed, or there is no word.
@@ -130,8 +150,8 @@ def split_command(text: str) -> list[str]:
     live = next((found["live"] for found in _OF_SHELLS.finditer(text) if found["live"]), None)
     if live:
         raise SettingsError(
-            f"no shell runs the command, so {live!r} would only be text to it; write sh -c {shlex.quote(text)}, "
-            "or put it in single quotes where text is what you mean"
+            f"no shell runs the command, so {live!r} would only be text to it; "
+            f"{remedy or f'write sh -c {shlex.quote(text)}'}, or put it in single quotes where text is what you mean"
         )
     try:
         words = shlex.split(text)

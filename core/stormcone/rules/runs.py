@@ -177,24 +177,24 @@ def plan(change: Change, app: App, runs: Iterable[Run], machines: Sequence[str] 
     runs = tuple(runs)
     taking = app.taking(change.event) if machines else ()
     if change.event.phase is Phase.ENDED:
-        return RunPlan(new=_recoveries(change.event, app, runs, machines), dropped=_drop_outdated(runs, change.event))
+        return RunPlan(new=_recoveries(app, taking, runs, machines), dropped=_drop_outdated(runs, change.event))
     if change.event.phase is Phase.STARTED:
         return RunPlan(
-            new=_missing_runs(Stage.STARTED, change.event, taking, runs, machines),
+            new=_missing_runs(Stage.STARTED, change.event, app, taking, runs, machines),
             dropped=_drop_outdated(runs, change.event),
         )
     handlers = {handler.label: handler for handler in taking}
     wanted = {(machine, label): handler for machine in map(folded, machines) for label, handler in handlers.items()}
     prepares = [(run, wanted.get(run.place)) for run in runs if run.stage is Stage.PREPARE]
     return RunPlan(
-        new=_missing_runs(Stage.PREPARE, change.event, taking, runs, machines),
+        new=_missing_runs(Stage.PREPARE, change.event, app, taking, runs, machines),
         dropped=tuple(
             (run, "the event has changed and the handler no longer takes it")
             for run, handler in prepares
             if run.state is RunState.PENDING and handler is None
         ),
         due=tuple(
-            (run, begin_at(handler, change.event))
+            (run, begin_at(app.lead_of(handler, change.event), change.event))
             for run, handler in prepares
             if handler is not None and _may_be_moved(run)
         ),
@@ -216,13 +216,13 @@ def may_begin(run: Run, now: Instant) -> bool:
     return run.state is RunState.PENDING and come and (run.again is None or run.again <= now.steady)
 
 
-def begin_at(handler: Handler, event: MaintenanceEvent) -> datetime | None:
-    """When the handler's prepare begins: its lead before the event's time; None: at once."""
+def begin_at(lead: timedelta | None, event: MaintenanceEvent) -> datetime | None:
+    """When a handler's prepare begins: its lead before the event's time; None: at once."""
     time = time_of(event)
-    if handler.lead is None or time is None:
+    if lead is None or time is None:
         return None
     try:
-        return time - handler.lead
+        return time - lead
     except OverflowError:  # some clouds say "no time" with the first day of year 1
         return None
 
@@ -288,25 +288,34 @@ def backoff(attempt: int) -> timedelta:
 
 
 def _missing_runs(
-    stage: Stage, event: MaintenanceEvent, taking: tuple[Handler, ...], runs: tuple[Run, ...], machines: Sequence[str]
+    stage: Stage,
+    event: MaintenanceEvent,
+    app: App,
+    taking: tuple[Handler, ...],
+    runs: tuple[Run, ...],
+    machines: Sequence[str],
 ) -> tuple[NewRun, ...]:
     have = {run.place for run in runs if run.stage is stage}
     return tuple(
-        NewRun(handler.label, stage, position, begin_at(handler, event) if stage is Stage.PREPARE else None, machine)
+        NewRun(handler.label, stage, position, _due_at(stage, app, handler, event), machine)
         for machine in machines
         for position, handler in enumerate(taking)
         if handler.has(stage) and (folded(machine), handler.label) not in have
     )
 
 
+def _due_at(stage: Stage, app: App, handler: Handler, event: MaintenanceEvent) -> datetime | None:
+    return begin_at(app.lead_of(handler, event), event) if stage is Stage.PREPARE else None
+
+
 def _recoveries(
-    event: MaintenanceEvent, app: App, runs: tuple[Run, ...], machines: Sequence[str]
+    app: App, taking: tuple[Handler, ...], runs: tuple[Run, ...], machines: Sequence[str]
 ) -> tuple[NewRun, ...]:
     """Recover for each handler whose prepare or started began; also for those that have neither and take the event."""
     began = {run.place for run in runs if run.attempt > 0}
     have = {run.place for run in runs if run.stage is Stage.RECOVER}
     recovering = [handler for handler in reversed(app.handlers) if handler.has(Stage.RECOVER)]
-    unbegun = {handler.label for handler in recovering if machines and _only_recovers(handler) and handler.takes(event)}
+    unbegun = {handler.label for handler in taking if _only_recovers(handler)}
     named = {folded(machine): machine for machine in machines}
     made = []
     for name, machine in {**named, **{folded(run.machine): run.machine for run in runs}}.items():

@@ -7,6 +7,7 @@ import click
 from stormcone.cli.console import print_json, say
 from stormcone.cli.options import json_option
 from stormcone.handlers import ANY_CAUSE, ANY_IMPACT, App, Handler, Stage
+from stormcone.handlers.commands import CommandHandler
 from stormcone.handlers.files import load_app
 from stormcone.text import printable, span
 
@@ -44,6 +45,8 @@ def summary_of(handler: Handler) -> str:
         facts.append(f"timeout {span(handler.timeout)}")
     if handler.retries is not None:
         facts.append(f"retries {handler.retries}")
+    if isinstance(handler, CommandHandler) and handler.through_shell:
+        facts.append(f"a shell runs {', '.join(handler.through_shell)}")
     return f"{handler.label}: {stages}; {'; '.join(facts)}"
 
 

@@ -1,179 +1,34 @@
 """`stormcone run`: the agent."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from pathlib import Path
+from dataclasses import replace
 
 import click
 
 from stormcone.agent.boot_id import read_boot_id
 from stormcone.agent.loop import Agent
 from stormcone.agent.notices import Notice, NoticeKind
-from stormcone.agent.settings import KEEP, AgentSettings
 from stormcone.cli.commands.check import approval_of, summary_of
-from stormcone.cli.options import Span, gathered, interval_option, journal_option, json_option, sources_options
+from stormcone.cli.configured import built, configured, sources_of
+from stormcone.cli.options import default_journal
 from stormcone.cli.run_output import RunOutput
 from stormcone.cli.signals import run_until_told, until_stopped
 from stormcone.clock import Clock
-from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, Source, named
+from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, named
+from stormcone.config.build import settings_of
+from stormcone.config.load import Configuration
 from stormcone.detect import PATIENCE, Identity, first_sight, open_provider
-from stormcone.errors import HandlerMistake, JournalDamaged, ProviderUnavailable, SettingsError, Unreachable
-from stormcone.handlers import USUAL_LEAD, App, Stage
-from stormcone.handlers.commands import CommandHandler, split_command
-from stormcone.handlers.files import load_app
+from stormcone.errors import JournalDamaged, ProviderUnavailable, Unreachable
+from stormcone.handlers import App
 from stormcone.journal import Journal
 from stormcone.model import Machine
 from stormcone.simulators.control_client import clock_of
 
 
-class CommandLine(click.ParamType[list[str]]):
-    """A command: a JSON list of words, or a line that is split like a shell's but run without one."""
-
-    name = "command"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
-        """The command's words; fails with one sentence."""
-        text = str(value).strip()
-        try:
-            if not text.startswith("["):
-                return split_command(text)
-            words = json.loads(text)
-        except (SettingsError, ValueError) as error:
-            self.fail(str(error), param, ctx)
-        if not words or not all(isinstance(word, str) for word in words):
-            self.fail(f"{text} is not a list of words", param, ctx)
-        return list(words)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Commands:
-    """The commands that stand in a handler's place, by stage, when they prepare, and whether they get credentials."""
-
-    words: Mapping[Stage, list[str]]
-    lead: timedelta
-    with_credentials: bool
-
-    def handler(self) -> CommandHandler:
-        """What runs them.
-
-        Raises:
-            SettingsError: one of them, or the lead, cannot be used.
-        """
-        try:
-            return CommandHandler(self.words, credentials=self.with_credentials, lead=self.lead)
-        except HandlerMistake as error:
-            raise SettingsError(str(error)) from error
-
-
-def _commands(
-    on_prepare: list[str] | None,
-    on_started: list[str] | None,
-    on_recover: list[str] | None,
-    lead: timedelta | None,
-    *,
-    with_credentials: bool,
-) -> Commands:
-    given = {Stage.PREPARE: on_prepare, Stage.STARTED: on_started, Stage.RECOVER: on_recover}
-    words = {stage: words for stage, words in given.items() if words}
-    if with_credentials and not words:
-        raise click.UsageError("--with-credentials is for commands, and none is given (--on-prepare)")
-    if lead is not None and Stage.PREPARE not in words:
-        raise click.UsageError("--lead says when --on-prepare is run, and that is not given")
-    return Commands(words=words, lead=USUAL_LEAD if lead is None else lead, with_credentials=with_credentials)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Overrides:
-    """What the command line says of approval in the app's place; what is None stays."""
-
-    approve: str | None
-    leader: str | None
-    standby: str | None
-    standby_after: timedelta | None
-    approve_early: timedelta | None
-    postpone: str | None
-    postpone_by: timedelta | None
-
-    def applied_to(self, app: App) -> App:
-        """The app as it is then.
-
-        Raises:
-            SettingsError: an option cannot be used, or not with what the app says.
-        """
-        try:
-            return app.but(**{name: value for name, value in vars(self).items() if value is not None})
-        except HandlerMistake as error:
-            raise SettingsError(str(error)) from error
-
-
-def _settings(interval: timedelta | None, keep: timedelta, dry_run: bool) -> AgentSettings:
-    return AgentSettings(interval=interval.total_seconds() if interval else None, keep=keep, dry_run=dry_run)
-
-
 @click.command("run")
-@click.argument("file", metavar="[FILE.py[:APP]]", required=False)
-@sources_options
-@journal_option
-@gathered(
-    "commands",
-    _commands,
-    click.option("--on-prepare", type=CommandLine(), help="Run this when an event is announced."),
-    click.option("--on-started", type=CommandLine(), help="Run this when it has begun."),
-    click.option("--on-recover", type=CommandLine(), help="Run this when it has ended."),
-    click.option("--lead", type=Span(), help="How long before an event's time --on-prepare is run. [default: 1h]"),
-    click.option(
-        "--with-credentials", is_flag=True, help="Let commands have the cloud's credentials from this environment."
-    ),
-)
-@gathered(
-    "overrides",
-    Overrides,
-    click.option("--approve", type=click.Choice(["prepared", "never"]), help="Overrides the app's approval policy."),
-    click.option("--leader", metavar="NAME", help="Who approves events that name several machines: `first` or a name."),
-    click.option("--standby", metavar="NAME", help="Who approves in the leader's place where the leader is silent."),
-    click.option("--standby-after", type=Span(), help="How long the leader may be silent. [default: 5m]"),
-    click.option(
-        "--approve-early", type=Span(), help="Approve at most so long ahead, also where the event then begins at once."
-    ),
-    click.option(
-        "--postpone",
-        type=click.Choice(["never", "once"]),
-        help="Whether each event is put off once, where its cloud lets it be.",
-    ),
-    click.option(
-        "--postpone-by", type=Span(positive=True), help="How far at the most; as far as the cloud lets it be otherwise."
-    ),
-)
-@gathered(
-    "settings",
-    _settings,
-    interval_option,
-    click.option(
-        "--keep",
-        type=Span(positive=True),
-        default=f"{KEEP.days}d",
-        show_default=True,
-        help="How long the journal keeps an event after its end.",
-    ),
-    click.option(
-        "--dry-run", is_flag=True, help="Run no handler, approve nothing, write no journal: say what would be done."
-    ),
-)
-@json_option
-@click.option("-v", "--verbose", count=True, help="Say more; twice for everything.")
-def command(
-    file: str | None,
-    sources: Sequence[Source],
-    journal: Path,
-    commands: Commands,
-    overrides: Overrides,
-    settings: AgentSettings,
-    as_json: bool,
-    verbose: int,
-) -> None:
+@configured()
+def command(read: Callable[[], Configuration]) -> None:
     """Watch this machine and carry your handlers through its maintenance.
 
     FILE.py holds handlers and an `app` (or another name, after a colon). Without one, give commands: each gets the
@@ -184,11 +39,16 @@ def command(
     stormcone run handlers.py
     stormcone run --on-prepare 'systemctl stop queue' --on-recover 'systemctl start queue'
     """
+    configuration = read()
+    given = configuration.settings
+    sources = sources_of(configuration)
+    journal = given.journal or default_journal()
+    settings = settings_of(given)
     clock = clock_of(next((source.endpoint for source in sources if source.endpoint), None))
-    output = RunOutput(clock, as_json=as_json)
-    with output.listening(verbose):
+    output = RunOutput(clock, as_json=given.as_json)
+    with output.listening(given.verbose):
         with until_stopped():
-            app = overrides.applied_to(_app(file, commands))
+            app = built(configuration)
             options, *also = [ProviderOptions.of(source, clock) for source in sources]
             place = ":memory:" if settings.dry_run else journal
             loss: str | None = None
@@ -233,15 +93,6 @@ def _watch(agent: Agent, journal: Journal, clock: Clock) -> str:
     except JournalDamaged as error:
         return journal.set_aside(clock.now(), str(error))
     return ""
-
-
-def _app(file: str | None, commands: Commands) -> App:
-    if file is None and not commands.words:
-        raise click.UsageError("there is nothing to run: give a handler file, or a command with --on-prepare")
-    app = App() if file is None else load_app(file)
-    if commands.words:
-        app.add(commands.handler())
-    return app
 
 
 def _open(options: ProviderOptions, journal: Journal) -> Provider:

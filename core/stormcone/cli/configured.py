@@ -1,0 +1,237 @@
+"""The options of `run`, which `config` shows: flags, the strongest layer of the configuration."""
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from typing import Any, cast
+
+import click
+from click.core import ParameterSource
+
+from stormcone.agent.settings import KEEP
+from stormcone.cli.command_line import CommandLine
+from stormcone.cli.options import ENDPOINT_HELP, JOURNAL_PLACES, Command, Span, sources_from
+from stormcone.clouds.contract import AUTO, Source
+from stormcone.config.build import Incomplete, app_of
+from stormcone.config.load import FILE_VARIABLE, USUAL_FILE, Configuration, load
+from stormcone.config.model import ProviderTable
+from stormcone.config.names import nearest, variable_of
+from stormcone.errors import SettingsError
+from stormcone.handlers import App
+from stormcone.plugins import PROVIDERS, load_plugins
+
+CONFIG_HELP = (
+    "The configuration, a TOML file; flags and variables are stronger. `stormcone config` shows what is in force."
+)
+
+
+class _Layered(click.Option):
+    """An option whose variable the configuration reads, so that it knows where each value comes from."""
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **given)
+        self.envvar = variable_of((self.setting,))
+        self.show_envvar = True
+
+    @property
+    def setting(self) -> str:
+        """What it is called in the configuration."""
+        return max(self.opts, key=len).removeprefix("--").replace("-", "_")
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:  # noqa: ARG002 - click's face
+        """Nothing."""
+        return None
+
+
+def _option(*names: str, **given: Any) -> Callable[[Command], Command]:
+    return click.option(*names, cls=_Layered, default=None, **given)
+
+
+def _flag(*names: str, **given: Any) -> Callable[[Command], Command]:
+    return click.option(*names, cls=_Layered, is_flag=True, default=False, **given)
+
+
+config_option = click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    envvar=FILE_VARIABLE,
+    show_envvar=True,
+    show_default=f"{USUAL_FILE}, if it is there",
+    help=CONFIG_HELP,
+)
+
+OPTIONS = {
+    "file": click.argument("file", metavar="[FILE.py[:APP]]", required=False),
+    "config_file": config_option,
+    "provider": _option(
+        "--provider",
+        metavar="CLOUD",
+        multiple=True,
+        help="Which cloud; `stormcone providers` lists them. May be given several times: the first one says which "
+        f"machine this is, the others may tell of its events too.  [default: {AUTO}]",
+    ),
+    "endpoint": _option(
+        "--endpoint", metavar="URL", multiple=True, help=f"{ENDPOINT_HELP} For one of several providers: PROVIDER=URL."
+    ),
+    "machine": _option(
+        "--machine",
+        metavar="NAME",
+        multiple=True,
+        help="This machine's name in events; the cloud is asked otherwise. For another than the first of several "
+        "providers: PROVIDER=NAME.",
+    ),
+    "region": _option(
+        "--region",
+        metavar="NAME",
+        multiple=True,
+        help="The cloud's region; the cloud is asked otherwise. For one of several providers: PROVIDER=NAME.",
+    ),
+    "settings": _option(
+        "--set",
+        "settings",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="A setting of the first provider's own, or PROVIDER.NAME=VALUE; may be given several times.",
+    ),
+    "journal": _option(
+        "--journal",
+        type=click.Path(path_type=Path, dir_okay=False),
+        show_default=JOURNAL_PLACES,
+        help="The file that keeps what was seen and done.",
+    ),
+    "on_prepare": _option("--on-prepare", type=CommandLine(), help="Run this when an event is announced."),
+    "on_started": _option("--on-started", type=CommandLine(), help="Run this when it has begun."),
+    "on_recover": _option("--on-recover", type=CommandLine(), help="Run this when it has ended."),
+    "lead": _option("--lead", type=Span(), help="How long before an event's time --on-prepare is run. [default: 1h]"),
+    "with_credentials": _flag(
+        "--with-credentials", help="Let commands have the cloud's credentials from this environment."
+    ),
+    "approve": _option(
+        "--approve", type=click.Choice(["prepared", "never"]), help="Overrides the app's approval policy."
+    ),
+    "leader": _option(
+        "--leader", metavar="NAME", help="Who approves events that name several machines: `first` or a name."
+    ),
+    "standby": _option(
+        "--standby", metavar="NAME", help="Who approves in the leader's place where the leader is silent."
+    ),
+    "standby_after": _option("--standby-after", type=Span(), help="How long the leader may be silent. [default: 5m]"),
+    "approve_early": _option(
+        "--approve-early", type=Span(), help="Approve at most so long ahead, also where the event then begins at once."
+    ),
+    "postpone": _option(
+        "--postpone",
+        type=click.Choice(["never", "once"]),
+        help="Whether each event is put off once, where its cloud lets it be.",
+    ),
+    "postpone_by": _option(
+        "--postpone-by", type=Span(positive=True), help="How far at the most; as far as the cloud lets it be otherwise."
+    ),
+    "interval": _option(
+        "--interval", type=Span(positive=True), help="Time between polls; the cloud's own advice otherwise."
+    ),
+    "keep": _option(
+        "--keep",
+        type=Span(positive=True),
+        show_default=f"{KEEP.days}d",
+        help="How long the journal keeps an event after its end.",
+    ),
+    "dry_run": _flag("--dry-run", help="Run no handler, approve nothing, write no journal: say what would be done."),
+    "as_json": _flag("--json", "as_json", help="Print JSON, for programs."),
+    "verbose": click.option("-v", "--verbose", cls=_Layered, count=True, help="Say more; twice for everything."),
+}
+"""As click has them, by their parameters, in the order of the help."""
+
+
+def configured(without: Collection[str] = ()) -> Callable[[Command], Command]:
+    """Give a command the options of `run`; it takes `read`, which reads the configuration that they make.
+
+    Args:
+        without: the parameters that the command does not have.
+    """
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def gathering(*args: Any, **given: Any) -> Any:
+            context = click.get_current_context()
+            own = {each.name: each for each in context.command.params if each.name in names}
+            values = {name: given.pop(str(name)) for name in own}
+            file = values.pop("config_file")
+            flags = {
+                _setting(own[name]): value
+                for name, value in values.items()
+                if context.get_parameter_source(str(name)) is ParameterSource.COMMANDLINE
+            }
+
+            def read() -> Configuration:
+                return load(file=file, flags=flags)
+
+            return command(*args, **given, read=read)
+
+        decorated = cast(Command, gathering)
+        for name, option in reversed(OPTIONS.items()):
+            if name not in without:
+                decorated = option(decorated)
+        return decorated
+
+    names = set(OPTIONS) - set(without)
+    return decorate
+
+
+def _setting(parameter: click.Parameter) -> str:
+    return parameter.setting if isinstance(parameter, _Layered) else "handlers"
+
+
+def built(configuration: Configuration) -> App:
+    """The app that the configuration makes.
+
+    Raises:
+        click.UsageError: there is nothing to run, or an option is for one that is not given.
+        HandlerFileError: the handler file cannot be used.
+        SettingsError: a command or a rule cannot be used.
+    """
+    try:
+        return app_of(configuration)
+    except Incomplete as error:
+        raise click.UsageError(str(error)) from error
+
+
+def sources_of(configuration: Configuration) -> tuple[Source, ...]:
+    """Where the configuration says that events come from: flags and variables before `[providers.NAME]`.
+
+    Raises:
+        click.UsageError: what is said of them does not fit together.
+        SettingsError: a setting is not of the form NAME=VALUE, or there is no provider of that name.
+    """
+    settings = configuration.settings
+    _check_providers(configuration)
+    sources = sources_from(settings.provider, settings.endpoint, settings.machine, settings.region, settings.set)
+    return tuple(_with_table(source, settings.providers.get(source.provider)) for source in sources)
+
+
+def _with_table(source: Source, table: ProviderTable | None) -> Source:
+    if table is None:
+        return source
+    return replace(
+        source,
+        endpoint=source.endpoint or table.endpoint,
+        machine=source.machine or table.machine,
+        region=source.region or table.region,
+        settings={**table.settings, **source.settings},
+    )
+
+
+def _check_providers(configuration: Configuration) -> None:
+    """Refuse a table of a provider that is not installed: most likely its name is misspelt."""
+    tables = configuration.settings.providers
+    known = load_plugins(PROVIDERS) if tables else None
+    for name in tables:
+        if known and name not in known.names:
+            near = nearest(name, known.names)
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(known.names)}"
+            raise configuration.placed(
+                SettingsError(f"no such provider is installed; {hint}"), ("providers", name), key=True
+            )

@@ -1,0 +1,69 @@
+"""What is wrong with a configuration, in one sentence that says where it stands and what to write."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from stormcone.config.layers import Layer
+from stormcone.config.model import RunSettings
+from stormcone.config.names import fields_of, key_of, model_at, nearest
+from stormcone.config.positions import KeyPath
+from stormcone.errors import SettingsError
+from stormcone.text import printable, shortened
+
+_LONGEST = 300
+
+
+def complaint_of(error: ValidationError, layers: Sequence[Layer]) -> SettingsError:
+    """The first mistake as an error, and how many more there are.
+
+    Args:
+        error: all of them.
+        layers: from strong to weak.
+    """
+    sentences = list(dict.fromkeys(_sentence(each, layers) for each in error.errors(include_url=False)))
+    more = f"; and {len(sentences) - 1} more mistake(s)" if len(sentences) > 1 else ""
+    return SettingsError(f"{sentences[0]}{more}")
+
+
+def _sentence(error: Any, layers: Sequence[Layer]) -> str:
+    path: KeyPath = tuple(error["loc"])
+    layer = _whose(path, layers)
+    while path and not layer.has(path):  # the end of it names a kind of value, not a place
+        path = path[:-1]
+    if error["type"] == "extra_forbidden":
+        return _unknown(path, layer)
+    return f"{key_of(path)}: {_why(error)} ({layer.origin(path)})"
+
+
+def _whose(path: KeyPath, layers: Sequence[Layer]) -> Layer:
+    for length in range(len(path), 0, -1):
+        for layer in layers:
+            if layer.has(path[:length]):
+                return layer
+    return Layer()
+
+
+def _unknown(path: KeyPath, layer: Layer) -> str:
+    table = model_at(RunSettings, path[:-1]) or RunSettings
+    known = list(fields_of(table))
+    near = nearest(str(path[-1]), known)
+    hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+    return printable(f"there is no key {key_of(path)} ({layer.origin(path, key=True)}); {hint}")
+
+
+def _why(error: Any) -> str:
+    kind, given = error["type"], error.get("ctx", {})
+    if kind == "value_error":
+        return printable(shortened(str(given["error"]), _LONGEST))
+    if kind in {"literal_error", "enum"}:
+        expected = given["expected"].replace("'", "")
+        near = nearest(str(error["input"]), expected.replace(" or ", ", ").split(", "))
+        return printable(
+            f"it is {expected}, not {error['input']!r}{f'; did you mean {near}?' if near else ''}"[:_LONGEST]
+        )
+    if kind in {"model_type", "model_attributes_type", "dict_type"}:
+        return "it is a table, with a heading in square brackets"
+    message: str = error["msg"]
+    return message[:1].lower() + message[1:]

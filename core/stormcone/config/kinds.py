@@ -1,0 +1,119 @@
+"""The kinds of values that a configuration has, as people write them: in a file, in a variable, or as a flag.
+
+What is wrong with a value is a `ValueError` of one sentence.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+from stormcone.model import Cause, Impact
+from stormcone.text import span_of, written
+
+ANNOUNCED: Literal["announced"] = "announced"
+"""In the place of a lead: as soon as an event is announced, on some clouds weeks ahead."""
+
+
+def _span(value: Any) -> Any:
+    if value is None or isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f'it is a length of time with its unit, such as "90s", "15m" or "7d", not {value!r}')
+    return span_of(value)
+
+
+def _span_or_announced(value: Any) -> Any:
+    if value is None or value == ANNOUNCED:
+        return value
+    try:
+        return _span(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {ANNOUNCED}: as soon as the event is announced") from None
+
+
+def _positive(value: Any) -> Any:
+    value = _span(value)
+    if value is not None and not value:
+        raise ValueError("it must be longer than nothing; write 1s, say")
+    return value
+
+
+def _texts(value: Any) -> Any:
+    """One text, a list of them, or, as variables have them, several with blanks between."""
+    if isinstance(value, str):
+        return tuple(value.split())
+    if not isinstance(value, Sequence) or not all(isinstance(each, str) for each in value):
+        raise ValueError(f"it is a text or a list of texts, not {value!r}")
+    return tuple(value)
+
+
+def words_of(value: Any) -> Any:
+    """A command as it was written: a list of words, such a list as JSON, or a line.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if isinstance(value, str) and value.strip().startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"it is no list of words: {error}") from None
+    if isinstance(value, str) or value is None:
+        return value
+    if not isinstance(value, Sequence) or not value or not all(isinstance(word, str) for word in value):
+        raise ValueError(f'{value!r} is no command; write a line, or a list of words such as ["systemctl", "stop"]')
+    return tuple(value)
+
+
+def _choice_of_handlers(value: Any) -> Any:
+    if isinstance(value, str) and value not in _ALL_OR_NONE:
+        raise ValueError(f"it is all, none or a list of names, not {value!r}")
+    return value if isinstance(value, str) else _texts(value)
+
+
+_ALL_OR_NONE = ("all", "none")
+
+
+def _flag(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    plain = value.strip().casefold() if isinstance(value, str) else ""
+    if plain not in _YES_NO:
+        raise ValueError(f"it is true or false, not {value!r}")
+    return _YES_NO[plain]
+
+
+_YES_NO = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+_WRITTEN = PlainSerializer(lambda value: written(value) if isinstance(value, timedelta) else value)
+_TIME = WithJsonSchema({"type": "string", "format": "stormcone-span"})
+
+Span = Annotated[timedelta, BeforeValidator(_span), _WRITTEN, _TIME]
+"""A length of time, written with its unit."""
+
+PositiveSpan = Annotated[timedelta, BeforeValidator(_positive), _WRITTEN, _TIME]
+"""A length of time that is longer than nothing."""
+
+Lead = Annotated[timedelta | Literal["announced"], BeforeValidator(_span_or_announced), _WRITTEN, _TIME]
+"""How long ahead, or `announced`."""
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+"""One text or several."""
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""Yes or no."""
+
+Words = Annotated[str | tuple[str, ...], BeforeValidator(words_of)]
+"""A command: a line, or its words."""
+
+Handlers = Annotated[tuple[str, ...] | Literal["all", "none"], BeforeValidator(_choice_of_handlers)]
+"""All handlers, none, or some by name."""
+
+Impacts = Annotated[frozenset[Impact], BeforeValidator(_texts)]
+"""A list of impacts."""
+
+Causes = Annotated[frozenset[Cause], BeforeValidator(_texts)]
+"""A list of causes."""

@@ -1,0 +1,118 @@
+"""What is wrong with a configuration: one sentence with the place and the nearest right name."""
+
+import pytest
+
+MISTAKES = [
+    # names
+    ('kept = "3d"', "there is no key kept ({file}, line 1, column 1); did you mean keep?"),
+    ("\nstandby-after = 3", "there is no key standby-after ({file}, line 2, column 1); did you mean standby_after?"),
+    (
+        '[commands.drain]\n  prepair = "x"',
+        "there is no key commands.drain.prepair ({file}, line 2, column 3); did you mean prepare?",
+    ),
+    (
+        '[commands.lead]\nlaed = "x"',
+        "there is no key commands.lead.laed ({file}, line 2, column 1); did you mean lead?",
+    ),
+    (
+        "[[rules]]\n[[rules]]\ncause = []",
+        "there is no key rules[2].cause ({file}, line 3, column 1); did you mean causes?",
+    ),
+    ("[sails]\nmain = 1", "there is no key sails ({file}, line 1, column 2); "),
+    # lengths of time
+    (
+        'keep = "3 parsecs"',
+        "keep: '3 parsecs' is not a length of time; write 90s, 15m, 1h30m or 7d ({file}, line 1, column 8)",
+    ),
+    (
+        "keep = 90",
+        'keep: it is a length of time with its unit, such as "90s", "15m" or "7d", not 90 ({file}, line 1',
+    ),
+    ('interval = "0s"', "interval: it must be longer than nothing; write 1s, say ({file}, line 1, column 12)"),
+    (
+        '[[rules]]\nlead = "soon"',
+        "1h30m or 7d, or announced: as soon as the event is announced ({file}, line 2, column 8)",
+    ),
+    # choices
+    (
+        'approve = "perpared"',
+        "approve: it is prepared or never, not 'perpared'; did you mean prepared? ({file}, line 1, column 11)",
+    ),
+    (
+        '[commands.drain]\nimpacts = [\n  "reboot",\n  "rebot",\n]',
+        "not 'rebot'; did you mean reboot? ({file}, line 4, column 3)",
+    ),
+    (
+        '[[rules]]\nhandlers = "nobody"',
+        "rules[1].handlers: it is all, none or a list of names, not 'nobody' ({file}, line 2",
+    ),
+    ('dry_run = "perhaps"', "dry_run: it is true or false, not 'perhaps' ({file}, line 1, column 11)"),
+    (
+        "[commands.drain]\nretries = -1",
+        "commands.drain.retries: input should be greater than or equal to 0 ({file}, line 2",
+    ),
+    # tables
+    ('[[commands]]\nprepare = "true"', "commands: it is a table, with a heading in square brackets ({file}, line 1"),
+    ("rules = 3", "rules: "),
+    ("[providers.aws]\nqueue = [1]", "providers.aws.queue: it is a text, a number, true or false, or a list of texts"),
+    # TOML itself
+    (
+        'leader = "first"\nkeep = 90d',
+        "{file}, line 2, column 10: expected newline or end of document after a statement; texts and lengths of time",
+    ),
+    ("leader = first", 'line 1, column 10: invalid value; texts and lengths of time stand in quotes: leader = "first"'),
+    ("[commands.drain", "the configuration is no TOML at {file}, its end: "),
+    ('keep = "1d"\nkeep = "2d"\n', "the configuration is no TOML at {file}, line 2, column 12: cannot overwrite"),
+]
+
+
+@pytest.mark.parametrize(("text", "sentence"), MISTAKES, ids=[text for text, _ in MISTAKES])
+def test_in_the_file(mistake, file, text, sentence):
+    assert sentence.format(file=file) in mistake(text)
+
+
+def test_of_several_the_first_is_told_and_how_many_there_are(mistake):
+    said = mistake('keep = 90\nleadr = "x"\ninterval = "0s"')
+    assert said.startswith("keep: ")
+    assert said.endswith("; and 2 more mistake(s)")
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"STORMCONE_KEEP": "3 parsecs"}, "write 90s, 15m, 1h30m or 7d (variable STORMCONE_KEEP)"),
+        (
+            {"STORMCONE_STANDBYAFTER": "3m"},
+            "nothing reads the variable STORMCONE_STANDBYAFTER; did you mean STORMCONE_STANDBY_AFTER?",
+        ),
+        ({"STORMCONE_RULES": "freeze"}, "the variable STORMCONE_RULES is to be JSON, since it is a table: "),
+        (
+            {"STORMCONE_COMMANDS__DRAIN__PREPAIR": "x"},
+            "there is no key commands.drain.prepair (variable STORMCONE_COMMANDS__DRAIN__PREPAIR)",
+        ),
+        (
+            {"STORMCONE_KEEP": "1d", "STORMCONE_KEEP__DAYS": "1"},
+            "STORMCONE_KEEP and STORMCONE_KEEP__DAYS say the same; leave one out",
+        ),
+    ],
+)
+def test_in_the_environment(mistake, variables, sentence):
+    assert sentence in mistake(**variables)
+
+
+class TestASecret:
+    TEXT = '[providers.alibaba]\nscope = "machine"\naccess-key-secret = "the deep blue sea"'
+
+    def test_in_a_file_that_anybody_may_read_is_refused_and_not_repeated(self, mistake, file):
+        assert mistake(self.TEXT, mode=0o644) == (
+            "providers.alibaba.access-key-secret is a secret and anybody may read it "
+            f"(mode 0644, {file}, line 3, column 1); chmod o-r {file}"
+        )
+
+    @pytest.mark.parametrize("mode", [0o600, 0o640])
+    def test_in_one_that_not_everybody_may_read_is_taken(self, configuration, mode):
+        found = configuration(self.TEXT, mode=mode).settings
+        assert found.providers["alibaba"].settings["access-key-secret"] == "the deep blue sea"
+
+    def test_from_the_environment_says_nothing_against_the_file(self, configuration):
+        assert configuration(mode=0o644, STORMCONE_SET="access-key-secret=x").settings.set == ("access-key-secret=x",)
