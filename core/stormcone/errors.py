@@ -15,6 +15,8 @@ Exception
 │   ├── SimulationError             65  a simulated event cannot be made or called off
 │   │   └── PortInUse               71  a simulator cannot listen where it is to
 │   ├── TraceError                  73  a trace cannot be written, or what is there is none
+│   ├── SinkError                   76  a sink could not be told
+│   │   └── SinkRefused             76  it does not take this notification, now or later
 │   └── JournalError                74  the journal cannot be read or written
 │       ├── JournalLocked           75  another agent has it
 │       ├── NotAJournal             74  the file is something else
@@ -124,6 +126,24 @@ class TraceError(StormconeError):
     """A trace cannot be written, or the file cannot be read as one."""
 
     exit_code = 73
+
+
+class SinkError(StormconeError):
+    """A sink could not be told, as far as is known; it is told again.
+
+    Attributes:
+        retry_after: seconds that the receiver asks to wait, or None.
+    """
+
+    exit_code = 76
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SinkRefused(SinkError):
+    """The receiver does not take this notification, now or later."""
 
 
 class JournalError(StormconeError):

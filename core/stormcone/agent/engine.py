@@ -16,6 +16,7 @@ from stormcone.agent.asking import (
     may_repeat,
     why_again,
 )
+from stormcone.agent.outbox import Outbox
 from stormcone.agent.unfinished import Unfinished, Work
 from stormcone.clock import Instant
 from stormcone.errors import ProviderError, RequestRefused
@@ -56,14 +57,16 @@ class Engine:
         journal: what is known and done; open for writing.
         app: the handlers and the approval policy.
         machine: the machine that we run on or watch.
+        outbox: where each step is written down for sinks; None: there are none.
 
     Every method raises `JournalError` where the journal cannot be written; then nothing has happened.
     """
 
-    def __init__(self, journal: JournalStore, app: App, machine: Machine) -> None:
+    def __init__(self, journal: JournalStore, app: App, machine: Machine, outbox: Outbox | None = None) -> None:
         self.app = app
         self.machine = machine
         self._journal = journal
+        self._outbox = outbox or Outbox(journal.outbox, used=False)
         self._unfinished = Unfinished(journal, machine)
         self._told: dict[str, Observation] = {}
         self._settled: set[str] = set()
@@ -125,13 +128,15 @@ class Engine:
                 self._plan(change, episode, now)
 
     def _record(self, change: Change, now: Instant) -> None:
-        self._plan(change, self._journal.save_change(change, now, self.machine), now)
+        episode = self._journal.save_change(change, now, self.machine)
+        self._outbox.changed(change, self.machine, now)
+        self._plan(change, episode, now)
 
     def _plan(self, change: Change, episode: Episode, now: Instant) -> None:
         self._unfinished.changed(episode.id)
         planned = plan(change, self.app, self._journal.runs(episode.id), machines_of(change.event, self.machine))
         for run, why in planned.dropped:
-            self._journal.drop_run(run, now.date, why)
+            self._drop(run, episode, why, now)
         for run, due in planned.due:
             self._journal.schedule_run(run, due)
         for new in planned.new:
@@ -157,7 +162,7 @@ class Engine:
             most: how many runs may begin; None begins all.
         """
         begun: list[tuple[Run, Handler, Episode]] = []
-        dropped: list[tuple[Run, str]] = []
+        dropped: list[tuple[Run, Episode, str]] = []
         busy: set[tuple[EventKey, str]] = set()
         for work in self._unfinished:
             busy |= {(work.episode.event.key, machine) for machine in work.busy}
@@ -165,7 +170,7 @@ class Engine:
                 continue
             for run, found in self._due(work, now, busy, confirmed=work.episode.event.source in confirmed):
                 if isinstance(found, str):
-                    dropped.append((run, found))
+                    dropped.append((run, work.episode, found))
                 elif most is not None and len(begun) >= most:
                     break
                 else:
@@ -173,9 +178,9 @@ class Engine:
         if not (begun or dropped):
             return []
         with self.together():
-            for run, why in dropped:
+            for run, episode, why in dropped:
                 self._unfinished.changed(run.episode)
-                self._journal.drop_run(run, now.date, why)
+                self._drop(run, episode, why, now)
             return [self._begin(run, handler, episode, now) for run, handler, episode in begun]
 
     def _due(
@@ -202,9 +207,15 @@ class Engine:
                 busy.add(place)
                 yield run, handler
 
+    def _drop(self, run: Run, episode: Episode, why: str, now: Instant) -> None:
+        self._journal.drop_run(run, now.date, why)
+        self._outbox.run_dropped(run, episode.event, why, self.machine, now)
+
     def _begin(self, run: Run, handler: Handler, episode: Episode, now: Instant) -> DueRun:
         self._unfinished.changed(run.episode)
-        return DueRun(self._journal.begin_run(run, now.date), handler, episode, now, run.due)
+        begun = self._journal.begin_run(run, now.date)
+        self._outbox.run_begun(begun, run.due, episode, self.machine, now)
+        return DueRun(begun, handler, episode, now, run.due)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -214,9 +225,12 @@ class Engine:
 
     def end_attempt(self, due: DueRun, attempt: Attempt, now: Instant) -> Settled:
         """Record how an attempt ended and what becomes of its run."""
-        settled = settle(due.run, due.handler, self.episode(due.episode.id).event, attempt, now)
+        episode = self.episode(due.episode.id)
+        settled = settle(due.run, due.handler, episode.event, attempt, now)
         self._unfinished.changed(due.episode.id)
-        self._journal.end_attempt(due.run, attempt, settled, now.date)
+        with self._journal.transaction():
+            self._journal.end_attempt(due.run, attempt, settled, now.date)
+            self._outbox.run_ended(due.run, attempt, settled, episode, self.machine, due.begun, now)
         return settled
 
     def approvals(
@@ -265,12 +279,16 @@ class Engine:
         self._unfinished.changed(episode.id)
         if new:
             self._journal.save_decision(episode.id, decision.reason)
+        if new and decision.answer is ApprovalAnswer.NO:
+            self._outbox.denied(episode, decision, self.machine, now)
         return Decided(episode, decision, new, self._request(work, decision, now) if send else None)
 
     def _request(self, work: Work, decision: Decision, now: Instant) -> ApprovalRequest:
         repeated = why_again(work.approvals)
         again = now.steady + backoff(len(work.approvals) + 1)
-        approval = self._journal.ask_approval(work.episode.id, now.date, f"{decision.reason}{repeated}", again)
+        reason = f"{decision.reason}{repeated}"
+        approval = self._journal.ask_approval(work.episode.id, now.date, reason, again)
+        self._outbox.asked(work.episode, reason, self.machine, now, until=None)
         return ApprovalRequest(approval, len(work.approvals) + 1, work.episode, decision.reason, repeated)
 
     def postponements(
@@ -306,6 +324,7 @@ class Engine:
         again = now.steady + backoff(len(asked) + 1)
         note = f"{reason}{repeated}"
         number = self._journal.ask_approval(work.episode.id, now.date, note, again, until=until)
+        self._outbox.asked(work.episode, note, self.machine, now, until=until)
         return ApprovalRequest(number, len(asked) + 1, work.episode, reason, repeated, until)
 
     def waited_for(self) -> Iterator[MaintenanceEvent]:
@@ -329,14 +348,16 @@ class Engine:
         """
         refused = isinstance(error, RequestRefused)
         self._unfinished.changed(request.episode.id)
-        self._journal.answer_approval(
-            request.approval,
-            now.date,
-            accepted=False if refused else True if error is None else None,
-            final=refused,
-            note=printable(f"{error}{request.repeated}") if error else "",
-            again=now.steady + max(backoff(request.number), timedelta(seconds=pause)),
-        )
+        with self._journal.transaction():
+            self._journal.answer_approval(
+                request.approval,
+                now.date,
+                accepted=False if refused else True if error is None else None,
+                final=refused,
+                note=printable(f"{error}{request.repeated}") if error else "",
+                again=now.steady + max(backoff(request.number), timedelta(seconds=pause)),
+            )
+            self._outbox.answered(request.episode, request.reason, error, self.machine, now, until=request.until)
 
     def _facts(self, work: Work, now: Instant) -> Facts:
         event, known_for = work.episode.event, now.steady - work.episode.seen

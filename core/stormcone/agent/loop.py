@@ -1,7 +1,7 @@
 """The agent: poll, advance, record, dispatch, approve, for as long as the machine lives.
 
-Three kinds of threads: one for each provider, which polls, one for each piece of work (a handler's stage, an approval),
-and the loop, which alone touches the journal. The others post what they have to the loop and wake it.
+Three kinds of threads: one for each provider, which polls, one for each piece of work (a handler's stage, an approval,
+telling a sink), and the loop, which alone touches the journal. The others post what they have to the loop and wake it.
 """
 
 import threading
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from stormcone.agent import notices
 from stormcone.agent.boot_id import read_boot_id
+from stormcone.agent.deliveries import Deliveries
 from stormcone.agent.engine import Engine
 from stormcone.agent.identification import of_this_boot
 from stormcone.agent.mailbox import Mailbox, Message
@@ -29,10 +30,14 @@ from stormcone.handlers import App
 from stormcone.journal import JournalStore
 from stormcone.model import Machine, Observation
 from stormcone.rules.changes import Verdicts
+from stormcone.sinks.contract import NamedSink
 from stormcone.text import one_line
 
 TICK = 1.0
 """Seconds between two looks at what is due, where nothing else wakes the loop."""
+
+LAST_TELLING = 2.0
+"""Seconds of its grace for which an agent that ends waits for sinks; what they are not told waits for its next life."""
 
 USUAL = AgentSettings()
 
@@ -57,9 +62,10 @@ class Agent:
         on_turn: called in the loop's thread at the end of each of its turns, with how it stands; keep it quick.
         also: further providers that may tell of events of the machine, each of another name. The first one says which
             machine this is; the names that these have for it are its aliases. See `stormcone.rules.tellings`.
+        sinks: who is told of every change, run and approval, beside the work; in a dry run, nobody.
 
     Raises:
-        ValueError: two of the providers have one name.
+        ValueError: two of the providers, or of the sinks, have one name.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class Agent:
         listener: Callable[[Notice], None] | None = None,
         on_turn: Callable[[AgentView], None] | None = None,
         also: Sequence[Provider] = (),
+        sinks: Sequence[NamedSink] = (),
     ) -> None:
         self.provider = provider
         self.app = app
@@ -114,6 +121,16 @@ class Agent:
         )
         self._requests = Requests(
             self._sources, self._executor, self._reporter, self._mailbox.post, dry_run=settings.dry_run
+        )
+        if len({sink.name for sink in sinks}) != len(sinks):
+            raise ValueError("two sinks of one agent have the same name")
+        self._deliveries = Deliveries(
+            () if settings.dry_run else sinks,
+            journal.outbox,
+            self._clock,
+            self._executor,
+            self._reporter,
+            self._mailbox.post,
         )
         self._on_turn = on_turn
         self._journal_error = ""
@@ -249,6 +266,8 @@ class Agent:
                     self.journal.save_clock(self._steady.record())
                 self._sources.go_on(self._engine.going_on)
                 self._forget()
+            if self._engine is not None:
+                busy = self._deliveries.send(self._steady.now()) or busy
         except JournalDamaged:
             raise
         except JournalError as error:
@@ -264,10 +283,13 @@ class Agent:
     def _forget(self) -> None:
         """Once a day, let the journal forget what ended long ago."""
         seconds = self._clock.monotonic()
-        if self._settings.keep is not None and seconds >= self._forget_due:
+        if seconds < self._forget_due:
+            return
+        self._deliveries.expire(self._clock.now())
+        if self._settings.keep is not None:
             self.journal.save_clock(self._steady.record())
             self.journal.forget(self._clock.now() - self._settings.keep)
-            self._forget_due = seconds + _DAY
+        self._forget_due = seconds + _DAY
 
     def _take_in(self) -> bool:
         """Take in what the other threads have posted; True where there was something."""
@@ -349,7 +371,8 @@ class Agent:
         self._life, cut_off = self.journal.begin_life(self._clock.now(), machine)
         self._steady = SteadyClock(self._clock, self._boot_id, self.journal.clock())
         self.journal.save_clock(self._steady.record())
-        engine = Engine(self.journal, self.app, self._sources.by_all_names(machine))
+        self._deliveries.begin_life()
+        engine = Engine(self.journal, self.app, self._sources.by_all_names(machine), self._deliveries.outbox)
         engine.resume(self._steady.now())
         self._stages.begin_life(engine)
         orphans = [event for event in engine.going_on().values() if self._sources.of(event) is None]
@@ -388,6 +411,7 @@ class Agent:
                 self._show()
                 if self._stages.live or self._requests.approving:
                     self._clock.wait(self._wake, min(left, TICK))
+            self._tell_sinks_of_the_end(min(end, self._clock.monotonic() + LAST_TELLING))
             if self._life is not None:
                 self.journal.save_clock(self._steady.record())
                 self.journal.end_life(self._life, self._clock.now())
@@ -395,3 +419,13 @@ class Agent:
             self._reporter.complain("journal", str(error))
         finally:
             self._stages.end()
+
+    def _tell_sinks_of_the_end(self, end: float) -> None:
+        """Let sinks be told what is due, until then: the machine may not come back."""
+        while self._deliveries.used and (left := end - self._clock.monotonic()) > 0:
+            self._wake.clear()
+            busy = self._turn()
+            if self._deliveries.going_on:
+                self._clock.wait(self._wake, left)
+            elif not busy:
+                return

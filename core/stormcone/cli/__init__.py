@@ -47,7 +47,8 @@ EXIT_STATUSES = """
 Exit status: 0 done, 1 failed, 2 the command line is wrong, 64 an option's value cannot be used,
 65 a simulated event cannot be made, 66 the handler file cannot be used, 69 the cloud cannot be asked,
 70 the cloud refuses, 71 the port is in use, 73 a trace cannot be used, 74 the journal cannot be used,
-75 the journal is in use, 78 a plug-in cannot be used, or a part is not installed, 130 interrupted, 143 terminated.
+75 the journal is in use, 76 a sink cannot be told, 78 a plug-in cannot be used, or a part is not installed,
+130 interrupted, 143 terminated.
 What goes on until it is stopped (run, simulator, events --watch) ends with 0 by either, and by SIGHUP.
 """
 

@@ -35,6 +35,12 @@ class Boundary(StrEnum):
     AFTER_ACKNOWLEDGEMENT = "after_acknowledgement"
     """Whoever sent them has been told, or could not be."""
 
+    BEFORE_NOTIFICATION = "before_notification"
+    """The journal has a notification, and the sink has not been told."""
+
+    AFTER_NOTIFICATION = "after_notification"
+    """The sink has been told, or could not be, and the journal does not know."""
+
 
 def _nobody(_boundary: Boundary) -> None:
     """Who watches in production."""

@@ -3,16 +3,63 @@
 Whoever writes another one holds it to `stormcone.testing.conformance.JournalSuite`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from stormcone.clock import Instant
-from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, ClockRecord, Episode, Life
+from stormcone.journal.records import (
+    ApprovalRecord,
+    AttemptRecord,
+    ChangeRecord,
+    ClockRecord,
+    Delivery,
+    Episode,
+    Life,
+    SinkRecord,
+)
 from stormcone.model import EventKey, Machine
 from stormcone.rules.changes import Change
 from stormcone.rules.runs import Attempt, NewRun, Run, Settled
+from stormcone.sinks.notification import Notification
+
+MOST_WAITING = 10_000
+"""Notifications that wait; of more, the oldest are dropped."""
+
+LONGEST_WAITING = timedelta(days=7)
+"""How long a notification waits; after that it is dropped."""
+
+
+class OutboxStore(Protocol):
+    """What sinks are still to be told: each notification once, and how far each sink has come.
+
+    A notification is kept until every sink is done with it. What waits is bounded: see `MOST_WAITING` and
+    `LONGEST_WAITING`; what is dropped is counted for each sink that was not told of it. Every method raises
+    `JournalError` as the journal's own.
+    """
+
+    def subscribe(self, names: Collection[str]) -> None:
+        """These sinks are told from now on: a new one of what comes now, another of what it has not been told.
+
+        One that is not among them any more keeps what waits for it by now, should it come back, and is forgotten once
+        that is gone.
+        """
+
+    def add(self, notification: Notification) -> int:
+        """Something is to be told; in the transaction of what it tells of. Answers how many were dropped for it."""
+
+    def waiting(self, sink: str, most: int) -> list[tuple[int, Notification]]:
+        """The first notifications that the sink has not been told of, each with its number, oldest first."""
+
+    def settle(self, sink: str, delivery: Delivery) -> None:
+        """What became of notifications that the sink was given."""
+
+    def sinks(self) -> list[SinkRecord]:
+        """How each sink stands, by name."""
+
+    def expire(self, before: datetime) -> int:
+        """Drop what happened before then and waits still; answers how many notifications that were."""
 
 
 class JournalStore(Protocol):
@@ -23,11 +70,13 @@ class JournalStore(Protocol):
 
     Attributes:
         path: where it is, for people; no secret.
+        outbox: what sinks are still to be told, a part of it: written in the same transactions.
         loss: what was lost with a damaged journal that this one replaces, as a sentence; "" where it replaces none.
     """
 
     path: str
     loss: str
+    outbox: OutboxStore
 
     def close(self) -> None:
         """Close the file and let go of the lock. Safe to call twice."""

@@ -121,3 +121,51 @@ class Life:
     provider: str
     machine: str
     boot_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SinkRecord:
+    """How one sink stands.
+
+    Attributes:
+        name: the sink's.
+        waiting: how many notifications it has not been told of.
+        oldest: when the oldest of these happened, or None.
+        sent: how many it has taken.
+        refused: how many it does not take, which are not sent again.
+        dropped: how many were dropped since they waited too long, or too many did.
+        attempt: how often in a row it could not be told.
+        again: the steady time before which it is not tried again, or None.
+        error: why it could not be told the last time, or "".
+    """
+
+    name: str
+    waiting: int = 0
+    oldest: datetime | None = None
+    sent: int = 0
+    refused: int = 0
+    dropped: int = 0
+    attempt: int = 0
+    again: datetime | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """What became of the notifications that a sink was given.
+
+    Attributes:
+        position: the number of the last one that is done with; what comes after it waits.
+        sent: how many it has taken.
+        refused: how many it does not take.
+        attempt: how often in a row it could not be told: 0 where it could.
+        again: the steady time before which it is not tried again, or None.
+        error: why it could not be told, or "".
+    """
+
+    position: int
+    sent: int = 0
+    refused: int = 0
+    attempt: int = 0
+    again: datetime | None = None
+    error: str = ""

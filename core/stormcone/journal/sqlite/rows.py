@@ -10,10 +10,19 @@ from datetime import UTC, datetime
 
 from stormcone.clock import Instant
 from stormcone.handlers import Stage
-from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, ClockRecord, Episode, Life
+from stormcone.journal.records import (
+    ApprovalRecord,
+    AttemptRecord,
+    ChangeRecord,
+    ClockRecord,
+    Episode,
+    Life,
+    SinkRecord,
+)
 from stormcone.model import MaintenanceEvent
 from stormcone.rules.changes import ChangeKind
 from stormcone.rules.runs import Run, RunState
+from stormcone.sinks.notification import Notification
 
 # Every function here raises ValueError or TypeError where a row does not hold what it should.
 
@@ -127,4 +136,24 @@ def approval(row: sqlite3.Row) -> ApprovalRecord:
         note=row["note"],
         again=_maybe_time(_column(row, "again")),
         until=_maybe_time(_column(row, "until")),
+    )
+
+
+def notification(row: sqlite3.Row) -> tuple[int, Notification]:
+    """A row of `notifications`, with its number."""
+    return int(row["id"]), Notification.model_validate_json(row["body"])
+
+
+def sink(row: sqlite3.Row) -> SinkRecord:
+    """A row of `sinks`, with what waits."""
+    return SinkRecord(
+        name=str(row["name"]),
+        waiting=int(row["waiting"]),
+        oldest=_maybe_time(row["oldest"]),
+        sent=int(row["sent"]),
+        refused=int(row["refused"]),
+        dropped=int(row["dropped"]),
+        attempt=int(row["attempt"]),
+        again=_maybe_time(row["again"]),
+        error=str(row["error"]),
     )

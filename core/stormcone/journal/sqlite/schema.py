@@ -152,7 +152,28 @@ CREATE INDEX attempts_of ON attempts (run);
 # A request may be to put an event off, until then, in place of to approve it.
 _VERSION_5 = "ALTER TABLE approvals ADD COLUMN until TEXT;"
 
-UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
+# What sinks are still to be told. A number is never given twice, also where all have been removed: each sink's place
+# is the number of the last one that it is done with; `until`, of one that is not told any more, the last that is its.
+_VERSION_6 = """
+CREATE TABLE notifications (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE TABLE sinks (
+    name TEXT NOT NULL PRIMARY KEY,
+    position INTEGER NOT NULL,
+    until INTEGER,
+    sent INTEGER NOT NULL DEFAULT 0,
+    refused INTEGER NOT NULL DEFAULT 0,
+    dropped INTEGER NOT NULL DEFAULT 0,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    again TEXT,
+    error TEXT NOT NULL DEFAULT ''
+);
+"""
+
+UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
 """Statement n brings a journal from version n to n + 1; never edit one that has been released, add one."""
 
 VERSION = len(UPGRADES)

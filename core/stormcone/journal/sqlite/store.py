@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, cast
 
 from stormcone.clock import Instant
 from stormcone.errors import JournalDamaged, JournalError
@@ -19,13 +19,13 @@ from stormcone.journal.sqlite.connection import connect, connect_to_read, create
 from stormcone.journal.sqlite.damage import set_aside
 from stormcone.journal.sqlite.files import exposure, locked, look_at, the_file
 from stormcone.journal.sqlite.lock import FileLock, was_used
+from stormcone.journal.sqlite.outbox import SQLiteOutbox
+from stormcone.journal.sqlite.reading import Reader
 from stormcone.journal.sqlite.rows import maybe_text, to_text
 from stormcone.model import EventKey, Machine
 from stormcone.rules.changes import Change, ChangeKind
 from stormcone.rules.runs import RUN_MOVES, Attempt, NewRun, Run, RunState, Settled
-from stormcone.text import folded, one_line
-
-Value = TypeVar("Value")
+from stormcone.text import folded
 
 _DELETED_AT_ONCE = 500  # so that a transaction needs little room, and holds nothing up
 
@@ -57,15 +57,19 @@ class Journal(JournalStore):
 
     Attributes:
         path: its file.
+        outbox: what sinks are still to be told.
         loss: what was lost with a damaged journal that this one replaces, as a sentence; "" where it replaces none.
         exposure: who else may use its file, as a sentence; "" where it is its owner's alone.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: str, lock: FileLock | None = None) -> None:
         self._connection = connection
+        self._reader = Reader(connection, path)
+        self._read = self._reader.all
         self._lock = lock
         self._keys: dict[Machine, str] = {}
         self.path = path
+        self.outbox = SQLiteOutbox(connection, self._reader, self.transaction)
         self.loss = ""
         self.exposure = exposure(Path(path)) if lock else ""
 
@@ -436,22 +440,14 @@ class Journal(JournalStore):
 
     def _read_all(self) -> None:
         """Find what cannot be read at the start, rather than in the middle of an event."""
-        for make, query in ((rows.episode, _EPISODE), (rows.run, "SELECT * FROM runs")):
-            for _ in self._each(make, query):
-                pass  # one at a time: there may be hundreds of megabytes
-
-    def _read(self, make: Callable[[sqlite3.Row], Value], query: str, *values: Any) -> list[Value]:
-        return list(self._each(make, query, *values))
-
-    def _each(self, make: Callable[[sqlite3.Row], Value], query: str, *values: Any) -> Iterator[Value]:
-        with errors(self.path):
-            for row in self._connection.execute(query, values):
-                try:
-                    yield make(row)
-                except (ValueError, TypeError) as error:
-                    raise JournalDamaged(
-                        f"the journal {self.path} holds what cannot be read: {one_line(error)}"
-                    ) from error
+        found = (
+            (rows.episode, _EPISODE),
+            (rows.run, "SELECT * FROM runs"),
+            (rows.notification, "SELECT * FROM notifications"),
+        )
+        for make, query in found:
+            for _ in self._reader.each(cast(Callable[[sqlite3.Row], object], make), query):
+                pass
 
     def _insert(self, table: str, **values: Any) -> int:
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
