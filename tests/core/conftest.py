@@ -174,6 +174,7 @@ class World:
         self.notices: list[Notice] = []
         self.executor: Executor = InlineExecutor()
         self.also: tuple[Any, ...] = ()
+        self.sinks: tuple[Any, ...] = ()
         self.boot_id = "boot-1"
         self.dry_run = False
         self._agent: Agent | None = None
@@ -203,6 +204,7 @@ class World:
                 executor=self,
                 listener=self.notices.append,
                 also=self.also,
+                sinks=self.sinks,
             )
         return self._agent
 

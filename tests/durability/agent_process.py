@@ -27,6 +27,8 @@ from stormcone.clouds.contract import Provider, ProviderOptions
 from stormcone.journal.boundaries import watched
 from stormcone.model import Capabilities, Machine, Observation, Scope
 from stormcone.plugins import PROVIDERS, load_plugins
+from stormcone.sinks.contract import NamedSink, SinkSettings
+from stormcone.sinks.notification import Notification
 
 WITHIN_STAGE = "within_stage"
 """A boundary of our own: the handler is in the middle of its work."""
@@ -54,6 +56,26 @@ class Effects:
     def add(self, **effect: Any) -> None:
         os.write(self._file, json.dumps(effect).encode() + b"\n")
         os.fsync(self._file)
+
+
+class FileSink:
+    """Writes down what it is told, on the disk line by line."""
+
+    Settings = SinkSettings
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    @classmethod
+    def from_settings(cls, settings: SinkSettings) -> "FileSink":
+        raise NotImplementedError
+
+    def send(self, notification: Notification) -> None:
+        os.write(self._file, notification.model_dump_json().encode() + b"\n")
+        os.fsync(self._file)
+
+    def close(self) -> None:
+        os.close(self._file)
 
 
 class Worker(Handler):
@@ -148,6 +170,7 @@ class Life:
             boot_id=order["boot_id"],
             executor=InlineExecutor(),
             also=[FolderQueue(order["queue"])] if "queue" in order else [],
+            sinks=[NamedSink(name="file", sink=FileSink(order["sink"]))] if "sink" in order else [],
         )
 
     def step(self, now: datetime) -> None:

@@ -279,7 +279,7 @@ class Engine:
         self._unfinished.changed(episode.id)
         if new:
             self._journal.save_decision(episode.id, decision.reason)
-        if new and decision.answer is ApprovalAnswer.NO:
+        if new and decision.answer is ApprovalAnswer.NO and episode.event.approval is not Approval.NONE:
             self._outbox.denied(episode, decision, self.machine, now)
         return Decided(episode, decision, new, self._request(work, decision, now) if send else None)
 

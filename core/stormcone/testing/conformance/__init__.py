@@ -19,15 +19,18 @@ stormcone's own run through the same suites.
 
 import pytest
 
-pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("journals", "providers", "simulators")))
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{module}" for module in ("journals", "outboxes", "providers", "simulators"))
+)
 
 from stormcone.testing.conformance.cases import cases as cases  # noqa: E402 - rewriting is registered first
 from stormcone.testing.conformance.clouds import Cloud as Cloud  # noqa: E402
 from stormcone.testing.conformance.clouds import PolledEndpoint as PolledEndpoint  # noqa: E402
 from stormcone.testing.conformance.journals import JournalSuite as JournalSuite  # noqa: E402
 from stormcone.testing.conformance.journals import JournalUnderTest as JournalUnderTest  # noqa: E402
+from stormcone.testing.conformance.outboxes import OutboxSuite as OutboxSuite  # noqa: E402
 from stormcone.testing.conformance.providers import ProviderSuite as ProviderSuite  # noqa: E402
 from stormcone.testing.conformance.simulators import SimulatorSuite as SimulatorSuite  # noqa: E402
 
-SUITES = (ProviderSuite, SimulatorSuite, JournalSuite)
+SUITES = (ProviderSuite, SimulatorSuite, JournalSuite, OutboxSuite)
 """All suites, for whoever lists their cases."""
