@@ -22,7 +22,7 @@ from stormcone.clock import Instant
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import Episode, JournalStore
-from stormcone.model import EventKey, Machine, MaintenanceEvent, Observation, Origin, Phase
+from stormcone.model import Approval, EventKey, Machine, MaintenanceEvent, Observation, Origin, Phase
 from stormcone.rules.approval import POLICY_FAILED, ApprovalAnswer, Decision, Facts, decide
 from stormcone.rules.changes import Change, ChangeKind, Verdicts
 from stormcone.rules.lifecycle import Others, advance
