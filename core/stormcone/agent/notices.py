@@ -27,6 +27,7 @@ class NoticeKind(StrEnum):
     """What a notice is about."""
 
     HANDLER = "handler"
+    SERVING = "serving"
     IDENTIFIED = "identified"
     ANNOUNCED = "announced"
     REVISED = "revised"
@@ -77,6 +78,7 @@ class Notice:
         seconds: of an attempt that begins, since when it could have; of one that has ended, how long it took.
         rule: the name of the rule that decided on the approval, or "".
         answer: what it decided, or "".
+        new: whether an event of ours is told of for the first time.
     """
 
     at: datetime
@@ -91,6 +93,7 @@ class Notice:
     seconds: float | None = None
     rule: str = ""
     answer: str = ""
+    new: bool = False
 
 
 def describe(event: MaintenanceEvent) -> str:
@@ -172,13 +175,14 @@ def change_notice(change: Change, machine: Machine, at: datetime) -> Notice:
         kind = NoticeKind(change.kind)
         return Notice(at, kind, printable(f"{what} {has} as {event.id}, taken for the same: {why}"), event)
     if change.kind is ChangeKind.ANNOUNCED:
-        return Notice(at, NoticeKind.ANNOUNCED, f"{what} announced, {_time_of(event, at)}, cause: {event.cause}", event)
+        text = f"{what} announced, {_time_of(event, at)}, cause: {event.cause}"
+        return Notice(at, NoticeKind.ANNOUNCED, text, event, new=True)
     if change.kind is ChangeKind.REVISED:
         fields = ", ".join(change.fields)
         return Notice(at, NoticeKind.REVISED, f"{what} changed ({fields}), {_time_of(event, at)}", event)
     if change.kind is ChangeKind.STARTED:
         notice = " without notice" if new else ""
-        return Notice(at, NoticeKind.STARTED, f"{what} has begun{notice}", event)
+        return Notice(at, NoticeKind.STARTED, f"{what} has begun{notice}", event, new=new)
     concluded = " (inferred)" if event.outcome_origin is Origin.INFERRED else ""
     return Notice(at, NoticeKind.ENDED, f"{what} has ended: {event.outcome or Outcome.UNKNOWN}{concluded}", event)
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "events": ("stormcone.cli.commands.events", "Show what is announced."),
     "approve": ("stormcone.cli.commands.approve", "Tell the cloud that an event may begin."),
     "postpone": ("stormcone.cli.commands.postpone", "Ask the cloud to begin an event later."),
+    "status": ("stormcone.cli.commands.status", "Ask the agent that runs what it does now."),
     "history": ("stormcone.cli.commands.history", "Show what the journal knows: events, handlers, approvals."),
     "record": ("stormcone.cli.commands.record", "Record what the cloud says, to replay it on a simulator."),
     "providers": ("stormcone.cli.commands.providers", "List the clouds and simulators that are installed."),

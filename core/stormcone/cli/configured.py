@@ -19,6 +19,7 @@ from stormcone.config.model import ProviderTable
 from stormcone.config.names import nearest, variable_of
 from stormcone.errors import SettingsError
 from stormcone.handlers import App
+from stormcone.health.addresses import PORT
 from stormcone.plugins import PROVIDERS, load_plugins
 
 CONFIG_HELP = (
@@ -140,6 +141,13 @@ OPTIONS = {
         help="How long the journal keeps an event after its end.",
     ),
     "dry_run": _flag("--dry-run", help="Run no handler, approve nothing, write no journal: say what would be done."),
+    "listen": _option(
+        "--listen",
+        metavar="ADDRESS",
+        multiple=True,
+        help=f"Serve /healthz, /readyz and /metrics there: 127.0.0.1:{PORT}, a port of this machine alone, or "
+        "unix:/PATH. May be given several times.",
+    ),
     "as_json": _flag("--json", "as_json", help="Print JSON, for programs."),
     "verbose": click.option("-v", "--verbose", cls=_Layered, count=True, help="Say more; twice for everything."),
 }

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from stormcone.errors import SettingsError
+from stormcone.health.addresses import address_of
 from stormcone.model import Cause, Impact
 from stormcone.text import span_of, written
 
@@ -48,6 +50,16 @@ def _texts(value: Any) -> Any:
     if not isinstance(value, Sequence) or not all(isinstance(each, str) for each in value):
         raise ValueError(f"it is a text or a list of texts, not {value!r}")
     return tuple(value)
+
+
+def _addresses(value: Any) -> Any:
+    texts = _texts(value)
+    for text in texts:
+        try:
+            address_of(text)
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+    return texts
 
 
 def words_of(value: Any) -> Any:
@@ -102,6 +114,9 @@ Lead = Annotated[timedelta | Literal["announced"], BeforeValidator(_span_or_anno
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 """One text or several."""
+
+Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
+"""Where to listen: one address or several."""
 
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """Yes or no."""

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from stormcone.agent.settings import KEEP
 from stormcone.clouds.contract import AUTO
-from stormcone.config.kinds import Causes, Flag, Handlers, Impacts, Lead, PositiveSpan, Span, Texts, Words
+from stormcone.config.kinds import Addresses, Causes, Flag, Handlers, Impacts, Lead, PositiveSpan, Span, Texts, Words
 
 
 class Table(BaseModel):
@@ -165,6 +165,10 @@ class RunSettings(Table):
     """Whether each event is put off once, where its cloud lets it be."""
     postpone_by: PositiveSpan | None = None
     """How far at the most; as far as the cloud lets it be if unset."""
+    listen: Addresses = ()
+    """Where `/healthz`, `/readyz` and `/metrics` are served: `127.0.0.1:9464`, a port of this machine alone, or
+    `unix:/PATH`.
+    """
     as_json: Flag = Field(default=False, alias="json")
     """Print what happens as lines of JSON."""
     verbose: int = Field(default=0, ge=0, le=2)

@@ -14,6 +14,7 @@ from stormcone.cli.configured import built, configured, sources_of
 from stormcone.cli.options import default_journal
 from stormcone.cli.run_output import RunOutput
 from stormcone.cli.signals import run_until_told, until_stopped
+from stormcone.cli.watched import Watched
 from stormcone.clock import Clock
 from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, named
 from stormcone.config.build import settings_of
@@ -21,6 +22,7 @@ from stormcone.config.load import Configuration
 from stormcone.detect import PATIENCE, Identity, first_sight, open_provider
 from stormcone.errors import JournalDamaged, ProviderUnavailable, Unreachable
 from stormcone.handlers import App
+from stormcone.health.addresses import address_of
 from stormcone.journal import Journal
 from stormcone.model import Machine
 from stormcone.simulators.control_client import clock_of
@@ -46,8 +48,9 @@ def command(read: Callable[[], Configuration]) -> None:
     settings = settings_of(given)
     clock = clock_of(next((source.endpoint for source in sources if source.endpoint), None))
     output = RunOutput(clock, as_json=given.as_json)
+    own = None if settings.dry_run else journal
     with output.listening(given.verbose):
-        with until_stopped():
+        with until_stopped(), Watched(clock, output.tell, map(address_of, given.listen), own) as watched:
             app = built(configuration)
             options, *also = [ProviderOptions.of(source, clock) for source in sources]
             place = ":memory:" if settings.dry_run else journal
@@ -73,9 +76,11 @@ def command(read: Callable[[], Configuration]) -> None:
                         settings=settings,
                         clock=clock,
                         machine=machine,
-                        listener=output.tell,
+                        listener=watched.hear,
+                        on_turn=watched.turned,
                         also=others,
                     )
+                    watched.begin(agent)
                     loss = _watch(agent, book, clock)
         kept = "nothing was done, nothing is kept" if settings.dry_run else f"{journal} keeps what was seen and done"
         output.tell(Notice(clock.now(), NoticeKind.STOPPED, f"stopped; {kept}"))

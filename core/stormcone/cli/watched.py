@@ -1,0 +1,71 @@
+"""The agent of `run` as others see it: health over HTTP, its own Unix socket, what is counted."""
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from stormcone.agent.loop import Agent
+from stormcone.agent.notices import Notice, NoticeKind
+from stormcone.agent.view import AgentView
+from stormcone.clock import Clock
+from stormcone.health.addresses import Address, own_socket
+from stormcone.health.face import Health
+from stormcone.health.server import HealthListener
+
+
+class Watched:
+    """Answers for the agents of one `run`, from the first one's beginning until the block is left.
+
+    Args:
+        clock: the agents'.
+        tell: where notices go.
+        listen: where health is served beside the journal's own socket.
+        journal: whose own socket is served; None: there is none.
+    """
+
+    def __init__(
+        self, clock: Clock, tell: Callable[[Notice], None], listen: Iterable[Address], journal: Path | None
+    ) -> None:
+        self.health = Health(clock)
+        self._clock = clock
+        self._tell = tell
+        self._listen = tuple(listen)
+        self._journal = journal
+        self._begun = False
+        self._stack = ExitStack()
+        if self._listen:
+            self.health.count()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def hear(self, notice: Notice) -> None:
+        """The agents' listener."""
+        self.health.hear(notice)
+        self._tell(notice)
+
+    def turned(self, view: AgentView) -> None:
+        """Called at the end of each turn of an agent's loop."""
+
+    def begin(self, agent: Agent) -> None:
+        """Answer for this agent from now on."""
+        self.health.watch(agent)
+        if self._begun:
+            return
+        self._begun = True
+        own = [own_socket(self._journal)] if self._journal else []
+        for address in (*own, *self._listen):
+            self._stack.callback(HealthListener(address, self.health, self._told).close)
+        for address in self._listen:
+            reach = "whoever reaches this machine" if address.exposed else "this machine alone"
+            self._say(NoticeKind.SERVING, f"health and metrics are served on {address}, for {reach}")
+
+    def _told(self, trouble: str) -> None:
+        self._say(NoticeKind.PROBLEM, trouble)
+
+    def _say(self, kind: NoticeKind, text: str) -> None:
+        self._tell(Notice(self._clock.now(), kind, text))

@@ -1,0 +1,137 @@
+"""What is answered to whoever asks after an agent, by path."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from stormcone.agent.notices import Notice
+from stormcone.agent.view import AgentView
+from stormcone.clock import Clock
+from stormcone.health.disk import journal_size, journal_trouble
+from stormcone.health.readiness import Condition, Readiness, alive, readiness
+from stormcone.health.status import status_document
+
+if TYPE_CHECKING:
+    from stormcone.health.metrics import Metrics
+
+HEALTH, READY, METRICS, STATUS = "/healthz", "/readyz", "/metrics", "/status"
+
+_JSON = "application/json"
+_NO_AGENT = "no agent is at work yet"
+_NO_METRICS = "metrics need a part that is not installed; pip install 'stormcone[metrics]' and start the agent again"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered.
+
+    Attributes:
+        status: HTTP's.
+        body: its text.
+        kind: the body's content type.
+    """
+
+    status: int
+    body: bytes
+    kind: str = _JSON
+
+    @classmethod
+    def of(cls, status: int, document: Any) -> "Answer":
+        """A document as JSON."""
+        return cls(status, json.dumps(document, indent=1).encode() + b"\n")
+
+
+class Shows(Protocol):
+    """An agent, as far as it is looked at."""
+
+    @property
+    def view(self) -> AgentView:
+        """How it stands."""
+
+
+def _nothing_waits() -> Mapping[str, int]:
+    return {}
+
+
+class Health:
+    """How one agent is, then the next one's where that one's journal had to be replaced.
+
+    Args:
+        clock: the agents'.
+        outbox: how many notifications wait for each sink, by name.
+
+    Attributes:
+        metrics: what counts; None where it is not wanted or not installed.
+    """
+
+    def __init__(self, clock: Clock, outbox: Callable[[], Mapping[str, int]] = _nothing_waits) -> None:
+        self.metrics: Metrics | None = None
+        self._clock = clock
+        self._outbox = outbox
+        self._agent: Shows | None = None
+
+    def watch(self, agent: Shows) -> None:
+        """Answer for this agent from now on."""
+        self._agent = agent
+
+    def count(self) -> bool:
+        """Count for `/metrics` from now on; False where the part for that is not installed."""
+        try:
+            from stormcone.health.metrics import Metrics
+        except ImportError:
+            return False
+        self.metrics = Metrics(self._clock, self._view, self._readiness, self._outbox)
+        return True
+
+    def hear(self, notice: Notice) -> None:
+        """Take in what the agent tells."""
+        if self.metrics is not None:
+            self.metrics.hear(notice)
+
+    def answer(self, path: str, *, private: bool) -> Answer:
+        """What is answered to a request for a path.
+
+        Args:
+            path: without its query.
+            private: whether the agent's owner asks: only then is said what events say.
+        """
+        view = self._view()
+        if path == METRICS:
+            return self._metrics()
+        if path not in {HEALTH, READY, STATUS} or (path == STATUS and not private):
+            paths = (HEALTH, READY, METRICS, *((STATUS,) if private else ()))
+            return Answer.of(404, {"error": f"there is no such page; there are {', '.join(paths)}"})
+        if view is None:
+            return Answer.of(503, {"status": Condition.NOT_READY.value, "reasons": [_NO_AGENT]})
+        if path == HEALTH:
+            loop = alive(view, self._clock.monotonic())
+            return Answer.of(503 if loop.reason else 200, {"status": "stuck" if loop.reason else "alive"})
+        if path == READY:
+            return _ready(self._readiness(view))
+        return Answer.of(200, self._status(view))
+
+    def _view(self) -> AgentView | None:
+        return self._agent.view if self._agent else None
+
+    def _readiness(self, view: AgentView) -> Readiness:
+        return readiness(view, self._clock.monotonic(), journal_trouble(view.journal))
+
+    def _status(self, view: AgentView) -> dict[str, Any]:
+        now, seconds = self._clock.now(), self._clock.monotonic()
+        ready, size = self._readiness(view), journal_size(view.journal)
+        return status_document(view, ready, now, seconds, process=os.getpid(), size=size)
+
+    def _metrics(self) -> Answer:
+        if self.metrics is None:
+            return Answer.of(501, {"error": _NO_METRICS})
+        from stormcone.health.metrics import CONTENT_TYPE
+
+        return Answer(200, self.metrics.text(), CONTENT_TYPE)
+
+
+def _ready(found: Readiness) -> Answer:
+    checks = {each.name: {"status": each.condition.value, "reason": each.reason or None} for each in found.findings}
+    document = {"status": found.condition.value, "reasons": list(found.reasons), "checks": checks}
+    return Answer.of(503 if found.condition is Condition.NOT_READY else 200, document)
