@@ -62,6 +62,7 @@ class Plan:
         disk: whether the journal is on a small disk, which is full at times.
         unread: whether nobody reads what the agent says.
         overwrites: whether the journal is emptied or overwritten under the agent, once.
+        intrudes: the share of lives beside which another agent is started on the same journal.
         faults: what the wire does to what passes; see `wire.FAULTS`.
     """
 
@@ -74,6 +75,7 @@ class Plan:
     disk: bool = False
     unread: bool = False
     overwrites: bool = False
+    intrudes: float = 0.03
     faults: Sequence[str] = FAULTS
 
     @property
@@ -182,7 +184,7 @@ class World:
         chance = self._chance
         length = chance.uniform(5.0, 8.0) if chance.random() < 0.02 else chance.expovariate(1 / 0.55)
         length *= self._patience if self.plan.clock else 1.0  # or it would hardly begin
-        if chance.random() < 0.03 and await self._told(life):
+        if chance.random() < self.plan.intrudes and await self._told(life):
             await self._intrude()
         if chance.random() < 0.15:
             await _until(life.ended, length / 2)
