@@ -35,6 +35,9 @@ from world import Plan, World, can_mount, move_clock
 KILLS_A_ROUND = 60
 """At the most: then a world has lived long enough."""
 
+ROUNDS_A_LINE = 20
+"""How far it is, is said after so many rounds."""
+
 LONGEST_STALL = 20.0
 """Seconds without a look at the load, which is due every two: then nobody has carried the requests through the wire."""
 
@@ -107,6 +110,8 @@ class Rounds:
             return
         self.figures.update({name: figure(story) for name, figure in FIGURES.items()})
         self.figures["rounds"] += 1
+        if not self.figures["rounds"] % ROUNDS_A_LINE:
+            print(f"{self.figures['kills']} of {self.kills} kills", flush=True)
         found = breaches(story)
         self.breaches += found
         for breach in found:

@@ -53,7 +53,7 @@ class Life:
     told: list[tuple[float, dict[str, str]]] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(eq=False)
 class Event:
     """One event, as the driver and the handlers know it.
 
@@ -135,25 +135,34 @@ class Story:
 
     def _find_predecessors(self) -> None:
         told: set[str] = set()
+        in_full: set[str] = set()
         for line in self.of("told"):
-            if not line.get("whole", True):
-                continue  # what it does not list may be what could not be read
             listed = {name.lower(): state for name, state in line["events"].items()}
-            gone = [event for name, event in self.events.items() if name in told and name not in listed]
-            for name in listed:
-                event = self.events.get(name)
-                if event is not None and listed[name] == "Started":
-                    event.predecessors += [each for each in gone if self._may_precede(each, event, line["at"])]
+            if line.get("whole", True):  # or what it does not list may be what could not be read
+                gone = [event for name, event in self.events.items() if name in told and name not in listed]
+                for name in listed:
+                    event = self.events.get(name)
+                    if event is not None and listed[name] == "Started":
+                        event.predecessors += [
+                            each for each in gone if self._may_precede(each, event, line["at"], in_full)
+                        ]
+                in_full |= listed.keys()
             told |= listed.keys()
 
-    def _may_precede(self, earlier: Event, event: Event, at: float) -> bool:
-        """Whether the agent may take one for the other, which it has not worked for so far; it may skip answers."""
+    def _may_precede(self, earlier: Event, event: Event, at: float, in_full: set[str]) -> bool:
+        """Whether the agent may take one for the other, which it has not worked for so far; it may skip answers.
+
+        Of one that stood in no list that was whole it may know some of the machines only.
+        """
         if earlier.kind is None or event.kind is None or earlier in event.predecessors:
+            return False
+        (kind, machines), (kind_now, machines_now) = (looks(self.plan["cloud"], each.name) for each in (earlier, event))
+        alike = machines == machines_now or (machines_now < machines and earlier.id.lower() not in in_full)
+        if kind != kind_now or not alike:
             return False
         recovered = next((deed["at"] for deed in earlier.lines("begins", stage="recover")), FOREVER)
         known = next((deed["at"] for deed in event.deeds), FOREVER)
-        cloud = self.plan["cloud"]
-        return looks(cloud, earlier.name) == looks(cloud, event.name) and recovered > at and known > at
+        return recovered > at and known > at
 
     def life_at(self, at: float) -> Life | None:
         """The life that an agent had then; an intruder's is none."""

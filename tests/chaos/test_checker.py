@@ -274,6 +274,23 @@ class TestTheChecker:
         record.found("stopped")["over"] = 30.0
         assert record.breaches() == breaches
 
+    @pytest.mark.parametrize(("whole", "breaches"), [(False, []), (True, ["recovers"])])
+    def test_lets_an_event_of_which_a_part_could_be_read_go_on_as_one_of_fewer_machines(self, whole, breaches):
+        record = Record()
+        another(record, "listed twice")
+        record.lines = [line for line in record.lines if line["what"] not in {"approval", "approved"}]
+        record.found("told")["whole"] = whole
+        record.found("over")["begun"] = 1.5
+        record.lines += [
+            record.line(1.4, "event", event="E-2", kind="unreadable", begun=1.4),
+            record.line(1.6, "told", events={"E-2": "Started"}),
+            record.line(3.1, "over", event="E-2", begun=3.0, how="completed"),
+        ]
+        for deed in record.deeds[2:]:
+            deed["event"] = "E-2"
+        record.found("stopped")["over"] = 30.0
+        assert record.breaches() == breaches
+
     @pytest.mark.parametrize(
         ("full", "breaches"), [(None, ["stops_as_promised"]), (19.5, []), (5.0, ["stops_as_promised"])]
     )
