@@ -273,6 +273,25 @@ class TestTime:
         polls.join()
 
 
+    def test_ends_in_time_beside_a_request_that_has_more_of_it(self, client, scripted):
+        scripted.hang().drip(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+        polls = threading.Thread(target=lambda: fails(client, scripted.url))
+        polls.start()
+        while not scripted.asked:
+            time.sleep(0.001)
+        assert str(fails(client, scripted.url, DRIPPING)).endswith("failed: no whole answer within 0.5 s")
+        assert polls.is_alive()
+        client.close()
+        polls.join()
+
+    def test_is_watched_again_after_a_while_without_a_request(self, client, scripted):
+        scripted.answer().drip(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+        client.request("GET", scripted.url, timeouts=QUICK)
+        while any(thread.name == "stormcone-http-deadline" for thread in threading.enumerate()):
+            time.sleep(0.001)
+        assert str(fails(client, scripted.url, DRIPPING)).endswith("failed: no whole answer within 0.5 s")
+
+
 class TestABodyBeyondTheLimit:
     def test_is_refused(self, client, scripted):
         scripted.answer(200, b"x" * (BODY_LIMIT + 1))
@@ -384,4 +403,5 @@ class TestClosing:
     def test_leaves_no_thread_behind(self, client, scripted):
         scripted.answer()
         client.request("GET", scripted.url)
+        client.close()
         assert not [thread for thread in threading.enumerate() if thread.name == "stormcone-http-deadline"]

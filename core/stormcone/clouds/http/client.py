@@ -3,7 +3,7 @@
 A metadata service is asked once a second for months, so what matters is how it fails. Every fault of the
 transport becomes a `ProviderError` in plain words; an exchange ends at its deadline even where its bytes drip in one
 by one; no body is read beyond a limit; no proxy, `.netrc`, cookie or redirect takes a request elsewhere. Exchanges
-of several threads run side by side, each over a session of its own, so that a poll that hangs holds nothing up.
+of several threads run side by side, each over a connection of its own, so that a poll that hangs holds nothing up.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http.client import responses
 from types import MappingProxyType
 from typing import NamedTuple
@@ -21,7 +22,8 @@ import requests
 
 from stormcone.clock import Clock, SystemClock
 from stormcone.clouds.exchange import Exchange, Tap
-from stormcone.clouds.http.connection import Connection
+from stormcone.clouds.http.connection import Connection, prepare
+from stormcone.clouds.http.deadline import Deadlines, Watched
 from stormcone.clouds.http.faults import FAULTS, UNREACHED, chain, reason
 from stormcone.clouds.http.faults import Timeouts as Timeouts
 from stormcone.clouds.http.faults import fault_reason as fault_reason
@@ -73,8 +75,8 @@ STATUS_CLASSES: Mapping[int, HttpStatusMeaning] = MappingProxyType(
 UNEXPECTED = HttpStatusMeaning("a status that is not expected here", passing=True)
 """What every status in neither table means."""
 
-_CUT_AGAIN = 0.05
 _CLOSED = "the client was closed"
+_PREPARED = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,8 @@ class MetadataClient:
         self._lock = threading.Lock()
         self._closed = False
         self._idle: list[Connection] = []
-        self._running: set[_Exchange] = set()
+        self._deadlines = Deadlines()
+        self._prepare = lru_cache(_PREPARED)(prepare)
 
     def request(
         self,
@@ -171,28 +174,21 @@ class MetadataClient:
         accept: frozenset[int],
     ) -> HttpAnswer:
         """What came back, whatever its status; the body of one that is not expected is not read."""
+        request = self._prepare(method, url, tuple(headers.items()), body)
         with self._exchange(what, timeouts) as exchange:
-            session = exchange.line.session
             try:
-                with session.request(
-                    method,
-                    url,
-                    headers=headers,
-                    data=body,
-                    timeout=(timeouts.connect, timeouts.read),
-                    allow_redirects=False,
-                    stream=True,
-                    verify=self._verify,
-                ) as response:
-                    exchange.line.answer = response.raw
+                response = exchange.line.send(request, timeouts, self._verify)
+                try:
                     content = _read(what, response) if _expected(response.status_code, accept) else b""
+                finally:
+                    response.close()
             except ProviderError:
                 raise
             except FAULTS as error:
-                raise exchange.fault(what, error, timeouts) from error
+                raise _fault(what, exchange, error, timeouts) from error
             if exchange.ended:
                 # What was cut from here may look like a whole body that ends with its connection.
-                raise exchange.fault(what, None, timeouts)
+                raise _fault(what, exchange, None, timeouts)
             return HttpAnswer(status=response.status_code, headers=response.headers, body=content)
 
     def close(self) -> None:
@@ -200,31 +196,28 @@ class MetadataClient:
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
-            running = tuple(self._running)
-        for exchange in running:
-            exchange.end(_CLOSED)
+        self._deadlines.close(_CLOSED)
         for line in idle:
-            line.session.close()
+            line.close()
 
     @contextlib.contextmanager
-    def _exchange(self, what: str, timeouts: Timeouts) -> Iterator["_Exchange"]:
+    def _exchange(self, what: str, timeouts: Timeouts) -> Iterator[Watched]:
         with self._lock:
             if self._closed:
                 raise ProviderError(f"{what}: {_CLOSED}", passing=False)
-            exchange = _Exchange(self._idle.pop() if self._idle else Connection(), timeouts.whole)
-            self._running.add(exchange)
+            exchange = Watched(self._idle.pop() if self._idle else Connection())
+            self._deadlines.begin(exchange, timeouts.whole)
         try:
-            with exchange:
-                yield exchange
+            yield exchange
         finally:
+            self._deadlines.over(exchange)
             with self._lock:
-                self._running.discard(exchange)
                 closed = self._closed
                 exchange.line.answer = None
                 if not closed:
                     self._idle.append(exchange.line)
             if closed:
-                exchange.line.session.close()
+                exchange.line.close()
 
     def _tell(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, came: HttpAnswer | str
@@ -265,46 +258,13 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
 
 
-class _Exchange:
-    """One request and its answer, which a thread ends at the deadline, or `end` before it."""
-
-    def __init__(self, line: Connection, seconds: float) -> None:
-        self.line = line
-        self.ended = ""
-        self._seconds = seconds
-        self._ring = threading.Event()
-        self._over = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="stormcone-http-deadline", daemon=True)
-
-    def __enter__(self) -> "_Exchange":
-        self._watcher.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._over.set()
-        self._ring.set()
-        self._watcher.join()
-
-    def end(self, why: str) -> None:
-        """Cut the exchange short, from any thread."""
-        self.ended = why
-        self._ring.set()
-
-    def fault(self, what: str, error: BaseException | None, timeouts: Timeouts) -> ProviderError:
-        """The error that says why there is no answer."""
-        if self.ended or error is None:
-            return ProviderError(f"{what}: {self.ended}", passing=self.ended != _CLOSED)
-        links = tuple(chain(error))
-        kind = Unreachable if any(isinstance(link, UNREACHED) for link in links) else ProviderError
-        return kind(f"{what}: {reason(links, timeouts)}")
-
-    def _watch(self) -> None:
-        if not self._ring.wait(self._seconds) and not self._over.is_set():
-            self.ended = f"no whole answer within {self._seconds:g} s"
-        # Again and again, since the connection may not stand yet at the first time.
-        while not self._over.is_set():
-            self.line.cut()
-            self._over.wait(_CUT_AGAIN)
+def _fault(what: str, exchange: Watched, error: BaseException | None, timeouts: Timeouts) -> ProviderError:
+    """The error that says why there is no answer."""
+    if exchange.ended or error is None:
+        return ProviderError(f"{what}: {exchange.ended}", passing=exchange.ended != _CLOSED)
+    links = tuple(chain(error))
+    kind = Unreachable if any(isinstance(link, UNREACHED) for link in links) else ProviderError
+    return kind(f"{what}: {reason(links, timeouts)}")
 
 
 def _expected(status: int, accept: frozenset[int]) -> bool:

@@ -1,9 +1,8 @@
-"""One session with its connection, which another thread can cut: what the client makes its exchanges on."""
+"""Connections that another thread can cut: what the client makes its exchanges on."""
 
 import contextlib
 import socket
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -12,23 +11,24 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
 import stormcone
+from stormcone.clouds.http.faults import Timeouts
+
+_PLACES = 64
+"""Addresses whose pool is remembered: more than any provider has."""
+
+_HEADERS = {
+    "User-Agent": f"stormcone/{stormcone.__version__}",
+    "Accept": "*/*",
+    # Whoever compresses although asked not to is understood all the same, within the limit.
+    "Accept-Encoding": "identity",
+}
 
 
-class _Session(requests.Session):
-    """A session that nothing but the caller steers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False
-        self.headers = CaseInsensitiveDict(
-            # Whoever compresses although asked not to is understood all the same, within the limit.
-            {"User-Agent": f"stormcone/{stormcone.__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
-        )
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
-        # Even where redirects are not followed requests reads the whole body of one, however long.
-        return None
+def prepare(
+    method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None
+) -> requests.PreparedRequest:
+    """A request that can be sent again and again; nothing but the caller says what is in it."""
+    return requests.Request(method, url, headers={**_HEADERS, **dict(headers)}, data=body).prepare()
 
 
 class _Pool(HTTPConnectionPool):
@@ -67,30 +67,62 @@ class ClosingAdapter(HTTPAdapter):
 
 
 class _Adapter(ClosingAdapter):
-    """Knows the connection in use; a line has one exchange at a time, so there is only one."""
+    """Sends what is prepared, and leaves out what costs as much as the request itself where it is made each second.
+
+    No session is in between, and no answer is looked through for cookies: nobody here wants proxies, redirects,
+    cookies or `.netrc`. A line has one exchange at a time, so there is only one connection in use.
+    """
 
     pool: Any = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pools: dict[tuple[str | None, Any], Any] = {}
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        self.pool = super().get_connection_with_tls_context(*args, **kwargs)
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        place = (request.url, verify)
+        self.pool = self._pools.get(place)
+        if self.pool is None:
+            if len(self._pools) >= _PLACES:
+                self._pools.clear()
+            self.pool = super().get_connection_with_tls_context(request, verify, *args, **kwargs)
+            self._pools[place] = self.pool
         return self.pool
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:  # noqa: ARG002
+        return request.path_url
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        response = requests.Response()
+        response.status_code, response.reason, response.raw = resp.status, resp.reason, resp
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.url, response.request = req.url or "", req
+        return response
 
 
 @dataclass(eq=False)
 class Connection:
-    """A session and its connection, for one exchange at a time."""
+    """What one exchange at a time is made on."""
 
-    session: _Session = field(default_factory=_Session)
     adapter: _Adapter = field(default_factory=_Adapter)
     answer: Any = None
 
-    def __post_init__(self) -> None:
-        for scheme in ("http://", "https://"):
-            self.session.mount(scheme, self.adapter)
+    def send(self, request: requests.PreparedRequest, timeouts: Timeouts, verify: str | bool) -> requests.Response:
+        """The answer's head; whoever reads the body closes it, too."""
+        limits = (timeouts.connect, timeouts.read)
+        response = self.adapter.send(request, stream=True, timeout=limits, verify=verify)
+        self.answer = response.raw
+        return response
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.adapter.close()
 
     def cut(self) -> None:
         """Make whoever waits for this connection see its end."""
