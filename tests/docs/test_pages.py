@@ -5,7 +5,6 @@ import shlex
 import tomllib
 
 import click
-import pytest
 
 from stormcone import App
 from stormcone.cli import cli
@@ -61,17 +60,3 @@ def test_every_page_is_reached_from_the_index(root):
 def _toctree(text):
     for tree in re.findall(r"```\{toctree\}\n(.*?)```", text, re.DOTALL):
         yield from (line for line in tree.splitlines() if line and not line.startswith(":"))
-
-
-class TestTheSystemdUnit:
-    @pytest.fixture
-    def unit(self, blocks):
-        (block,) = blocks("docs/running.md", "ini")
-        return block.text
-
-    def test_runs_a_command_that_stormcone_takes(self, unit):
-        (line,) = re.findall(r"^ExecStart=\S+/(stormcone .*)$", unit, re.MULTILINE)
-        test_every_command_is_one_that_stormcone_takes(line)
-
-    def test_gives_handlers_longer_than_the_agent_waits_for_them(self, unit):
-        assert int(re.search(r"TimeoutStopSec=(\d+)", unit)[1]) > 10

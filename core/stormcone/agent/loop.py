@@ -401,6 +401,7 @@ class Agent:
         """Tell handlers, wait a bounded time for them, keep the journal."""
         self._sources.stop()
         self._stages.stop()
+        self._show()
         if number := len(self._stages.live):
             self._reporter.tell(NoticeKind.STOPPING, f"stopping; waiting up to {self._grace:g} s for {number} run(s)")
         end = self._clock.monotonic() + self._grace

@@ -6,6 +6,9 @@ from datetime import timedelta
 KEEP = timedelta(days=90)
 """How long the journal keeps an event after its end, unless told otherwise."""
 
+GRACE = timedelta(seconds=10)
+"""How long handlers may go on when the agent is told to stop, unless told otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AgentSettings:
@@ -20,6 +23,6 @@ class AgentSettings:
     """
 
     interval: float | None = None
-    grace: float = 10.0
+    grace: float = GRACE.total_seconds()
     keep: timedelta | None = KEEP
     dry_run: bool = False

@@ -32,6 +32,7 @@ COMMANDS = {
     "history": ("stormcone.cli.commands.history", "Show what the journal knows: events, handlers, approvals."),
     "record": ("stormcone.cli.commands.record", "Record what the cloud says, to replay it on a simulator."),
     "providers": ("stormcone.cli.commands.providers", "List the clouds and simulators that are installed."),
+    "install": ("stormcone.cli.commands.install", "Have systemd run the agent from boot on."),
     "doctor": ("stormcone.cli.commands.doctor", "Which cloud is this, and can we reach what we need?"),
     "simulator": ("stormcone.cli.commands.simulator", "Serve a cloud's own protocol, for tests."),
     "simulate": ("stormcone.cli.commands.simulate", "Make, move and call off simulated events."),

@@ -9,7 +9,7 @@ from typing import Any, cast
 import click
 from click.core import ParameterSource
 
-from stormcone.agent.settings import KEEP
+from stormcone.agent.settings import GRACE, KEEP
 from stormcone.cli.command_line import CommandLine
 from stormcone.cli.options import ENDPOINT_HELP, JOURNAL_PLACES, Command, Span, sources_from
 from stormcone.clouds.contract import AUTO, Source
@@ -139,6 +139,12 @@ OPTIONS = {
         type=Span(positive=True),
         show_default=f"{KEEP.days}d",
         help="How long the journal keeps an event after its end.",
+    ),
+    "grace": _option(
+        "--grace",
+        type=Span(),
+        show_default=f"{GRACE.total_seconds():g}s",
+        help="How long handlers may go on when the agent is told to stop, as at a shutdown.",
     ),
     "dry_run": _flag("--dry-run", help="Run no handler, approve nothing, write no journal: say what would be done."),
     "listen": _option(

@@ -1,4 +1,4 @@
-"""The agent of `run` as others see it: health over HTTP, its own Unix socket, what is counted."""
+"""The agent of `run` as others see it: health over HTTP, its own Unix socket, what is counted, what systemd is told."""
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -12,6 +12,7 @@ from stormcone.clock import Clock
 from stormcone.health.addresses import Address, own_socket
 from stormcone.health.face import Health
 from stormcone.health.server import HealthListener
+from stormcone.service.notify import Notifier
 
 
 class Watched:
@@ -33,7 +34,9 @@ class Watched:
         self._listen = tuple(listen)
         self._journal = journal
         self._begun = False
+        self._notifier = Notifier()
         self._stack = ExitStack()
+        self._stack.callback(self._notifier.close)
         if self._listen:
             self.health.count()
 
@@ -49,7 +52,9 @@ class Watched:
         self._tell(notice)
 
     def turned(self, view: AgentView) -> None:
-        """Called at the end of each turn of an agent's loop."""
+        """Called at the end of each turn of an agent's loop, in its thread."""
+        if self._notifier.wanted:
+            self._notifier.turned(view, self.health.readiness(view))
 
     def begin(self, agent: Agent) -> None:
         """Answer for this agent from now on."""

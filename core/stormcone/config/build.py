@@ -155,4 +155,5 @@ def _rule(configuration: Configuration, number: int, table: RuleTable, app: App)
 def settings_of(settings: RunSettings) -> AgentSettings:
     """How the agent works."""
     interval = settings.interval.total_seconds() if settings.interval else None
-    return AgentSettings(interval=interval, keep=settings.keep, dry_run=settings.dry_run)
+    grace = settings.grace.total_seconds()
+    return AgentSettings(interval=interval, grace=grace, keep=settings.keep, dry_run=settings.dry_run)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from stormcone.agent.settings import KEEP
+from stormcone.agent.settings import GRACE, KEEP
 from stormcone.clouds.contract import AUTO
 from stormcone.config.kinds import Addresses, Causes, Flag, Handlers, Impacts, Lead, PositiveSpan, Span, Texts, Words
 
@@ -133,6 +133,8 @@ class RunSettings(Table):
     """How long the journal keeps an event after its end."""
     interval: PositiveSpan | None = None
     """Time between polls; the cloud's own advice if unset."""
+    grace: Span = GRACE
+    """How long handlers may go on when the agent is told to stop, as at a shutdown; systemd waits 2 minutes for all."""
     dry_run: Flag = False
     """Run no handler, approve nothing, write no journal: say what would be done."""
     on_prepare: Words | None = None

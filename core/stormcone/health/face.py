@@ -82,7 +82,7 @@ class Health:
             from stormcone.health.metrics import Metrics
         except ImportError:
             return False
-        self.metrics = Metrics(self._clock, self._view, self._readiness, self._outbox)
+        self.metrics = Metrics(self._clock, self._view, self.readiness, self._outbox)
         return True
 
     def hear(self, notice: Notice) -> None:
@@ -109,18 +109,19 @@ class Health:
             loop = alive(view, self._clock.monotonic())
             return Answer.of(503 if loop.reason else 200, {"status": "stuck" if loop.reason else "alive"})
         if path == READY:
-            return _ready(self._readiness(view))
+            return _ready(self.readiness(view))
         return Answer.of(200, self._status(view))
 
     def _view(self) -> AgentView | None:
         return self._agent.view if self._agent else None
 
-    def _readiness(self, view: AgentView) -> Readiness:
+    def readiness(self, view: AgentView) -> Readiness:
+        """How the agent is that stands so."""
         return readiness(view, self._clock.monotonic(), journal_trouble(view.journal))
 
     def _status(self, view: AgentView) -> dict[str, Any]:
         now, seconds = self._clock.now(), self._clock.monotonic()
-        ready, size = self._readiness(view), journal_size(view.journal)
+        ready, size = self.readiness(view), journal_size(view.journal)
         return status_document(view, ready, now, seconds, process=os.getpid(), size=size)
 
     def _metrics(self) -> Answer:
