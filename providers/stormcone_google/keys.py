@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from stormcone.errors import ProviderError
 from stormcone.model import Approval, Cause, Impact, MaintenanceEvent, Observation, Origin, Outcome, Phase
 from stormcone.text import folded, printable
 from stormcone_google.metadata import KeyAnswer
@@ -73,7 +74,7 @@ class KeyReading(NamedTuple):
 
     Attributes:
         event: what it announces, or None.
-        problems: what could not be read as it should, a sentence each.
+        problems: what could not be read as it should, each as a clause of which the key is the subject.
         whole: whether nothing more can be announced there.
     """
 
@@ -81,13 +82,18 @@ class KeyReading(NamedTuple):
     problems: tuple[str, ...] = ()
     whole: bool = True
 
-    @property
-    def observation(self) -> Observation:
-        """The same as what one list says."""
+    def observation(self, key: str) -> Observation:
+        """The same as what one list says.
+
+        Raises:
+            ProviderError: nothing that it says can be read.
+        """
+        if self.event is None and not self.whole:
+            raise ProviderError(f"Google's answer about {key} cannot be read: {'; '.join(self.problems)}")
         return Observation(
             events=() if self.event is None else (self.event,),
             whole=frozenset({""} if self.whole else ()),
-            problems=self.problems,
+            problems=tuple(f"{key}: {problem}" for problem in self.problems),
         )
 
 
@@ -174,10 +180,10 @@ def key_event(
     )
 
 
-def unreadable(key: str, text: str) -> KeyReading:
+def unreadable(text: str) -> KeyReading:
     """The reading of a key that says what it never says."""
     shown = printable(text)[:60]
-    return KeyReading(None, (f"{key} says {shown!r}, which is no value of it",), whole=False)
+    return KeyReading(None, (f"it says {shown!r}, which is no value of it",), whole=False)
 
 
 def text_of(answer: KeyAnswer) -> str:

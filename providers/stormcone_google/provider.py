@@ -260,7 +260,7 @@ class GoogleProvider:
             preemption=self._settings.preemption,
             preemption_notice=self._settings.preemption_notice,
         )
-        return read_key(key, answer, context).observation
+        return read_key(key, answer, context).observation(key)
 
     def _look(self) -> Vm:
         """The VM, by the metadata server; kept, since neither id nor name changes while it runs."""

@@ -68,18 +68,18 @@ def read_upcoming(answer: KeyAnswer, context: KeyContext) -> KeyReading:
     if answer.status == UNAVAILABLE:
         if NO_NOTIFICATIONS in answer.body.lower():
             return KeyReading()
-        return KeyReading(None, (f"the metadata server does not know {UPCOMING} now (status 503)",), whole=False)
+        return KeyReading(None, ("the metadata server does not know it now (status 503)",), whole=False)
     if folded(text_of(answer)) == NONE:
         return KeyReading()
     try:
         value = _inner(_parsed(answer.body))
     except ValueError as error:
-        return KeyReading(None, (f"{UPCOMING} {error}",), whole=False)
+        return KeyReading(None, (f"it {error}",), whole=False)
     if value is None or value == {} or (isinstance(value, str) and folded(value.strip()) == NONE):
         return KeyReading()
     fields = {same_name(name): each for name, each in value.items()} if isinstance(value, dict) else {}
     if not isinstance(value, dict) or not fields.keys() & {same_name(name) for name in (*FIELDS, "startTime")}:
-        return unreadable(UPCOMING, text_of(answer))
+        return unreadable(text_of(answer))
     return _window(value, fields, context)
 
 
@@ -93,18 +93,18 @@ def _window(value: dict[str, JsonValue], fields: Mapping[str, JsonValue], contex
         try:
             return read_time(said, naive=None)
         except ValueError:
-            problems.append(f"{UPCOMING}: {names[0]} is no time: {printable(str(said))[:60]!r}")
+            problems.append(f"its {names[0]} is no time: {printable(str(said))[:60]!r}")
             return None
 
     starts = time("windowStartTime", "startTime")
     native_status = _word(fields, "maintenanceStatus")
     status = STATUSES.get(native_status.upper())
     if status is None:
-        problems.append(f"{UPCOMING} has the unknown status {native_status[:60]!r}, so it is taken for PENDING")
+        problems.append(f"it has the unknown status {native_status[:60]!r}, so it is taken for PENDING")
         status = STATUSES["PENDING"]
     native_type = _word(fields, "type") or _UNKNOWN_TYPE
     if native_type.upper() not in TYPES:
-        problems.append(f"{UPCOMING} has the unknown type {native_type[:60]!r}")
+        problems.append(f"it has the unknown type {native_type[:60]!r}")
     reasons = _reasons(fields.get("maintenancereasons"))
     may_start = truth(fields.get("canreschedule")) is True and status.phase is Phase.SCHEDULED
     event = key_event(
@@ -123,7 +123,7 @@ def _window(value: dict[str, JsonValue], fields: Mapping[str, JsonValue], contex
         native=value,
     )
     if repeats(value):
-        problems.append(f"{UPCOMING} is never approved, since a field stands twice in it")
+        problems.append("it is never approved, since a field stands twice in it")
         event = withheld(event, "a field stands twice in it")
     return KeyReading(event, tuple(problems))
 

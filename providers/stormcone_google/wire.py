@@ -55,7 +55,7 @@ def read_key(key: str, answer: KeyAnswer, context: KeyContext) -> KeyReading:
     reading = KEYS[key](answer, context)
     if reading.event is None or context.vm.known:
         return reading
-    return KeyReading(None, (f"{key} announces something, but it is not known yet of which machine",), whole=False)
+    return KeyReading(None, ("it announces something, but it is not known yet of which machine",), whole=False)
 
 
 def read_preempted(answer: KeyAnswer, context: KeyContext) -> KeyReading:
@@ -63,7 +63,7 @@ def read_preempted(answer: KeyAnswer, context: KeyContext) -> KeyReading:
     text = text_of(answer)
     taken = truth(text)
     if taken is None:
-        return unreadable(PREEMPTED, text)
+        return unreadable(text)
     if not taken:
         return KeyReading()
     event = key_event(
@@ -86,7 +86,7 @@ def read_maintenance(answer: KeyAnswer, context: KeyContext) -> KeyReading:
     if word == NONE:
         return KeyReading()
     if not _EVENT_WORD.fullmatch(text) or word in _NO_WORDS or len(text) > 100:
-        return unreadable(MAINTENANCE, text)
+        return unreadable(text)
     impact = Impact.UNKNOWN
     if word == folded(MIGRATE):
         impact = Impact.FREEZE
@@ -103,7 +103,7 @@ def read_maintenance(answer: KeyAnswer, context: KeyContext) -> KeyReading:
         native={MAINTENANCE: text},
     )
     known = impact is not Impact.UNKNOWN
-    return KeyReading(event, () if known else (f"{MAINTENANCE} says {text!r}, which is not known: so is its impact",))
+    return KeyReading(event, () if known else (f"it says {text!r}, which is not known: so is its impact",))
 
 
 KEYS: Mapping[str, Callable[[KeyAnswer, KeyContext], KeyReading]] = MappingProxyType(

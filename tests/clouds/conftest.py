@@ -12,10 +12,15 @@ from typing import Any
 import pytest
 
 from stormcone import App, Approval, Context, Handler, Impact, MaintenanceEvent, ManualClock
+from stormcone.errors import SimulationError
 from stormcone.journal import Episode
 from stormcone.plugins import simulator_class
 from stormcone.simulators.contract import Simulator, SimulatorOptions
+from stormcone.simulators.likeness import may_be
 from stormcone.testing import AgentDriver
+
+HOUR = timedelta(hours=1)
+"""How early what an approval begins may begin, where it does: all that is scheduled here is nearer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,24 +32,32 @@ class Cloud:
         machines: two machines; the agent is on the first.
         approvable: the native type of a reboot that begins once it is approved; None for the usual one.
         approval: what approving a usual event would do.
+        not_approvable: why nothing is approved here; "" where something is.
+        own: the facts of an event that only this cloud tells, or tells in its own way.
         says_how_it_ended: whether the outcome is reported; it is inferred otherwise.
         shows_neighbours: whether a machine sees the events of others.
         polled: the requests of a poll, as a fault's rule.
         approved: the requests that approve, as a fault's rule.
         announcements: the scenarios that it plays and that give notice.
         surprises: those that begin without notice.
+        unannounced: the native type of a reboot that may begin without notice; None for the usual one.
+        readable: bodies that are no document elsewhere, and that one of this cloud's lists can be read from.
     """
 
     name: str
     machines: tuple[str, str]
     approvable: str | None
     approval: Approval
+    not_approvable: str = ""
+    own: frozenset[str] = frozenset()
     says_how_it_ended: bool
     shows_neighbours: bool
     polled: Mapping[str, Any]
     approved: Mapping[str, Any]
     announcements: frozenset[str]
     surprises: frozenset[str] = frozenset({"hardware-failure"})
+    unannounced: str | None = None
+    readable: frozenset[str] = frozenset()
 
     def ended(self, outcome: str) -> str:
         """How the journal tells the end."""
@@ -73,6 +86,35 @@ CLOUDS = (
         polled={"query": {"Action": "DescribeInstanceHistoryEvents"}},
         approved={"query": {"Action": "AcceptInquiredSystemEvent"}},
         announcements=frozenset({"redeploy"}),
+    ),
+    Cloud(
+        name="aws",
+        machines=("i-aaa", "i-bbb"),
+        approvable=None,
+        approval=Approval.NONE,
+        not_approvable="EC2 begins a scheduled event at its time, and has no call that lets it begin earlier",
+        own=frozenset({"phase_origin", "movable_until", "ends_by"}),
+        says_how_it_ended=True,
+        shows_neighbours=False,
+        polled={"path": "/latest/meta-data"},
+        approved={"method": "POST"},
+        readable=frozenset({"{}", ""}),  # something interrupts it; Auto Scaling wants nothing
+        announcements=frozenset({"host-stop"}),
+        surprises=frozenset(),  # EC2 announces a failing host as an event to come
+    ),
+    Cloud(
+        name="google",
+        machines=("web-0", "web-1"),
+        approvable=None,
+        approval=Approval.TRIGGERS,
+        own=frozenset({"id_origin", "not_after", "ends_by"}),
+        says_how_it_ended=False,
+        shows_neighbours=False,
+        polled={"path": "/computeMetadata"},
+        approved={"method": "POST", "path": "/compute/v1"},
+        unannounced="SCHEDULED",
+        readable=frozenset({"{}"}),  # nothing is upcoming
+        announcements=frozenset({"live-migration"}),
     ),
 )
 
@@ -122,11 +164,20 @@ class World:
     def schedule(self, impact: Impact = Impact.REBOOT, notice: float = 15, **order: Any) -> str:
         """An event of the agent's machine; `notice` is in minutes, and it lasts for ten."""
         usual = {"resources": [self.machine], "started_for": timedelta(minutes=10)}
-        return self.simulator.schedule(impact, notice=timedelta(minutes=notice), **(usual | order))
+        try:
+            return self.simulator.schedule(impact, notice=timedelta(minutes=notice), **(usual | order))
+        except SimulationError as error:  # the simulator says it in its cloud's own facts
+            pytest.skip(str(error))
 
     def approvable(self) -> str:
         """A reboot that begins once it is approved."""
+        if self.cloud.not_approvable:
+            pytest.skip(self.cloud.not_approvable)
         return self.schedule(native_type=self.cloud.approvable)
+
+    def surprise(self) -> str:
+        """A reboot that begins without notice."""
+        return self.schedule(notice=0, native_type=self.cloud.unannounced)
 
     def poll(self, times: int = 1) -> None:
         """Poll, and let a second pass, so that what follows comes later."""
@@ -139,9 +190,25 @@ class World:
         self.agent.clock.advance(**span)
         self.poll()
 
+    def told(self) -> list[str]:
+        """The simulator's ids of the events that the agent was told of."""
+        return [event for event in self._events() if self._episodes(event)]
+
     def episode(self, event: str) -> Episode:
-        (found,) = [known for known in self.agent.journal.episodes() if known.event.id == event]
+        (found,) = self._episodes(event)
         return found
+
+    def stages(self, event: str) -> list[str]:
+        """The stages that the handler was called for, of the event."""
+        return self.handler.stages(self.episode(event).event.id)
+
+    def _events(self) -> dict[str, Any]:
+        return {known["id"]: known for known in self.simulator.events()}
+
+    def _episodes(self, event: str) -> list[Episode]:
+        """What the journal has of it, also where the cloud gives no ids."""
+        known = self._events()[event]
+        return [each for each in self.agent.journal.episodes() if may_be(known, each.event, each.first_seen)]
 
     def story(self, event: str) -> list[str]:
         """What the journal tells of the event, line by line, without the times at which it happened."""
@@ -173,7 +240,7 @@ class Worlds:
         handler = Recorder()
         options = SimulatorOptions(machines=cloud.machines, clock=ManualClock())
         simulator = self.stack.enter_context(simulator_class(cloud.name).from_options(options))
-        agent = self.stack.enter_context(AgentDriver(simulator, app or App([handler], **settings)))
+        agent = self.stack.enter_context(AgentDriver(simulator, app or App([handler], approve_early=HOUR, **settings)))
         world = World(cloud, simulator, agent, handler)
         self.made.append(world)
         return world

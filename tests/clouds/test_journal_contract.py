@@ -14,7 +14,7 @@ ANNOUNCED = "cloud announced: not before 2026-01-01 00:15:00Z"
 
 def test_every_cloud_that_is_installed_is_in_the_table(clouds):
     installed = set(load_plugins(PROVIDERS).found) & set(load_plugins(SIMULATORS).found)
-    assert installed - {"aws", "google"} == {cloud.name for cloud in clouds}
+    assert installed == {cloud.name for cloud in clouds}
 
 
 @pytest.fixture
@@ -52,12 +52,12 @@ class TestAnEventThatTakesPlace:
         assert unapproved.story(event) == [ANNOUNCED, *PREPARED, ended, *RECOVERED]
 
     def test_that_was_first_seen_started_had_no_notice_and_no_prepare(self, world, cloud):
-        event = world.schedule(notice=0)
+        event = world.surprise()
         world.poll()
         world.after(minutes=10)
         story = world.story(event)
         assert story[1:] == [*STARTED[1:], f"cloud ended: {cloud.ended('completed')}", *RECOVERED]
-        assert world.handler.stages(event) == ["started", "recover"]
+        assert world.stages(event) == ["started", "recover"]
 
     def test_ends_while_the_machine_is_down_and_is_recovered_from_after_the_boot(self, unapproved):
         event = unapproved.schedule()
@@ -65,7 +65,7 @@ class TestAnEventThatTakesPlace:
         unapproved.agent.clock.advance(minutes=26)
         unapproved.agent.restart(boot_id="boot-2")
         unapproved.poll(2)
-        assert unapproved.handler.stages(event) == ["prepare", "recover"]
+        assert unapproved.stages(event) == ["prepare", "recover"]
         assert unapproved.episode(event).event.outcome is Outcome.COMPLETED
 
 
@@ -96,17 +96,19 @@ class TestAnEventThatMoves:
         later = unapproved.agent.clock.now().replace(hour=1, minute=0, second=0)
         unapproved.simulator.change(event, not_before=later)
         unapproved.poll()
-        assert unapproved.story(event)[-1] == "cloud revised: not_before: not before 2026-01-01 01:00:00Z"
+        revised = unapproved.story(event)[-1]
+        assert revised.startswith("cloud revised: not_before")
+        assert revised.endswith(": not before 2026-01-01 01:00:00Z")
         unapproved.after(minutes=30)
         assert unapproved.episode(event).event.phase is Phase.SCHEDULED
-        assert unapproved.handler.stages(event) == ["prepare"]
+        assert unapproved.stages(event) == ["prepare"]
 
 
 class TestEventsOfOthers:
     def test_of_a_neighbour_are_shown_where_the_cloud_shows_them_and_never_handled(self, world, cloud):
         event = world.schedule(resources=[cloud.machines[1]])
         world.poll()
-        assert [known.event.id for known in world.agent.journal.episodes()] == [event] * cloud.shows_neighbours
+        assert world.told() == [event] * cloud.shows_neighbours
         assert world.handler.calls == []
         assert world.approvals() == 0
 
@@ -119,8 +121,8 @@ class TestEventsSideBySide:
         unapproved.poll()
         unapproved.after(minutes=15)
         unapproved.after(minutes=10)
-        assert unapproved.handler.stages(restart) == ["prepare", "recover"]
-        assert unapproved.handler.stages(move) == ["prepare", "started", "recover"]
+        assert unapproved.stages(restart) == ["prepare", "recover"]
+        assert unapproved.stages(move) == ["prepare", "started", "recover"]
         outcomes = [unapproved.episode(event).event.outcome for event in (restart, move)]
         assert outcomes == [Outcome.CANCELED, Outcome.COMPLETED]
 
@@ -164,7 +166,7 @@ class TestAnAgentThatIsStartedAgain:
         unapproved.poll(2)
         unapproved.agent.restart()
         unapproved.poll(2)
-        assert unapproved.handler.stages(event) == ["prepare"]
+        assert unapproved.stages(event) == ["prepare"]
 
     def test_approves_nothing_twice(self, worlds, cloud):
         world = worlds(cloud, approve_consent=True)
@@ -192,6 +194,8 @@ class TestPollsThatFail:
         ids=str,
     )
     def test_say_unknown_and_neither_end_nor_begin_anything(self, unapproved, cloud, fault):
+        if ("" if fault.get("kind") == "empty" else fault.get("body")) in cloud.readable:
+            pytest.skip(f"on {cloud.name} that is an answer")
         event = unapproved.schedule()
         unapproved.poll()
         before = unapproved.story(event)
@@ -235,7 +239,7 @@ class TestApprovalsThatFail:
             world.after(seconds=30)
         assert world.episode(event).event.phase is Phase.STARTED
         assert world.simulator.events()[0]["approved_by"] == [world.machine]
-        assert world.handler.stages(event) == ["prepare", "started"]
+        assert world.stages(event) == ["prepare", "started"]
 
 
 class TestScenarios:

@@ -170,7 +170,7 @@ def test_the_calls_of_the_simulators_page_are_taken(blocks):
 def test_the_how_to_of_simulated_events_works_without_an_account(
     blocks, terminal, run, environment, port, root, folder
 ):
-    shutil.copy(root / "examples" / "both_clouds.py", folder / "handlers.py")
+    shutil.copy(root / "examples" / "every_cloud.py", folder / "handlers.py")
     lines = [line for block in blocks("docs/howto-simulated-events.md", "sh") for line in block.text.splitlines()]
     exports = [line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export ")]
     environment.update({name: value.replace(DEFAULT_PORT, port) for name, value in exports if value != "..."})
@@ -207,7 +207,7 @@ KINDS = (
 
 @pytest.mark.parametrize("folder", ["fresh"], indirect=True)
 def test_every_kind_that_the_how_to_names_reaches_its_agent(blocks, terminal, run, environment, port, root, folder):
-    shutil.copy(root / "examples" / "both_clouds.py", folder / "handlers.py")
+    shutil.copy(root / "examples" / "every_cloud.py", folder / "handlers.py")
     *steps, kinds, consent, spot = (block.text.splitlines() for block in blocks("docs/howto-simulated-events.md", "sh"))
     (agent,) = (line for step in steps for line in step if line.startswith("stormcone run"))
     environment |= {

@@ -14,7 +14,7 @@ from stormcone.clock import SystemClock
 from stormcone.plugins import simulator_class
 from stormcone.simulators.contract import SimulatorOptions
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "both_clouds.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "every_cloud.py"
 KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "testid", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret"}
 
 APPROVABLE = {"azure": None, "alibaba": "SystemMaintenance.Reboot:Inquiring"}

@@ -165,6 +165,15 @@ class TestWhatIsNotKnown:
             provider.poll()
         assert caught.value.passing
 
+    @pytest.mark.parametrize("body", ["", "<html>busy</html>", "[]"])
+    def test_is_everything_where_nothing_that_the_keys_say_can_be_read(self, cloud, provider, body):
+        provider.identify()
+        cloud.faults.add(body=body)
+        with pytest.raises(
+            ProviderError, match=r"^Google's answer about preempted cannot be read: it says .* no value of it$"
+        ):
+            provider.poll()
+
     def test_is_everything_where_the_server_has_none_of_the_keys(self, cloud, provider):
         provider.identify()
         cloud.faults.add(status=404)

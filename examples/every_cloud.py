@@ -1,12 +1,12 @@
-"""One handler file for Azure and for Alibaba Cloud.
+"""One handler file for Azure, Alibaba Cloud, AWS and Google Cloud.
 
 On a machine, or against a simulator:
 
-stormcone run examples/both_clouds.py
+stormcone run examples/every_cloud.py
 
-Run as a program, it shows that both clouds lead it through the same story, on simulators and without an account:
+Run as a program, it shows what each cloud leads it through, on simulators and without an account:
 
-python examples/both_clouds.py
+python examples/every_cloud.py
 """
 
 from datetime import timedelta
@@ -30,8 +30,9 @@ class Queue(Handler):
 
 
 # Azure asks nobody whether an event may happen, only whether it may begin early. Some events of Alibaba Cloud wait
-# for their owner's consent without a limit: `approve_consent` gives it, once the queue is empty.
-app = App([Queue()], approve_consent=True)
+# for their owner's consent without a limit: `approve_consent` gives it, once the queue is empty. On Google Cloud to
+# approve is to begin at once, so it takes a word on how early that may be. On AWS all begins at its time.
+app = App([Queue()], approve_consent=True, approve_early=timedelta(hours=1))
 
 
 def main() -> None:
@@ -40,8 +41,13 @@ def main() -> None:
     from stormcone.simulators.contract import SimulatorOptions
     from stormcone.testing import AgentDriver
 
-    # What lets a restart wait for approval is all in which the two differ here.
-    for cloud, native_type in {"azure": None, "alibaba": "SystemMaintenance.Reboot:Inquiring"}.items():
+    # What lets a restart wait for approval is all in which the clouds differ here.
+    for cloud, native_type in {
+        "azure": None,
+        "alibaba": "SystemMaintenance.Reboot:Inquiring",
+        "google": None,
+        "aws": None,
+    }.items():
         simulator = simulator_class(cloud).from_options(SimulatorOptions(machines=["i-0"], clock=ManualClock()))
         with simulator, AgentDriver(simulator, app) as agent:
             event = simulator.schedule(
@@ -51,9 +57,9 @@ def main() -> None:
                 started_for=timedelta(minutes=5),
                 native_type=native_type,
             )
-            agent.run_until(event, Phase.SCHEDULED, approved=True)
+            agent.run_until(event, Phase.SCHEDULED, prepared=True, approved=agent.capabilities.can_approve)
             agent.run_for(minutes=1)
-            agent.run_until(event, Phase.ENDED)
+            agent.run_until(event, Phase.ENDED, within=timedelta(minutes=30))
             print(cloud)
             for entry in agent.timeline(event):
                 print(f"  {entry.who:<10}{entry.what:<16}{entry.result}")
