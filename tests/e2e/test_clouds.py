@@ -1,4 +1,4 @@
-"""The program on both clouds: one handler file, simulated events, credentials, proxies."""
+"""The program on the clouds: one handler file, simulated events, credentials, proxies."""
 
 import json
 import shlex
