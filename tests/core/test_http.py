@@ -272,7 +272,6 @@ class TestTime:
         client.close()
         polls.join()
 
-
     def test_ends_in_time_beside_a_request_that_has_more_of_it(self, client, scripted):
         scripted.hang().drip(b"HTTP/1.1 200 OK\r\nX-Drip: ")
         polls = threading.Thread(target=lambda: fails(client, scripted.url))
