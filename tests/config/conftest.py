@@ -1,13 +1,21 @@
 """A configuration's file, and what comes of reading it."""
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stormcone.agent.workers import attempt_stage
+from stormcone.clock import SystemClock
 from stormcone.config.load import Configuration, load
 from stormcone.errors import SettingsError
+from stormcone.handlers import Handler, Stage
+from stormcone.handlers.context import Context, StageLog
+from stormcone.handlers.control import RunControl
+from stormcone.model import Machine, MaintenanceEvent
+from stormcone.rules.runs import Verdict
 
 
 @pytest.fixture
@@ -41,3 +49,17 @@ def mistake(configuration: Callable[..., Configuration]) -> Callable[..., str]:
         return said
 
     return read
+
+
+@pytest.fixture
+def run_stage() -> Callable[..., None]:
+    """Runs a handler's stage to its end."""
+
+    def run(handler: Handler, stage: Stage, event: MaintenanceEvent) -> None:
+        machine = Machine(provider="azure", id="1", name="web-0")
+        log = StageLog(logging.getLogger(), {"event": event.id, "handler": handler.label, "stage": stage.value})
+        control = RunControl(SystemClock(), None)
+        attempt = attempt_stage(handler, stage, event, Context(machine, 1, log, control))
+        assert attempt.verdict is Verdict.SUCCEEDED, attempt
+
+    return run
