@@ -78,13 +78,18 @@ class TestCommands:
         [
             (
                 '[commands.drain]\nprepare = "echo a | cat"',
-                "commands.drain.prepare: no shell runs the command, so '|' would only be text to it; say shell = true "
-                "beside it, or put it in single quotes where text is what you mean ({file}, line 2, column 11)",
+                (
+                    "commands.drain.prepare: no shell runs the command, so '|' would only be text to it; say "
+                    "shell = true beside it, or put it in single quotes where text is what you mean "
+                    "({file}, line 2, column 11)"
+                ),
             ),
             (
                 '[commands.drain]\nprepare = ["echo", "a"]\nshell = true',
-                "commands.drain.prepare: a shell takes one line, and this is a list of words; write a line, or leave "
-                "shell out ({file}, line 2, column 11)",
+                (
+                    "commands.drain.prepare: a shell takes one line, and this is a list of words; write a line, or "
+                    "leave shell out ({file}, line 2, column 11)"
+                ),
             ),
             (
                 "[commands.drain]\nshell = true",
@@ -98,8 +103,10 @@ class TestCommands:
             ),
             (
                 '[commands.drain]\nprepare = "drane"',
-                "commands.drain: the command for prepare cannot be run: there is no program drane on the PATH; "
-                "give its whole path ({file}, line 1, column 11)",
+                (
+                    "commands.drain: the command for prepare cannot be run: there is no program drane on the PATH; "
+                    "give its whole path ({file}, line 1, column 11)"
+                ),
             ),
             (
                 '[commands.drain]\nprepare = "true"\ntimeout = "400d"',

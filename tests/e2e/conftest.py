@@ -94,6 +94,10 @@ class Running:
         """Close our end of its standard output once it says something more."""
         self._reading = False
 
+    def hears(self, number: signal.Signals) -> None:
+        """Send it a signal that it is to outlive."""
+        self._process.send_signal(number)
+
     def ends(self) -> int:
         """Wait for its end; answers its exit status."""
         status = self._process.wait(PATIENCE)

@@ -127,6 +127,34 @@ class Engine:
                 change = Change(kind=kind, event=episode.event, before=episode.event, episode=episode.number)
                 self._plan(change, episode, now)
 
+    def take_app(self, app: App, now: Instant) -> str:
+        """Have another app from now on; what runs ends with the handler that it began with.
+
+        Answers why not, as a clause, where what was begun could then not be recovered from; "" where it is taken.
+        """
+        if why := self._not_recovered_by(app):
+            return why
+        before, self.app = self.app, app
+        try:
+            self.resume(now)
+        except BaseException:
+            self.app = before
+            raise
+        return ""
+
+    def _not_recovered_by(self, app: App) -> str:
+        """Which handler has begun for an event and recovers from it now, and would not by that app; "" if none."""
+        for work in self._unfinished:
+            for label in work.to_recover:
+                before, after = self.app.handler(label), app.handler(label)
+                if before is not None and before.has(Stage.RECOVER) and not (after and after.has(Stage.RECOVER)):
+                    event = work.episode.event
+                    return printable(
+                        f"{label} has begun for the {event.impact} {event.id}, and nothing of that name would recover; "
+                        "reload again once it is over"
+                    )
+        return ""
+
     def _record(self, change: Change, now: Instant) -> None:
         episode = self._journal.save_change(change, now, self.machine)
         self._outbox.changed(change, self.machine, now)

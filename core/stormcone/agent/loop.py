@@ -92,6 +92,7 @@ class Agent:
         self._executor = executor or ThreadExecutor()
         self._reporter = Reporter(self._clock, listener)
         self._settings = settings
+        self._next_app: App | None = None
         self._grace = settings.grace
         self._forget_due = self._clock.monotonic()
         self._engine: Engine | None = None
@@ -187,6 +188,16 @@ class Agent:
         self._wake.set()
         self._sources.stop()
 
+    def take_app(self, app: App) -> None:
+        """Have other handlers, rules and settings of approval from the next turn on; any thread may call it.
+
+        A stage that runs ends with the handler that it began with; what begins later, another attempt too, is of the
+        new one. Handlers that are new take part in the events that go on. An app in which nothing would recover from
+        what a handler has begun is refused, and the old one goes on: a notice says which of the two it is.
+        """
+        self._next_app = app
+        self._wake.set()
+
     def poll_soon(self) -> None:
         """Poll without waiting for the interval: something hints that there is news."""
         self._sources.soon()
@@ -257,6 +268,7 @@ class Agent:
                 if self._engine is not None:
                     self._record(self._stages.overrun(self._engine, self._steady.now()))
             if self._engine is not None and not self._stopping:
+                busy = self._take_next_app(self._engine) or busy
                 busy = self._requests.postpone(self._engine, self._steady.now()) or busy
                 asked = self._sources.asked()
                 busy = self._stages.begin(self._engine, self._steady.now(), confirmed=asked) or busy
@@ -279,6 +291,22 @@ class Agent:
         self._journal_error = ""
         self._reporter.complain("journal", "")
         return busy
+
+    def _take_next_app(self, engine: Engine) -> bool:
+        """Take another app in; True where there was one. One that a full disk holds up is taken later."""
+        app = self._next_app
+        if app is None:
+            return False
+        why = engine.take_app(app, self._steady.now())
+        if self._next_app is app:
+            self._next_app = None
+        if why:
+            self._reporter.tell(NoticeKind.PROBLEM, f"the new handlers are not taken in, the old ones go on: {why}")
+        else:
+            self.app = app
+            names = ", ".join(handler.label for handler in app.handlers)
+            self._reporter.tell(NoticeKind.RELOADED, f"from now on the handlers are {names}")
+        return True
 
     def _forget(self) -> None:
         """Once a day, let the journal forget what ended long ago."""

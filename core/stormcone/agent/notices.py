@@ -45,6 +45,7 @@ class NoticeKind(StrEnum):
     UNKNOWN = "unknown"
     ANSWERED = "answered"
     PROBLEM = "problem"
+    RELOADED = "reloaded"
     STOPPING = "stopping"
     STOPPED = "stopped"
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
+from stormcone.handlers import Stage
 from stormcone.journal import ApprovalRecord, Episode, JournalStore
 from stormcone.model import EventKey, Machine
 from stormcone.rules.runs import Run, RunState
@@ -36,6 +37,12 @@ class Work:
     def begun(self) -> bool:
         """Whether a handler's stage has begun for it."""
         return any(run.attempt for run in self.runs)
+
+    @property
+    def to_recover(self) -> tuple[str, ...]:
+        """The handlers that have begun for it and have not recovered yet, each once."""
+        over = {run.place for run in self.runs if run.stage is Stage.RECOVER and run.state.over}
+        return tuple(dict.fromkeys(run.handler for run in self.runs if run.attempt and run.place not in over))
 
     @property
     def finished(self) -> bool:

@@ -24,6 +24,7 @@ from stormcone.text import printable
 COMMANDS = {
     "check": ("stormcone.cli.commands.check", "Look a handler file over, without a cloud."),
     "run": ("stormcone.cli.commands.run", "Watch this machine and carry your handlers through its maintenance."),
+    "reload": ("stormcone.cli.commands.reload", "Have the agent take a changed configuration or handler file in."),
     "config": ("stormcone.cli.commands.config", "Show the settings in force, and where each comes from."),
     "events": ("stormcone.cli.commands.events", "Show what is announced."),
     "approve": ("stormcone.cli.commands.approve", "Tell the cloud that an event may begin."),
@@ -51,7 +52,8 @@ Exit status: 0 done, 1 failed, 2 the command line is wrong, 64 an option's value
 70 the cloud refuses, 71 the port is in use, 73 a trace cannot be used, 74 the journal cannot be used,
 75 the journal is in use, 76 a sink cannot be told, 78 a plug-in cannot be used, or a part is not installed,
 130 interrupted, 143 terminated.
-What goes on until it is stopped (run, simulator, events --watch) ends with 0 by either, and by SIGHUP.
+What goes on until it is stopped (run, simulator, events --watch) ends with 0 by either, and by SIGHUP; but `run`
+without a terminal reads its configuration again then, as `stormcone reload` has it do.
 """
 
 

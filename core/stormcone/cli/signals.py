@@ -1,5 +1,6 @@
 """Ending in good order: what Ctrl-C, SIGTERM and SIGHUP do to the commands that go on until they are told to stop."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -52,16 +53,55 @@ def insisting() -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def on_stop(act: Callable[[int], None]) -> Iterator[None]:
-    """Call `act` with its number, in the main thread, for each Ctrl-C, SIGTERM or SIGHUP within the block."""
-    # Who starts us with `nohup` wants us to outlive the terminal.
-    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    numbers = [number for number in STOPPING if not (nohup and number is signal.SIGHUP)]
+    """Call `act` with its number, in the main thread, for each Ctrl-C, SIGTERM or SIGHUP within the block.
+
+    Not for a SIGHUP that means something else (`on_hangup`), or that who starts us with `nohup` has us ignore.
+    """
+    numbers = [number for number in STOPPING if number is not signal.SIGHUP or not _hangup_is_taken()]
     before = {number: signal.signal(number, lambda number, _: act(number)) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _hangup_is_taken() -> bool:
+    found = signal.getsignal(signal.SIGHUP)
+    return found is signal.SIG_IGN or isinstance(found, _OnHangup)
+
+
+class _OnHangup:
+    """What a SIGHUP does that does not stop the work."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
+
+    def __call__(self, _number: int, _frame: object) -> None:
+        self._act()
+
+
+@contextmanager
+def on_hangup(act: Callable[[], None]) -> Iterator[None]:
+    """Call `act`, in the main thread, for each SIGHUP within the block, which stops nothing then.
+
+    Not where standard input is a terminal, whose end a SIGHUP tells, nor under `nohup`.
+    """
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN or _on_terminal():
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, _OnHangup(act))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _on_terminal() -> bool:
+    try:
+        return os.isatty(0)
+    except OSError:
+        return False
 
 
 def run_until_told(work: Callable[[], None], stop: Callable[[], None]) -> None:

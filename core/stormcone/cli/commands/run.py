@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 
 import click
 
@@ -12,8 +13,9 @@ from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.cli.commands.check import approval_of, summary_of
 from stormcone.cli.configured import built, configured, sources_of
 from stormcone.cli.options import default_journal
+from stormcone.cli.reloading import Reloading
 from stormcone.cli.run_output import RunOutput
-from stormcone.cli.signals import run_until_told, until_stopped
+from stormcone.cli.signals import on_hangup, run_until_told, until_stopped
 from stormcone.cli.watched import Watched
 from stormcone.clock import Clock
 from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, named
@@ -38,10 +40,19 @@ def command(read: Callable[[], Configuration]) -> None:
     else has failed. No shell runs the line: for pipes, variables and the like write sh -c '...'.
 
     \b
+    stormcone run
     stormcone run handlers.py
     stormcone run --on-prepare 'systemctl stop queue' --on-recover 'systemctl start queue'
     """
-    configuration = read()
+    reloading = Reloading(read)
+    try:
+        with on_hangup(reloading.ask):
+            _run(read(), reloading)
+    finally:
+        reloading.end()
+
+
+def _run(configuration: Configuration, reloading: Reloading) -> None:
     given = configuration.settings
     sources = sources_of(configuration)
     journal = given.journal or default_journal()
@@ -67,7 +78,7 @@ def command(read: Callable[[], Configuration]) -> None:
                     if loss is None:
                         _say_what_is_run(app, clock, output)
                         if book.exposure:
-                            output.tell(Notice(clock.now(), NoticeKind.PROBLEM, book.exposure))
+                            _problem(output, clock, book.exposure)
                     book.loss = loss or book.loss
                     agent = Agent(
                         provider,
@@ -81,9 +92,15 @@ def command(read: Callable[[], Configuration]) -> None:
                         also=others,
                     )
                     watched.begin(agent)
+                    reloading.serve(agent, configuration, partial(_problem, output, clock))
                     loss = _watch(agent, book, clock)
+                    app = agent.app
         kept = "nothing was done, nothing is kept" if settings.dry_run else f"{journal} keeps what was seen and done"
         output.tell(Notice(clock.now(), NoticeKind.STOPPED, f"stopped; {kept}"))
+
+
+def _problem(output: RunOutput, clock: Clock, text: str) -> None:
+    output.tell(Notice(clock.now(), NoticeKind.PROBLEM, text))
 
 
 def _say_what_is_run(app: App, clock: Clock, output: RunOutput) -> None:

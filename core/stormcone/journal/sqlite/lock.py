@@ -30,6 +30,18 @@ def was_used(journal: Path) -> bool:
         return False
 
 
+def holder_of(journal: Path) -> int | None:
+    """The process that works with the journal now; None where there is none, or where it cannot be told."""
+    try:
+        file = os.open(_lock_file(journal), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        return int(_holder(file) or 0) or None
+    finally:
+        os.close(file)
+
+
 class FileLock:
     """An exclusive lock on `PATH.lock`, held until `release` or the end of the process; `cover` adds PATH itself.
 
