@@ -54,6 +54,7 @@ UNIT = (
 SERVICE = (
     Directive("Type", "notify", "Ready once its loop has turned; it says in STATUS= what it does."),
     Directive("NotifyAccess", "main"),
+    Directive("ExecReload", "/bin/kill -HUP $MAINPID", "Takes changed handlers in; a broken file is refused."),
     Directive("TimeoutStartSec", "5min", "A cloud may take minutes to answer for the first time."),
     Directive("WatchdogSec", str(WATCHDOG_SECONDS), "Fed by the loop that does the work: one that hangs is ended."),
     Directive("Restart", "always"),
@@ -146,7 +147,7 @@ def unit_text(words: Sequence[str], user: str | None = None) -> str:
         user: whose it is; None: a user of its own, made and removed by systemd.
     """
     whose = (Directive("DynamicUser", "yes"),) if user is None else (Directive("User", user),)
-    service = (*SERVICE[:3], Directive("ExecStart", " ".join(map(quoted, words))), *whose, *SERVICE[3:])
+    service = (*SERVICE[:2], Directive("ExecStart", " ".join(map(quoted, words))), *whose, *SERVICE[2:])
     parts = [
         HEADER,
         "[Unit]",
