@@ -15,7 +15,7 @@ from stormcone.health.server import HealthListener
 from stormcone.service.notify import Notifier
 
 
-class Watched:
+class WatchedRun:
     """Answers for the agents of one `run`, from the first one's beginning until the block is left.
 
     Args:
@@ -53,6 +53,7 @@ class Watched:
 
     def turned(self, view: AgentView) -> None:
         """Called at the end of each turn of an agent's loop, in its thread."""
+        self.health.turned(view)
         if self._notifier.wanted:
             self._notifier.turned(view, self.health.readiness(view))
 

@@ -14,6 +14,7 @@ from stormcone.health.readiness import Condition, Readiness, alive, readiness
 from stormcone.health.status import status_document
 
 if TYPE_CHECKING:
+    from stormcone.handlers import App
     from stormcone.health.metrics import Metrics
 
 HEALTH, READY, METRICS, STATUS = "/healthz", "/readyz", "/metrics", "/status"
@@ -71,10 +72,18 @@ class Health:
         self._clock = clock
         self._outbox = outbox
         self._agent: Shows | None = None
+        self._app: App | None = None
 
     def watch(self, agent: Shows) -> None:
         """Answer for this agent from now on."""
         self._agent = agent
+        self.turned(agent.view)
+
+    def turned(self, view: AgentView) -> None:
+        """The agent's loop has turned; after a reload its app is another one."""
+        if self.metrics is not None and view.app is not self._app:
+            self.metrics.expect(view.app)
+            self._app = view.app
 
     def count(self) -> bool:
         """Count for `/metrics` from now on; False where the part for that is not installed."""

@@ -16,8 +16,10 @@ from stormcone import __version__
 from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.agent.view import AgentView
 from stormcone.clock import Clock
+from stormcone.handlers import App, Stage
 from stormcone.health.disk import journal_size
 from stormcone.model import MaintenanceEvent, Phase
+from stormcone.rules.runs import Verdict
 
 if TYPE_CHECKING:
     from stormcone.health.readiness import Readiness
@@ -88,6 +90,15 @@ class Metrics:
 
     def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
         return Histogram(f"stormcone_{name}", text, labels, registry=self._registry, buckets=buckets)
+
+    def expect(self, app: App) -> None:
+        """Show zero for what may be counted of an app's handlers: what begins with one has not grown for Prometheus."""
+        for handler in app.handlers:
+            for stage in filter(handler.has, Stage):
+                for verdict in Verdict:
+                    self._attempts.labels(handler.label, stage.value, verdict.value)
+        for result in _APPROVALS.values():
+            self._approvals.labels(result)
 
     def hear(self, notice: Notice) -> None:
         """Count what the agent tells."""

@@ -16,7 +16,7 @@ from stormcone.cli.options import default_journal
 from stormcone.cli.reloading import Reloading
 from stormcone.cli.run_output import RunOutput
 from stormcone.cli.signals import on_hangup, run_until_told, until_stopped
-from stormcone.cli.watched import Watched
+from stormcone.cli.watched import WatchedRun
 from stormcone.clock import Clock
 from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, named
 from stormcone.config.build import settings_of
@@ -61,7 +61,7 @@ def _run(configuration: Configuration, reloading: Reloading) -> None:
     output = RunOutput(clock, as_json=given.as_json)
     own = None if settings.dry_run else journal
     with output.listening(given.verbose):
-        with until_stopped(), Watched(clock, output.tell, map(address_of, given.listen), own) as watched:
+        with until_stopped(), WatchedRun(clock, output.tell, map(address_of, given.listen), own) as watched:
             app = built(configuration)
             options, *also = [ProviderOptions.of(source, clock) for source in sources]
             place = ":memory:" if settings.dry_run else journal

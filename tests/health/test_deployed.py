@@ -1,0 +1,202 @@
+"""The files in `deploy/`: alert rules, a dashboard and a unit, held to what the agent really shows."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+
+import pytest
+from tests.core.conftest import HeldExecutor
+
+from stormcone.errors import ProviderError, Veto
+from stormcone.handlers import Stage
+from stormcone.health.face import METRICS
+from stormcone.health.server import HealthListener
+from stormcone.service.unit import drop_in_text, unit_text
+
+PATIENCE = 40.0
+"""Real seconds that Prometheus has to come up and to scrape; it scrapes ten times a second here."""
+
+_NAME = re.compile(r"\b(?:stormcone|process)_\w+")
+
+
+def needs(program):
+    return pytest.mark.skipif(
+        shutil.which(program) is None, reason=f"{program} is not installed (Debian's package prometheus)"
+    )
+
+
+@pytest.fixture
+def deploy(request):
+    return request.config.rootpath / "deploy"
+
+
+@pytest.fixture
+def expressions(deploy):
+    """Every expression of the dashboard and of the alerts."""
+    board = json.loads((deploy / "grafana" / "stormcone.json").read_text())
+    shown = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    shown += [each["expr"] for each in board["annotations"]["list"]]
+    alerts = re.findall(r"^ +expr: (.*)$", (deploy / "prometheus" / "stormcone.rules.yml").read_text(), re.MULTILINE)
+    filled = [text.replace("$instance", ".*").replace("$__rate_interval", "1m") for text in shown]
+    assert len(filled) > 15
+    assert len(alerts) > 5
+    return filled + alerts
+
+
+@pytest.fixture
+def told(world, health):
+    """An agent to which everything has happened that is counted."""
+    world.handler("lb", (Stage.PREPARE,)).script.extend([Veto("not today"), None])
+    world.step()
+    health.watch(world.agent)
+    world.cloud.announce()
+    world.cloud.announce(id="E-2", resources=("web-0", "web-1"))
+    world.step(seconds=1)
+    world.cloud.forget("E-2")
+    world.cloud.poll_faults.append(ProviderError("timed out"))
+    world.step(seconds=1)
+    world.executor = HeldExecutor()
+    world.cloud.announce(id="E-3")
+    world.step(seconds=2)
+    return health
+
+
+def test_alerts_and_dashboard_name_only_what_the_agent_shows(expressions, told):
+    text = told.answer(METRICS, private=False).body.decode()
+    shown = set(re.findall(r"^(\w+)", text, re.MULTILINE))
+    asked = {name for expression in expressions for name in _NAME.findall(expression)}
+    assert asked - shown == set()
+
+
+def test_the_page_names_all_that_the_agent_shows_and_nothing_else(request, told):
+    page = (request.config.rootpath / "docs" / "operations.md").read_text()
+    text = told.answer(METRICS, private=False).body.decode()
+    kinds = dict(re.findall(r"^# TYPE (stormcone_\w+) (\w+)$", text, re.MULTILINE))
+    made = {name for name in kinds if name.endswith("_created")}  # the client's own, of when a counter began
+    listed = re.findall(r"^\| (`stormcone_.*?`) \| (\w+) \|", page, re.MULTILINE)
+    told_of = {name.strip("` "): kind for names, kind in listed for name in names.split(",")}
+    assert {
+        name: "info" if name.endswith("_info") else kind for name, kind in kinds.items() if name not in made
+    } == told_of
+
+
+def test_the_dashboards_panels_stand_side_by_side(deploy):
+    board = json.loads((deploy / "grafana" / "stormcone.json").read_text())
+    taken = set()
+    for panel in board["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert place["x"] + place["w"] <= 24
+        assert not cells & taken, panel["title"]
+        taken |= cells
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+
+
+@needs("promtool")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "rules", "stormcone.rules.yml"),
+        ("test", "rules", "stormcone.test.yml"),
+        ("check", "config", "scrape.yml"),
+    ],
+    ids=["well made", "firing where they should", "and the way that they are loaded"],
+)
+def test_the_alerts_are(deploy, words):
+    done = subprocess.run(
+        ["promtool", *words], cwd=deploy / "prometheus", capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_a_case(deploy):
+    rules = (deploy / "prometheus" / "stormcone.rules.yml").read_text()
+    cases = (deploy / "prometheus" / "stormcone.test.yml").read_text()
+    assert set(re.findall(r"- alert: (\w+)", rules)) == set(re.findall(r"alertname: (\w+)", cases))
+
+
+def test_the_unit_is_the_one_that_is_installed(deploy):
+    folder = deploy / "systemd"
+    assert (folder / "stormcone.service").read_text() == unit_text(["/opt/stormcone/bin/stormcone", "run"])
+    assert (folder / "stormcone.service.d" / "handlers.conf").read_text() == drop_in_text()
+
+
+class Prometheus:
+    """A real one, which scrapes an agent."""
+
+    def __init__(self, folder, target, rules):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        config = folder / "prometheus.yml"
+        config.write_text(
+            f"rule_files: ['{rules}']\n"
+            "scrape_configs:\n- job_name: stormcone\n  scrape_interval: 100ms\n  scrape_timeout: 100ms\n"
+            f"  static_configs: [targets: ['127.0.0.1:{target}']]\n"
+        )
+        self._log = (folder / "log").open("w")
+        self._process = subprocess.Popen(
+            [
+                "prometheus",
+                f"--config.file={config}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{self.port}",
+            ],
+            stdout=self._log,
+            stderr=self._log,
+        )
+
+    def ask(self, expression):
+        """What an expression comes to: values by labels."""
+        query = urllib.parse.urlencode({"query": expression})
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/query?{query}", timeout=10) as answer:
+            return json.loads(answer.read())["data"]["result"]
+
+    def until(self, expression):
+        """Wait until an expression comes to something."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            try:
+                if found := self.ask(expression):
+                    return found
+            except OSError:
+                pass
+            time.sleep(0.05)
+        pytest.fail(f"Prometheus knows nothing of {expression}")
+
+    def close(self):
+        self._process.terminate()
+        self._process.wait(20)
+        self._log.close()
+
+
+@needs("prometheus")
+@pytest.mark.timeout(120)
+def test_a_real_prometheus_scrapes_the_agent_and_can_answer_all_that_is_asked(
+    told, world, expressions, deploy, tmp_path
+):
+    from stormcone.health.addresses import Address
+
+    listener = HealthListener(Address("127.0.0.1", 0), told, lambda _: None)
+    assert listener.listening.wait(20)
+    rules = deploy / "prometheus" / "stormcone.rules.yml"
+    prometheus = Prometheus(tmp_path, listener.port, rules)
+    try:
+        prometheus.until('up{job="stormcone"} == 1')
+        (polls,) = prometheus.until('stormcone_polls_total{result="failure"}')
+        assert polls["value"][1] == "1"
+        (attempts,) = prometheus.ask('stormcone_handler_attempts_total{result="vetoed"}')
+        assert attempts["value"][1] == "1"
+        for expression in expressions:
+            prometheus.ask(expression)  # one that it cannot read is an error of HTTP
+    finally:
+        prometheus.close()
+        listener.close()
