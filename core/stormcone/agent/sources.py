@@ -27,6 +27,7 @@ class Sources:
 
     Attributes:
         first: the first provider's watch.
+        extending: whether one of them tells its cloud that work goes on.
 
     Raises:
         ValueError: two of the providers have one name.
@@ -48,6 +49,7 @@ class Sources:
         self.first = Watch(provider, clock, interval, machine, known, wake)
         self._others = [Watch(other, clock, interval, None, named(other), wake) for other in also]
         self._watches = {watch.name: watch for watch in (self.first, *self._others)}
+        self.extending = any(isinstance(watch.provider, Extends) for watch in self)
         if len(self._watches) != 1 + len(self._others):
             raise ValueError("two providers of one agent have the same name")
 
@@ -87,11 +89,6 @@ class Sources:
     def statuses(self) -> Mapping[str, AgentStatus]:
         """How the agent stands with each, by the provider's name."""
         return {watch.name: watch.status for watch in self}
-
-    @property
-    def extending(self) -> bool:
-        """Whether one of them tells its cloud that work goes on."""
-        return any(isinstance(watch.provider, Extends) for watch in self)
 
     def of(self, event: MaintenanceEvent) -> Watch | None:
         """Who tells of an event; None where that one is no longer a provider of this agent."""
