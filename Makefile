@@ -18,7 +18,7 @@ help:
 	@echo "make chaos-check   put known faults back, one at a time: is each found? (an hour)"
 	@echo "make soak    a year of a manual clock, then a real hour, each on both clouds"
 	@echo "make docs    build the documentation into docs/_build/html"
-	@echo "make audit   look the installed versions up in the public advisories"
+	@echo "make audit   look what would be installed up in the public advisories"
 	@echo "make clean   remove .venv and whatever was built"
 
 demo: venv-runtime
@@ -54,8 +54,8 @@ clients: venv-suite
 bench: venv-runtime
 	@for file in benchmarks/bench_*.py; do echo "== $$file" && $(BIN)/python "$$file" || exit 1; done
 
-audit: venv-runtime
-	@.ci/audit
+audit:
+	@PYTHON="$(PYTHON)" .ci/audit
 
 fuzz: venv-suite
 	@$(BIN)/python fuzz/fuzz.py

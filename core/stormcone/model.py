@@ -342,6 +342,7 @@ class Capabilities:
         poll_interval: seconds between polls, by the cloud's own advice.
         can_approve: whether `approve` does something.
         can_simulate: whether the real cloud can make simulated events (`Simulates`).
+        can_cancel_simulated: whether it can call these off again.
         can_postpone: whether the cloud lets a start be put off (`Postpones`).
         reports_outcome: whether `outcomes` can say how an event ended.
         shortest_notice: seconds of notice that the cloud gives at least; no pause between polls is longer than half of
@@ -354,6 +355,7 @@ class Capabilities:
     poll_interval: float
     can_approve: bool = False
     can_simulate: bool = False
+    can_cancel_simulated: bool = False
     can_postpone: bool = False
     reports_outcome: bool = False
     shortest_notice: float = 30.0

@@ -92,6 +92,7 @@ class AlibabaProvider:
         poll_interval=30.0,
         can_approve=True,
         can_simulate=True,
+        can_cancel_simulated=True,
         reports_outcome=True,
         shortest_notice=300.0,  # of a spot instance's release
         secrets=(*(name for names in ENVIRONMENT for name in names if name), URI),

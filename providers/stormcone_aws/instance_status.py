@@ -16,7 +16,7 @@ from stormcone.clouds.dates import read_time
 from stormcone.clouds.sightings import unnamed, withheld
 from stormcone.errors import ProviderError
 from stormcone.model import MaintenanceEvent, Origin, Phase
-from stormcone_aws.kinds import ENDED, EVENT_CODES, PROVIDER, UNTOLD, ended_in, kind_of, scheduled_id
+from stormcone_aws.kinds import ACTIVE, ENDED, EVENT_CODES, PROVIDER, UNTOLD, ended_in, kind_of, scheduled_id
 from stormcone_aws.sdk import Answer
 
 SCHEDULED_LISTING = "scheduled"
@@ -73,7 +73,7 @@ def read_event(status: Mapping[str, Any], entry: Mapping[str, Any]) -> AwsReadin
         id_origin=id_origin,
         provider=PROVIDER,
         native_type=code or UNTOLD,
-        native_status=ended_in(text),
+        native_status=ended_in(text) or ACTIVE,
         impact=kind.impact,
         cause=kind.cause,
         phase=Phase.SCHEDULED if outcome is None else Phase.ENDED,

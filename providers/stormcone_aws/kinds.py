@@ -72,6 +72,9 @@ LIFECYCLE_STATES: Mapping[str, Impact] = MappingProxyType(
 )
 """The target states that take an instance away. `InService`, `Standby`, `Detached` and `Warmed:Running` do not."""
 
+ACTIVE = "active"
+"""`State` of a scheduled event that has not ended. The API has no such field, so there it is what no text denies."""
+
 ENDED: Mapping[str, Outcome] = MappingProxyType({"completed": Outcome.COMPLETED, "canceled": Outcome.CANCELED})
 """`State` of a scheduled event that has ended. The API has no such field; there the text says it, see `ended_in`."""
 

@@ -85,6 +85,7 @@ class TestEvents:
         assert event.not_before == datetime(2026, 4, 18, 15, tzinfo=UTC)
         assert event.ends_by == datetime(2026, 4, 18, 17, tzinfo=UTC)
         assert event.movable_until == datetime(2026, 4, 25, 15, tzinfo=UTC)
+        assert event.native_status == "active"  # as the metadata service calls it
         assert event.aliases == {"i-0a": ("i-0a.internal",)}
         assert event.approval is Approval.NONE
 
@@ -96,6 +97,7 @@ class TestEvents:
         scripted.answer(200, statuses(("i-0a", entry(text=text)))).answer(200, instances("i-0a"))
         (event,) = open_region().poll().events
         assert (event.phase, event.outcome, event.outcome_origin) == (Phase.ENDED, outcome, Origin.REPORTED)
+        assert event.native_status == outcome.value
 
     def test_maintenance_of_the_power_restarts(self, open_region, scripted):
         text = "The instance is scheduled for power maintenance"

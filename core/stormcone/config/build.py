@@ -44,11 +44,21 @@ def app_of(configuration: Configuration) -> App:
         except HandlerMistake as error:
             raise configuration.placed(error, path, key=True) from error
     rules = tuple(_rule(configuration, number, table, app) for number, table in enumerate(settings.rules))
+    _check_companions(configuration, app)
     changes = {name: value for name in _approval_names() if (value := getattr(settings, name)) is not None}
     try:
         return app.but(**changes, rules=(*rules, *app.rules))
     except HandlerMistake as error:
         raise SettingsError(str(error)) from error
+
+
+def _check_companions(configuration: Configuration, app: App) -> None:
+    """Refuse what is for another setting that is not given, in the words of whoever gave it."""
+    settings, own = configuration.settings, app.approval
+    if settings.standby is not None and (settings.leader or own.leader) is None:
+        raise Incomplete("--standby names who approves in the leader's place, and there is none; give --leader as well")
+    if settings.postpone_by is not None and (settings.postpone or own.postpone) == "never":
+        raise Incomplete("--postpone-by says how far, and nothing is put off; give --postpone once as well")
 
 
 def _approval_names() -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -41,21 +41,30 @@ def command() -> None:
     """
 
 
+class _Simulation(NamedTuple):
+    """Whoever makes the events: `cancels` says whether it can call them off again."""
+
+    maker: Simulates
+    now: Callable[[], datetime]
+    cancels: bool
+
+
 @contextmanager
-def _simulation(source: Source) -> Iterator[tuple[Simulates, Callable[[], datetime]]]:
-    """Whoever makes the events, with its clock: the cloud's own interface where it has one, else a simulator's."""
+def _simulation(source: Source) -> Iterator[_Simulation]:
+    """Whoever makes the events: the cloud's own interface where it has one, else a simulator's."""
     if source.provider != AUTO and provider_class(source.provider).capabilities.can_simulate:
         clock = clock_of(source.endpoint)
         provider = provider_class(source.provider).from_options(ProviderOptions.of(source, clock))
+        cancels = provider.capabilities.can_cancel_simulated
         if not isinstance(provider, Simulates):
             raise SimulationError(f"the provider {source.provider} says that it can simulate, and has no way to do so")
         try:
-            yield provider, clock.now
+            yield _Simulation(provider, clock.now, cancels)
         finally:
             provider.close()
     else:
         with ControlClient(source.endpoint or DEFAULT_ENDPOINT) as control:
-            yield control, control.now
+            yield _Simulation(control, control.now, cancels=True)
 
 
 def _reach(source: Source) -> list[str]:
@@ -113,14 +122,14 @@ def _announce(impact: Impact) -> click.Command:
         **told: Any,
     ) -> None:
         own = {name: value for name, value in told.items() if value is not None}
-        with _simulation(source) as (simulation, now):
-            if own and not isinstance(simulation, ControlClient):
+        with _simulation(source) as simulation:
+            if own and not isinstance(simulation.maker, ControlClient):
                 options = ", ".join(f"--{name.replace('_', '-')}" for name in own)
                 raise SimulationError(
                     f"{source.provider} makes simulated events without {options}; leave that out, or use a simulator"
                 )
-            not_before = now() + notice
-            ids = simulation.simulate(
+            not_before = simulation.now() + notice
+            ids = simulation.maker.simulate(
                 impact, resources=machines, not_before=not_before, duration=duration, native_type=native_type, **own
             )
         document = {
@@ -131,7 +140,8 @@ def _announce(impact: Impact) -> click.Command:
         }
         said = [f"Announced: {impact} of {', '.join(machines)}, not before {stamp(not_before)}."]
         reach = _reach(source)
-        said += [f"Call it off: {shlex.join(['stormcone', 'simulate', 'cancel', one, *reach])}" for one in ids]
+        if simulation.cancels:
+            said += [f"Call it off: {shlex.join(['stormcone', 'simulate', 'cancel', one, *reach])}" for one in ids]
         _report(document, "\n".join(said), as_json=as_json)
 
     announce.help = f"Announce a simulated {impact} of the machines."
@@ -148,8 +158,8 @@ for _impact in Impact:
 @json_option
 def cancel(ids: tuple[str, ...], source: Source, as_json: bool) -> None:
     """Call simulated events off."""
-    with _simulation(source) as (simulation, _):
-        simulation.cancel_simulated(ids)
+    with _simulation(source) as simulation:
+        simulation.maker.cancel_simulated(ids)
     _report({"canceled": list(ids)}, f"Called off: {', '.join(ids)}.", as_json=as_json)
 
 
