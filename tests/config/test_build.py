@@ -219,11 +219,20 @@ class TestApproval:
         assert (approval.approve, approval.leader, approval.approve_early) == ("never", "web-1", timedelta(hours=1))
         assert (approval.approve_short_freeze, approval.approve_consent, approval.postpone) == (True, False, "once")
 
-    def test_that_does_not_fit_together_is_refused(self, refused):
-        assert (
-            refused(f'standby = "web-1"\n{DRAIN}')
-            == "standby stands by for the leader, and there is none; set leader as well"
-        )
+    @pytest.mark.parametrize(
+        ("text", "sentence"),
+        [
+            ('standby = "web-1"', "standby: it stands by for the leader, and there is none; set leader as well"),
+            (
+                'postpone_by = "3d"',
+                "postpone_by: it says how far, and nothing is put off; set postpone to once",
+            ),
+        ],
+    )
+    def test_that_does_not_fit_together_is_refused_with_where_it_stands(self, refused, file, text, sentence):
+        said = refused(f"{text}\n{DRAIN}")
+        assert said.startswith(sentence)
+        assert f"({file}, line 1" in said
 
 
 def test_how_the_agent_works(configuration):

@@ -53,12 +53,16 @@ def app_of(configuration: Configuration) -> App:
 
 
 def _check_companions(configuration: Configuration, app: App) -> None:
-    """Refuse what is for another setting that is not given, in the words of whoever gave it."""
+    """Refuse what is for another setting that is not given, where it was given."""
     settings, own = configuration.settings, app.approval
     if settings.standby is not None and (settings.leader or own.leader) is None:
-        raise Incomplete("--standby names who approves in the leader's place, and there is none; give --leader as well")
+        raise configuration.placed(
+            SettingsError("it stands by for the leader, and there is none; set leader as well"), ("standby",)
+        )
     if settings.postpone_by is not None and (settings.postpone or own.postpone) == "never":
-        raise Incomplete("--postpone-by says how far, and nothing is put off; give --postpone once as well")
+        raise configuration.placed(
+            SettingsError("it says how far, and nothing is put off; set postpone to once as well"), ("postpone_by",)
+        )
 
 
 def _approval_names() -> tuple[str, ...]:
