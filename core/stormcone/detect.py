@@ -1,17 +1,29 @@
-"""Which cloud is this, and which of its machines: the provider that was named, or the one whose cloud answers."""
+"""Which cloud is this, and which of its machines: the provider that was named, or the one whose cloud is found.
+
+Cheap local signs come first: where a machine's own files say whose it is, nobody else is asked, and that provider is
+chosen although its service may not answer now. Else all are asked side by side.
+"""
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
 
 from stormcone.clouds.contract import AUTO, Provider, ProviderOptions
+from stormcone.clouds.signs import sign_seen
 from stormcone.errors import PartMissing, ProviderError, ProviderUnavailable, SettingsError, Unreachable
 from stormcone.model import Machine
-from stormcone.plugins import PROVIDERS, load_plugins, provider_class
+from stormcone.plugins import PROVIDERS, Plugins, load_plugins, provider_class
 from stormcone.text import one_line
+
+ROOT = Path("/")
+"""Below which the machine's own files are."""
+
+NOTHING: Mapping[str, ProviderOptions] = MappingProxyType({})
 
 PATIENCE = 2.0
 """Real seconds that a cloud has to say which machine this is before it is asked for events as well."""
@@ -96,23 +108,36 @@ def first_sight(provider: Provider, identity: Identity) -> Machine | None:
 class Finding:
     """What came of asking one provider: itself, open, and the machine that it sees; or why it sees none.
 
-    A provider without a machine is of a cloud that announces events and does not say which machine this is.
+    A provider without a machine is of a cloud that announces events and does not say which machine this is (`tells`),
+    or of one whose sign the machine bears and that does not answer.
     """
 
     name: str
     provider: Provider | None
     machine: Machine | None
     error: str
+    sign: str = ""
+    tells: bool = False
+
+    @property
+    def why(self) -> str:
+        """Why it is taken, as a clause."""
+        heard = f"it says that this is {self.machine.name}" if self.machine else self.error
+        return "; ".join(filter(None, (self.sign, heard)))
 
 
-def survey(options: ProviderOptions) -> Generator[Finding, None, None]:
+def survey(options: ProviderOptions, own: Mapping[str, ProviderOptions] = NOTHING) -> Generator[Finding, None, None]:
     """Ask the installed providers, all at once, which machine this is; answers come in the order of their arrival.
 
-    A provider that sees a machine is the caller's to close; the others are closed here, also those that have not
-    answered when the caller stops listening.
+    With `AUTO`, only those are asked whose signs the machine bears, if there are such: all the others are told of with
+    the reason. A signed one is found although it does not answer.
+
+    A provider that is found is the caller's to close; the others are closed here, also those that have not answered
+    when the caller stops listening.
 
     Args:
         options: for all of them; `options.provider` is the one to ask, `AUTO` asks all.
+        own: for single ones, where they differ.
 
     Raises:
         PluginError: there is no such provider, or two have one name.
@@ -120,38 +145,75 @@ def survey(options: ProviderOptions) -> Generator[Finding, None, None]:
     plugins = load_plugins(PROVIDERS)
     everybody = options.provider == AUTO
     names = sorted(plugins.found) if everybody else [options.provider]
-    for broken in plugins.broken:
-        if everybody:
+    signs = _signs(plugins) if everybody and options.endpoint is None else {}
+    if everybody:
+        for broken in plugins.broken:
             yield Finding(broken.name, None, None, f"the plug-in of {broken.distribution} is broken: {broken.error}")
-    open_providers: dict[str, Provider] = {}
-    answers: SimpleQueue[Finding] = SimpleQueue()
+        for name in sorted(set(names) - set(signs)) if signs else ():
+            yield Finding(name, None, None, f"it was not asked: {'; '.join(signs.values())}")
+    asked = _Asked(signs)
     try:
-        for name in names:
+        for name in sorted(signs) or names:
             try:
-                provider = plugins.get(name).from_options(options)
+                asked.ask(name, plugins.get(name).from_options(own.get(name, options)))
             except (ProviderError, SettingsError) as error:
                 yield Finding(name, None, None, str(error))
-                continue
-            open_providers[name] = provider
-            threading.Thread(target=_ask, args=(name, provider, answers), name=f"stormcone-{name}", daemon=True).start()
-        end = time.monotonic() + DETECTED_WITHIN
-        waiting = list(open_providers)
-        while waiting:
-            try:
-                finding = answers.get(timeout=max(end - time.monotonic(), 0.0) if everybody else None)
-            except Empty:
-                for name in waiting:
-                    yield Finding(
-                        name, None, None, f"it has not said within {DETECTED_WITHIN:g} s that this is its cloud"
-                    )
-                break
-            waiting.remove(finding.name)
-            if finding.provider is not None:
-                del open_providers[finding.name]
-            yield finding
+        yield from asked.findings(DETECTED_WITHIN if everybody else None)
     finally:
-        for provider in open_providers.values():
+        asked.close()
+
+
+def _signs(plugins: Plugins) -> dict[str, str]:
+    """The providers whose signs this machine bears, each with the sign as a clause."""
+    seen = {name: sign_seen(getattr(plugin, "signs", ()), ROOT) for name, plugin in plugins.found.items()}
+    return {name: sign for name, sign in seen.items() if sign}
+
+
+class _Asked:
+    """The providers that were asked and whose answers nobody has taken yet.
+
+    Args:
+        signs: of those that count as found although they do not answer, the sign as a clause.
+    """
+
+    def __init__(self, signs: Mapping[str, str]) -> None:
+        self._signs = signs
+        self._waiting: dict[str, Provider] = {}
+        self._answers: SimpleQueue[Finding] = SimpleQueue()
+
+    def ask(self, name: str, provider: Provider) -> None:
+        """Ask one, in a thread of its own."""
+        self._waiting[name] = provider
+        arguments = (name, provider, self._answers)
+        threading.Thread(target=_ask, args=arguments, name=f"stormcone-{name}", daemon=True).start()
+
+    def findings(self, within: float | None) -> Iterator[Finding]:
+        """The answers, in the order of their arrival; those that come later than `within` real seconds do not count."""
+        end = None if within is None else time.monotonic() + within
+        while self._waiting:
+            try:
+                finding = self._answers.get(timeout=None if end is None else max(end - time.monotonic(), 0.0))
+            except Empty:
+                silent = f"it has not said within {within:g} s that this is its cloud"
+                for name in list(self._waiting):
+                    yield self._settled(Finding(name, None, None, silent))
+                return
+            yield self._settled(finding)
+
+    def _settled(self, finding: Finding) -> Finding:
+        """What is made of an answer: a provider whose sign is here is found, one that is not found is closed."""
+        provider = self._waiting.pop(finding.name)
+        sign = self._signs.get(finding.name, "")
+        if finding.provider is None and not sign:
             provider.close()
+            return finding
+        return replace(finding, provider=provider, sign=sign)
+
+    def close(self) -> None:
+        """Close those that nobody has taken."""
+        for provider in self._waiting.values():
+            provider.close()
+        self._waiting.clear()
 
 
 def _ask(name: str, provider: Provider, answers: "SimpleQueue[Finding]") -> None:
@@ -167,7 +229,7 @@ def _ask(name: str, provider: Provider, answers: "SimpleQueue[Finding]") -> None
         answers.put(Finding(name, None, None, f"the provider failed: {one_line(error)}"))
     else:
         trouble = "" if machine else "it tells what is announced, but not which machine this is"
-        answers.put(Finding(name, provider, machine, trouble))
+        answers.put(Finding(name, provider, machine, trouble, tells=True))
 
 
 def lacking(name: str) -> str:
@@ -185,10 +247,23 @@ def lacking(name: str) -> str:
         return ""
 
 
-def open_provider(options: ProviderOptions) -> Provider:
-    """The provider that the options name; for `AUTO`, the first whose cloud says that this is its machine.
+@dataclass(frozen=True)
+class Choice:
+    """The provider that was chosen, open, and why, as a clause."""
 
-    Where no cloud says that, it is the one whose cloud tells what is announced, though not for which machine.
+    provider: Provider
+    why: str
+
+
+def choose(options: ProviderOptions, own: Mapping[str, ProviderOptions] = NOTHING) -> Choice:
+    """The provider that the options name; for `AUTO`, the one whose sign is here, or whose cloud answers first.
+
+    Of those that answer, one that says which machine this is counts for more than one that only tells what is
+    announced, and that for more than one that does not answer and whose sign is here.
+
+    Args:
+        options: for all of them.
+        own: for single ones, where they differ.
 
     Raises:
         PluginError: there is no such provider.
@@ -196,23 +271,30 @@ def open_provider(options: ProviderOptions) -> Provider:
         SettingsError: an option cannot be used.
     """
     if options.provider != AUTO:
-        return provider_class(options.provider).from_options(options)
+        given = own.get(options.provider, options)
+        return Choice(provider_class(options.provider).from_options(given), "it was named")
     reasons = []
-    found: list[Provider] = []
-    with closing(survey(options)) as findings:
+    found: list[Finding] = []
+    with closing(survey(options, own)) as findings:
         for finding in findings:
             if finding.provider is None:
                 reasons.append(f"{finding.name}: {finding.error}")
-            elif finding.machine is None:
-                found.append(finding.provider)
-            else:
-                found.insert(0, finding.provider)
+                continue
+            found.append(finding)
+            if finding.machine is not None:
                 break
-    for other in found[1:]:
-        other.close()
-    if found:
-        return found[0]
+    best = min(found, key=lambda each: (each.machine is None, not each.tells), default=None)
+    for other in found:
+        if other is not best and other.provider is not None:
+            other.provider.close()
+    if best is not None and best.provider is not None:
+        return Choice(best.provider, best.why)
     raise ProviderUnavailable(
         "no cloud was found; name one with --provider, or say where it is with --endpoint "
         f"({'; '.join(reasons) or 'no provider is installed'})"
     )
+
+
+def open_provider(options: ProviderOptions, own: Mapping[str, ProviderOptions] = NOTHING) -> Provider:
+    """The provider that `choose` chooses."""
+    return choose(options, own).provider

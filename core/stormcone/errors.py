@@ -105,9 +105,17 @@ class HandlerMistake(HandlerFileError, TypeError, ValueError):
 
 
 class SettingsError(StormconeError):
-    """An option or setting has a value that cannot be used."""
+    """An option or setting has a value that cannot be used.
+
+    Attributes:
+        setting: which of a provider's own it is about; "" where it is about something else.
+    """
 
     exit_code = 64
+
+    def __init__(self, message: str, *, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class SimulationError(StormconeError):

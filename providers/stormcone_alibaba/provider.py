@@ -16,6 +16,7 @@ from stormcone.clouds.exchange import Tap
 from stormcone.clouds.http.api import shown_proxy
 from stormcone.clouds.http.trust import authorities
 from stormcone.clouds.sightings import Sightings
+from stormcone.clouds.signs import DMI, Sign
 from stormcone.clouds.trace import CloudTrace
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SimulationError
 from stormcone.model import (
@@ -87,6 +88,10 @@ class AlibabaProvider:
     """
 
     name: ClassVar[str] = PROVIDER
+    signs: ClassVar[tuple[Sign, ...]] = (
+        # Source: cloud-init's detection; unverified on a live machine.
+        Sign(f"{DMI}/product_name", "Alibaba Cloud ECS"),
+    )
     capabilities: Capabilities = Capabilities(
         scope=Scope.MACHINE,
         poll_interval=30.0,

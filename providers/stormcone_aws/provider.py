@@ -15,6 +15,7 @@ from stormcone.clouds.exchange import Tap
 from stormcone.clouds.http.trust import authorities
 from stormcone.clouds.lists import Lists, PolledList
 from stormcone.clouds.settings import Given, address
+from stormcone.clouds.signs import DMI, Sign
 from stormcone.clouds.trace import CloudTrace
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, Unreachable
 from stormcone.model import Capabilities, Ending, Machine, MaintenanceEvent, Observation, Scope
@@ -96,6 +97,11 @@ class AwsProvider:
     """
 
     name: ClassVar[str] = PROVIDER
+    signs: ClassVar[tuple[Sign, ...]] = (
+        # Nitro, and Xen before it. Source: what tools print of such machines; unverified on a live machine.
+        Sign(f"{DMI}/sys_vendor", "Amazon EC2"),
+        Sign(f"{DMI}/product_version", r".*\.amazon"),
+    )
     capabilities: Capabilities = Capabilities(
         scope=Scope.MACHINE,
         poll_interval=5.0,  # source: EC2's documentation of spot interruptions

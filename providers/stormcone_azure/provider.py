@@ -21,6 +21,7 @@ from stormcone.clouds.exchange import Tap
 from stormcone.clouds.http.client import STATUSES, HttpStatusMeaning, MetadataClient, Timeouts, retry_after
 from stormcone.clouds.http.trust import authorities
 from stormcone.clouds.settings import Given
+from stormcone.clouds.signs import DMI, Sign
 from stormcone.clouds.trace import CloudTrace
 from stormcone.errors import ProviderError, ProviderUnavailable, RequestRefused, SettingsError, Unreachable
 from stormcone.model import Capabilities, Machine, MaintenanceEvent, Observation, Origin, Outcome, Scope
@@ -134,6 +135,10 @@ class AzureProvider:
     """
 
     name: ClassVar[str] = PROVIDER
+    signs: ClassVar[tuple[Sign, ...]] = (
+        # The tag that Azure gives to all of its machines. Source: cloud-init's detection; unverified on a live machine.
+        Sign(f"{DMI}/chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77"),
+    )
     capabilities: Capabilities = Capabilities(scope=Scope.MACHINE, poll_interval=1.0, can_approve=True)
     trace: ClassVar[CloudTrace] = AzureTrace()
 

@@ -21,6 +21,7 @@ from stormcone.clouds.exchange import Tap
 from stormcone.clouds.http.api import shown_proxy
 from stormcone.clouds.http.trust import authorities
 from stormcone.clouds.lists import Lists, PolledList
+from stormcone.clouds.signs import DMI, Sign
 from stormcone.clouds.trace import CloudTrace
 from stormcone.errors import PartMissing, ProviderError, RequestRefused, SimulationError
 from stormcone.model import Approval, Capabilities, Impact, Machine, MaintenanceEvent, Observation, Outcome, Scope
@@ -60,6 +61,10 @@ class GoogleProvider:
     """
 
     name: ClassVar[str] = PROVIDER
+    signs: ClassVar[tuple[Sign, ...]] = (
+        # Source: Google's documentation of detecting Compute Engine; unverified on a live machine.
+        Sign(f"{DMI}/product_name", "Google Compute Engine"),
+    )
     capabilities: Capabilities = Capabilities(
         scope=Scope.MACHINE,
         # A change is told by the listener at once; this is what a notice loses where it hears nothing, of 30 s.

@@ -1,6 +1,7 @@
 """The options of `run`, which `config` shows: flags, the strongest layer of the configuration."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -224,6 +225,30 @@ def sources_of(configuration: Configuration) -> tuple[Source, ...]:
     _check_providers(configuration)
     sources = sources_from(settings.provider, settings.endpoint, settings.machine, settings.region, settings.set)
     return tuple(_with_table(source, settings.providers.get(source.provider)) for source in sources)
+
+
+def tables_of(configuration: Configuration) -> dict[str, Source]:
+    """What belongs to single providers, for where it is found out which cloud this is."""
+    (first, *_) = sources_of(configuration)
+    tables = configuration.settings.providers
+    return {name: _with_table(replace(first, provider=name), table) for name, table in tables.items()}
+
+
+@contextmanager
+def settings_placed(configuration: Configuration) -> Iterator[None]:
+    """Say of a provider's own setting that cannot be used where it stands.
+
+    Raises:
+        SettingsError: as raised within, with the place.
+    """
+    try:
+        yield
+    except SettingsError as error:
+        paths = [("providers", name, error.setting) for name in configuration.settings.providers]
+        origins = [origin for path in paths if (origin := configuration.origin(path, key=True)).kind != "default"]
+        if not origins:
+            raise
+        raise SettingsError(f"{error} ({origins[0]})") from error
 
 
 def _with_table(source: Source, table: ProviderTable | None) -> Source:

@@ -2,7 +2,8 @@
 
 A provider is a class, found by its entry point in the group `stormcone.providers`, with the class attributes
 `name` and `capabilities`, the class method `from_options`, and the methods of `Provider`. What it can do beyond that it
-says by having the methods of the protocols below it.
+says by having the methods of the protocols below it; by which files of its own a machine of the cloud is known, by a
+class attribute `signs` (`stormcone.clouds.signs`).
 """
 
 from collections.abc import Callable, Collection, Mapping

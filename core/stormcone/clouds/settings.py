@@ -10,6 +10,7 @@ api = given.address("api-endpoint")
 import math
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -40,10 +41,13 @@ class Given:
         unknown = sorted(set(settings) - set(known))
         if unknown:
             has = f"it has {', '.join(known)}" if known else "it has none"
-            raise SettingsError(f"{provider} has no setting {', '.join(unknown)}; {has}")
+            near = get_close_matches(unknown[0], list(known), 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"{provider} has no setting {', '.join(unknown)}; {has}{hint}", setting=unknown[0])
         empty = sorted(name for name, value in settings.items() if not value.strip())
         if empty:
-            raise SettingsError(f"the setting {' and '.join(empty)} has no value; give it one, or leave it out")
+            why = f"the setting {' and '.join(empty)} has no value; give it one, or leave it out"
+            raise SettingsError(why, setting=empty[0])
         self._settings = settings
 
     def __contains__(self, name: str) -> bool:
@@ -67,7 +71,7 @@ class Given:
         if value is None:
             return default
         if value.casefold() not in choices:
-            raise SettingsError(f"the setting {name} is {' or '.join(choices)}, not {value!r}")
+            raise SettingsError(f"the setting {name} is {' or '.join(choices)}, not {value!r}", setting=name)
         return choices[value.casefold()]
 
     def yes_or_no(self, name: str, *, default: bool) -> bool:
@@ -92,7 +96,7 @@ class Given:
             value = math.nan
         if not least <= value <= most:
             raise SettingsError(
-                f"the setting {name} is a number from {least:g} to {most:g}, not {self.text(name)[:40]!r}"
+                f"the setting {name} is a number from {least:g} to {most:g}, not {self.text(name)[:40]!r}", setting=name
             )
         return value
 
@@ -110,7 +114,7 @@ class Given:
             return None
         key, colon, value = self.text(name).partition(":")
         if not key or not colon:
-            raise SettingsError(f"the {name} {self.text(name)!r} is not of the form KEY:VALUE")
+            raise SettingsError(f"the {name} {self.text(name)!r} is not of the form KEY:VALUE", setting=name)
         return key, value
 
     def address(self, name: str, *, secret: bool = False) -> str | None:

@@ -1,6 +1,6 @@
 """`stormcone run`: the agent."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -11,7 +11,7 @@ from stormcone.agent.boot_id import read_boot_id
 from stormcone.agent.loop import Agent
 from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.cli.commands.check import approval_of, summary_of
-from stormcone.cli.configured import built, configured, sources_of
+from stormcone.cli.configured import built, configured, settings_placed, sources_of, tables_of
 from stormcone.cli.options import default_journal
 from stormcone.cli.reloading import Reloading
 from stormcone.cli.run_output import RunOutput
@@ -21,7 +21,7 @@ from stormcone.clock import Clock
 from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, named
 from stormcone.config.build import settings_of
 from stormcone.config.load import Configuration
-from stormcone.detect import PATIENCE, Identity, first_sight, open_provider
+from stormcone.detect import PATIENCE, Choice, Identity, choose, first_sight, open_provider
 from stormcone.errors import JournalDamaged, ProviderUnavailable, Unreachable
 from stormcone.handlers import App
 from stormcone.health.addresses import address_of
@@ -59,23 +59,30 @@ def _run(configuration: Configuration, reloading: Reloading) -> None:
     settings = settings_of(given)
     clock = clock_of(next((source.endpoint for source in sources if source.endpoint), None))
     output = RunOutput(clock, as_json=given.as_json)
-    own = None if settings.dry_run else journal
+    socket = None if settings.dry_run else journal
     with output.listening(given.verbose):
-        with until_stopped(), WatchedRun(clock, output.tell, map(address_of, given.listen), own) as watched:
+        with until_stopped(), WatchedRun(clock, output.tell, map(address_of, given.listen), socket) as watched:
             app = built(configuration)
             options, *also = [ProviderOptions.of(source, clock) for source in sources]
+            own = {name: ProviderOptions.of(source, clock) for name, source in tables_of(configuration).items()}
             place = ":memory:" if settings.dry_run else journal
             loss: str | None = None
             while loss != "":
                 with (
                     Journal.open(place, replace_at=clock.now()) as book,
-                    closing(_open(options, book)) as provider,
+                    settings_placed(configuration),
+                    _chosen(options, own, book) as choice,
                     _opened(also) as others,
                 ):
+                    provider = choice.provider
                     machine = _first_identity(provider, book)
                     for other in others:
                         _first_identity(other, book)
                     if loss is None:
+                        if options.provider == AUTO:
+                            output.tell(
+                                Notice(clock.now(), NoticeKind.IDENTIFIED, f"{provider.name} it is: {choice.why}")
+                            )
                         _say_what_is_run(app, clock, output)
                         if book.exposure:
                             _problem(output, clock, book.exposure)
@@ -117,21 +124,29 @@ def _watch(agent: Agent, journal: Journal, clock: Clock) -> str:
     return ""
 
 
-def _open(options: ProviderOptions, journal: Journal) -> Provider:
+def _open(options: ProviderOptions, own: Mapping[str, ProviderOptions], journal: Journal) -> Choice:
     """The provider; the journal's own within the boot in which it was written, and where no cloud answers.
 
     So an agent that is started again, or comes up early after a boot, waits for no instance endpoint.
     """
     lives = journal.lives()
     if options.provider != AUTO or not lives:
-        return open_provider(options)
+        return choose(options, own)
     last = replace(options, provider=lives[-1].provider)
     if lives[-1].boot_id == read_boot_id() != "":
-        return open_provider(last)
+        return replace(choose(last, own), why="it is that of the last life, in this boot")
     try:
-        return open_provider(options)
-    except ProviderUnavailable:
-        return open_provider(last)
+        return choose(options, own)
+    except ProviderUnavailable as error:
+        return replace(choose(last, own), why=f"it is that of the last life; {error}")
+
+
+@contextmanager
+def _chosen(options: ProviderOptions, own: Mapping[str, ProviderOptions], journal: Journal) -> Iterator[Choice]:
+    """The first provider, open until the end of the block, and why it is this one."""
+    choice = _open(options, own, journal)
+    with closing(choice.provider):
+        yield choice
 
 
 @contextmanager
