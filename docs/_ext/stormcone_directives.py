@@ -8,6 +8,9 @@
 
 ```{stormcone-house}
 ```
+
+```{stormcone-configuration}
+```
 """
 
 from docutils import nodes
@@ -15,7 +18,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from stormcone_house import picture
-from stormcone_tables import TABLES, help_text, markdown
+from stormcone_tables import TABLES, configuration, help_text, markdown
 
 
 class TableDirective(SphinxDirective):
@@ -49,6 +52,16 @@ class HelpDirective(SphinxDirective):
         return [nodes.literal_block(text, text, language="none")]
 
 
+class ConfigurationDirective(SphinxDirective):
+    """`stormcone-configuration`: every table of the configuration's file, with its keys."""
+
+    def run(self) -> list[nodes.Node]:
+        """For each table its name, what it is for, and its keys."""
+        holder = nodes.container()
+        self.state.nested_parse(StringList(configuration(), "configuration"), 0, holder)
+        return list(holder.children)
+
+
 class HouseDirective(SphinxDirective):
     """`stormcone-house`: the picture of the rooms."""
 
@@ -61,5 +74,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.add_directive("stormcone-table", TableDirective)
     app.add_directive("stormcone-help", HelpDirective)
+    app.add_directive("stormcone-configuration", ConfigurationDirective)
     app.add_directive("stormcone-house", HouseDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

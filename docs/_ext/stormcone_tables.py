@@ -15,6 +15,7 @@ from stormcone_house import changes, rooms
 from stormcone.cli import cli
 from stormcone.clock import ManualClock
 from stormcone.clouds.http.client import HttpStatusMeaning
+from stormcone.config.reference import sections
 from stormcone.errors import StormconeError
 from stormcone.handlers import Stage
 from stormcone.handlers.commands import variables
@@ -560,6 +561,16 @@ def markdown(table: Table) -> list[str]:
     """The table as lines of Markdown."""
     rows = [table.header, ["---"] * len(table.header), *table.rows]
     return ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+
+
+def configuration() -> list[str]:
+    """The tables of the configuration's file, each with its keys, as lines of Markdown."""
+    lines: list[str] = []
+    for section in sections():
+        rows = [(code(each.key), each.kind, code(each.default), each.help) for each in section.entries]
+        name = f"{code(section.heading)}: {section.help}" if section.heading else section.help
+        lines += ["", f"**{name}**", "", *markdown(Table(("key", "is", "default", "means"), rows))]
+    return lines
 
 
 def help_text(words: Sequence[str]) -> str:

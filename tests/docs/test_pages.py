@@ -8,6 +8,7 @@ import click
 
 from stormcone import App
 from stormcone.cli import cli
+from stormcone.config.load import load
 from stormcone_simulators.scenarios.format import Scenario, parse_scenario
 
 _LINK = re.compile(r"\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
@@ -21,9 +22,14 @@ def test_every_block_of_python_that_imports_what_it_uses_runs_and_every_piece_of
         assert "\napp = " not in python_block.text or isinstance(names["app"], App)
 
 
-def test_every_block_of_toml_can_be_used(toml_block):
+def test_every_block_of_toml_can_be_used(toml_block, tmp_path):
     if "[[step]]" in toml_block.text:
         assert isinstance(parse_scenario(toml_block.text, str(toml_block)), Scenario)
+    elif toml_block.page == "docs/configuration.md":
+        file = tmp_path / "stormcone.toml"
+        file.write_text(toml_block.text)
+        file.chmod(0o600)
+        assert load(file=file, environment={}).settings
     else:
         assert tomllib.loads(toml_block.text)
 

@@ -25,29 +25,29 @@ class Table(BaseModel):
 class CommandTable(Table):
     """A handler that is made of commands. The order of the tables is that of the handlers."""
 
-    prepare: Words | None = None
+    prepare: Words | None = Field(default=None, examples=["systemctl stop queue"])
     """The command that makes ready once an event is announced: a line, split at blanks without a shell, or a list of
     words.
     """
-    started: Words | None = None
+    started: Words | None = Field(default=None, examples=[["logger", "it has begun"]])
     """The command for when it has begun."""
-    recover: Words | None = None
+    recover: Words | None = Field(default=None, examples=["systemctl start queue"])
     """The command for when it has ended; it runs if, and only if, `prepare` or `started` of this table has begun."""
     shell: Flag = False
     """Whether `/bin/sh -c` runs the lines, for pipes, variables and the like. What an event says is in the environment
     and on standard input, never in the line.
     """
-    impacts: Impacts | None = None
+    impacts: Impacts | None = Field(default=None, examples=[["reboot", "redeploy"]])
     """Of which impacts events are taken; every one but `none` if unset."""
-    causes: Causes | None = None
+    causes: Causes | None = Field(default=None, examples=[["maintenance"]])
     """Of which causes events are taken; all if unset."""
     tentative: Flag = False
     """Whether what may never happen is taken too, such as a higher risk of preemption."""
-    lead: Lead | None = None
+    lead: Lead | None = Field(default=None, examples=["10m"])
     """How long before an event's time `prepare` begins, or `announced`; 1h if unset."""
-    timeout: Span | None = None
+    timeout: Span | None = Field(default=None, examples=["2m"])
     """How long one run may take; as long as the event's time leaves if unset."""
-    retries: int | None = Field(default=None, ge=0)
+    retries: int | None = Field(default=None, ge=0, examples=[3])
     """How often a command is run again that asked for it (exit status 75) or was ended by a signal; while the time
     lasts if unset.
     """
@@ -58,15 +58,15 @@ class CommandTable(Table):
 class RuleTable(Table):
     """What is done about events of one kind. The first rule that fits an event counts."""
 
-    impacts: Impacts | None = None
+    impacts: Impacts | None = Field(default=None, examples=[["freeze"]])
     """Of which impacts; all if unset."""
-    causes: Causes | None = None
+    causes: Causes | None = Field(default=None, examples=[["maintenance"]])
     """Of which causes; all if unset."""
-    shorter_than: Span | None = None
+    shorter_than: Span | None = Field(default=None, examples=["10s"])
     """Only events that are known to take less."""
-    handlers: Handlers = "all"
+    handlers: Handlers = Field(default="all", examples=["none"])
     """Which handlers may work on them, by name: `all`, `none`, or a list."""
-    lead: Lead | None = None
+    lead: Lead | None = Field(default=None, examples=["announced"])
     """How long before an event's time these begin, or `announced`; as each of them says if unset."""
 
 
@@ -92,11 +92,11 @@ class ProviderTable(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     __pydantic_extra__: dict[str, ProviderSetting] = Field(init=False)
 
-    endpoint: str | None = None
+    endpoint: str | None = Field(default=None, examples=["http://127.0.0.1:18169"])
     """Where its calls go instead of the cloud's own addresses."""
-    machine: str | None = None
+    machine: str | None = Field(default=None, examples=["web-0"])
     """This machine's name in its events."""
-    region: str | None = None
+    region: str | None = Field(default=None, examples=["eu-west-1"])
     """Its region."""
 
     @property
@@ -108,66 +108,66 @@ class ProviderTable(BaseModel):
 class RunSettings(Table):
     """The whole of a configuration."""
 
-    handlers: str | None = None
+    handlers: str | None = Field(default=None, examples=["/etc/stormcone/handlers.py"])
     """A Python file with handlers, and after a colon the name of its `App` where that is not `app`."""
-    provider: Texts = (AUTO,)
+    provider: Texts = Field(default=(AUTO,), examples=["azure"])
     """Which cloud, or several; `auto` finds out. `stormcone providers` lists them."""
-    endpoint: Texts = ()
+    endpoint: Texts = Field(default=(), examples=["http://127.0.0.1:18169"])
     """Point every call there instead of the cloud's own addresses: a simulator, say; PROVIDER=URL for one of several.
     """
-    machine: Texts = ()
+    machine: Texts = Field(default=(), examples=["web-0"])
     """This machine's name in events; the cloud is asked if unset. PROVIDER=NAME for another than the first of
     several.
     """
-    region: Texts = ()
+    region: Texts = Field(default=(), examples=["eu-west-1"])
     """The cloud's region; the cloud is asked if unset. PROVIDER=NAME for one of several."""
-    set: Texts = ()
-    """RunSettings of the first provider's own, each NAME=VALUE, or PROVIDER.NAME=VALUE; in the file, `[providers.NAME]`
+    set: Texts = Field(default=(), examples=[["queue=notices"]])
+    """Settings of the first provider's own, each NAME=VALUE, or PROVIDER.NAME=VALUE; in the file, `[providers.NAME]`
     reads better.
     """
-    journal: Path | None = None
+    journal: Path | None = Field(default=None, examples=["/var/lib/stormcone/journal.db"])
     """The file that keeps what was seen and done; `/var/lib/stormcone/journal.db` for root, else
     `~/.local/state/stormcone/journal.db` if unset.
     """
     keep: PositiveSpan = KEEP
     """How long the journal keeps an event after its end."""
-    interval: PositiveSpan | None = None
+    interval: PositiveSpan | None = Field(default=None, examples=["5s"])
     """Time between polls; the cloud's own advice if unset."""
     grace: Span = GRACE
     """How long handlers may go on when the agent is told to stop, as at a shutdown; systemd waits 2 minutes for all."""
     dry_run: Flag = False
     """Run no handler, approve nothing, write no journal: say what would be done."""
-    on_prepare: Words | None = None
+    on_prepare: Words | None = Field(default=None, examples=["systemctl stop queue"])
     """A command to run when an event is announced; `[commands.NAME]` can say more."""
-    on_started: Words | None = None
+    on_started: Words | None = Field(default=None, examples=["logger begun"])
     """A command to run when it has begun."""
-    on_recover: Words | None = None
+    on_recover: Words | None = Field(default=None, examples=["systemctl start queue"])
     """A command to run when it has ended."""
-    lead: Lead | None = None
+    lead: Lead | None = Field(default=None, examples=["30m"])
     """How long before an event's time `on_prepare` is run, or `announced`; 1h if unset."""
     with_credentials: Flag = False
     """Let these three commands have the cloud's credentials from the agent's environment."""
-    approve: Literal["prepared", "never"] | None = None
+    approve: Literal["prepared", "never"] | None = Field(default=None, examples=["never"])
     """Whether events are approved once all handlers have prepared, or never; as the handler file says if unset, else
     `prepared`.
     """
-    leader: str | None = None
+    leader: str | None = Field(default=None, examples=["first"])
     """Who approves events that name several machines: `first`, or a machine's name; nobody if unset."""
-    standby: str | None = None
+    standby: str | None = Field(default=None, examples=["web-1"])
     """Who approves in the leader's place where the leader is silent."""
-    standby_after: Span | None = None
+    standby_after: Span | None = Field(default=None, examples=["5m"])
     """How long the leader may be silent; 5m if unset."""
-    approve_early: Span | None = None
+    approve_early: Span | None = Field(default=None, examples=["15m"])
     """Approve at most so long ahead, also where the event then begins at once."""
-    approve_short_freeze: Flag | None = None
+    approve_short_freeze: Flag | None = Field(default=None, examples=[True])
     """Whether a freeze of 8 s or less is approved at once, prepared or not."""
-    approve_consent: Flag | None = None
+    approve_consent: Flag | None = Field(default=None, examples=[True])
     """Whether consent is given to events that would not happen without it."""
-    postpone: Literal["never", "once"] | None = None
+    postpone: Literal["never", "once"] | None = Field(default=None, examples=["once"])
     """Whether each event is put off once, where its cloud lets it be."""
-    postpone_by: PositiveSpan | None = None
+    postpone_by: PositiveSpan | None = Field(default=None, examples=["2d"])
     """How far at the most; as far as the cloud lets it be if unset."""
-    listen: Addresses = ()
+    listen: Addresses = Field(default=(), examples=[["127.0.0.1:9464"]])
     """Where `/healthz`, `/readyz` and `/metrics` are served: `127.0.0.1:9464`, a port of this machine alone, or
     `unix:/PATH`.
     """
