@@ -76,3 +76,44 @@ def test_a_mistake_is_one_sentence_also_to_programs(stormcone: Any, tmp_path: An
         "error": "the app in h.py has no handlers, so nothing would be done; write App([...])",
         "exit_status": 66,
     }
+
+
+CONFIGURATION = """
+[commands.drain]
+prepare = "true"
+lead = "10m"
+[commands.note]
+started = "true | cat"
+shell = true
+[[rules]]
+impacts = ["freeze"]
+shorter_than = "10s"
+handlers = "none"
+[[rules]]
+causes = ["preemption"]
+handlers = ["drain"]
+lead = "announced"
+"""
+
+
+def test_without_a_file_it_is_what_the_configuration_says(stormcone: Any, tmp_path: Any) -> None:
+    file = tmp_path / "stormcone.toml"
+    file.write_text(CONFIGURATION)
+    said = stormcone("check", "--config", file)
+    assert (said.status, said.err) == (0, "")
+    assert said.out.splitlines() == [
+        "drain: prepare; impacts all but none; prepares 10 min ahead",
+        "note: started; impacts all but none; a shell runs started",
+        "rule 1: impacts freeze; shorter than 10 s: nobody",
+        "rule 2: impacts all; causes preemption: drain, as soon as announced",
+        "approval: once every prepare has succeeded",
+    ]
+    first, second = stormcone("check", "--config", file, "--json").json["rules"]
+    assert (first["shorter_than_seconds"], first["handlers"], first["lead"]) == (10.0, [], None)
+    assert (second["causes"], second["handlers"], second["lead"]) == (["preemption"], ["drain"], "announced")
+
+
+def test_with_neither_it_says_what_is_missing(stormcone: Any) -> None:
+    said = stormcone("check")
+    assert said.status == 2
+    assert "there is nothing to run: give a handler file" in said.err

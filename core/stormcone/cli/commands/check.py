@@ -1,33 +1,73 @@
 """`stormcone check`: a handler file, looked over without a cloud."""
 
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import click
 
+from stormcone.cli.configured import built, config_option
 from stormcone.cli.console import print_json, say
 from stormcone.cli.options import json_option
-from stormcone.handlers import ANY_CAUSE, ANY_IMPACT, App, Handler, Stage
+from stormcone.config.load import load
+from stormcone.handlers import ANY_CAUSE, ANY_IMPACT, App, EventRule, Handler, Stage
 from stormcone.handlers.commands import CommandHandler
 from stormcone.handlers.files import load_app
-from stormcone.text import printable, span
+from stormcone.model import Impact
+from stormcone.text import printable, span, written
 
 
 @click.command("check")
-@click.argument("file", metavar="FILE.py[:APP]")
+@click.argument("file", metavar="[FILE.py[:APP]]", required=False)
+@config_option
 @json_option
-def command(file: str, as_json: bool) -> None:
-    """Look a handler file over: load it, refuse mistakes, and say what each handler takes and what approves.
+def command(file: str | None, config_file: Path | None, as_json: bool) -> None:
+    """Look handlers over: load them, refuse mistakes, and say what each of them takes and what approves.
+
+    Without FILE.py it is what the configuration says: its handler file, commands and rules.
 
     \b
     stormcone check handlers.py
+    stormcone check --config stormcone.toml
     """
-    app = load_app(file)
+    if file is not None and config_file is None:
+        app = load_app(file)
+    else:
+        app = built(load(file=config_file, flags={"handlers": file} if file else {}))
     if as_json:
-        print_json({"handlers": [_document(handler) for handler in app.handlers], "approval": approval_of(app)})
+        print_json(
+            {
+                "handlers": [_document(handler) for handler in app.handlers],
+                "rules": [_rule_document(rule) for rule in app.rules],
+                "approval": approval_of(app),
+            }
+        )
         return
-    for handler in app.handlers:
-        say(printable(summary_of(handler)))
-    say(printable(f"approval: {approval_of(app)}"))
+    for line in summaries_of(app):
+        say(printable(line))
+
+
+def summaries_of(app: App) -> list[str]:
+    """What an app does, in lines: each handler, each rule, and how it approves."""
+    rules = (f"rule {number}: {rule_of(rule)}" for number, rule in enumerate(app.rules, 1))
+    return [*map(summary_of, app.handlers), *rules, f"approval: {approval_of(app)}"]
+
+
+def rule_of(rule: EventRule) -> str:
+    """A rule as a clause: of which events, who works, and how long ahead."""
+    facts = [f"impacts {_chosen(rule.impacts, frozenset(Impact), 'all')}"]
+    if set(rule.causes) != ANY_CAUSE:
+        facts.append(f"causes {_chosen(rule.causes, ANY_CAUSE, 'all')}")
+    if rule.shorter_than is not None:
+        facts.append(f"shorter than {span(rule.shorter_than)}")
+    who = "all handlers" if rule.handlers is None else ", ".join(rule.handlers) or "nobody"
+    lead = "" if rule.lead is None else f", {lead_of(rule.lead)}"
+    return f"{'; '.join(facts)}: {who}{lead}"
+
+
+def lead_of(lead: timedelta | str) -> str:
+    """How long ahead, for people."""
+    return f"{span(lead)} ahead" if isinstance(lead, timedelta) else "as soon as announced"
 
 
 def summary_of(handler: Handler) -> str:
@@ -73,6 +113,16 @@ def approval_of(app: App) -> str:
 
 def _chosen(values: Any, usual: frozenset[Any], word: str) -> str:
     return word if set(values) == usual else ", ".join(sorted(values))
+
+
+def _rule_document(rule: EventRule) -> dict[str, Any]:
+    return {
+        "impacts": sorted(rule.impacts),
+        "causes": sorted(rule.causes),
+        "shorter_than_seconds": None if rule.shorter_than is None else rule.shorter_than.total_seconds(),
+        "handlers": None if rule.handlers is None else list(rule.handlers),
+        "lead": None if rule.lead is None else written(rule.lead) if isinstance(rule.lead, timedelta) else rule.lead,
+    }
 
 
 def _document(handler: Handler) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import click
 from stormcone.agent.boot_id import read_boot_id
 from stormcone.agent.loop import Agent
 from stormcone.agent.notices import Notice, NoticeKind
-from stormcone.cli.commands.check import approval_of, summary_of
+from stormcone.cli.commands.check import summaries_of
 from stormcone.cli.configured import built, configured, settings_placed, sources_of, tables_of
 from stormcone.cli.options import default_journal
 from stormcone.cli.reloading import Reloading
@@ -111,7 +111,7 @@ def _problem(output: RunOutput, clock: Clock, text: str) -> None:
 
 
 def _say_what_is_run(app: App, clock: Clock, output: RunOutput) -> None:
-    for line in (*map(summary_of, app.handlers), f"approval: {approval_of(app)}"):
+    for line in summaries_of(app):
         output.tell(Notice(clock.now(), NoticeKind.HANDLER, line))
 
 
