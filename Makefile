@@ -27,8 +27,8 @@ demo: venv-runtime
 test: venv-suite
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-# The tests come last, so that their closing line does.
-check: lint types docs lowest clients test
+check:
+	@PYTHON="$(PYTHON)" .ci/check
 
 lint: venv-dev
 	@$(BIN)/ruff check
