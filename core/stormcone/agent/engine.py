@@ -23,12 +23,12 @@ from stormcone.errors import ProviderError, RequestRefused
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import Episode, JournalStore
 from stormcone.model import Approval, EventKey, Machine, MaintenanceEvent, Observation, Origin, Phase
-from stormcone.rules.approval import POLICY_FAILED, ApprovalAnswer, Decision, Facts, decide
+from stormcone.rules.approval import ApprovalAnswer, Decision, Facts, decide_safely
 from stormcone.rules.changes import Change, ChangeKind, Verdicts
 from stormcone.rules.lifecycle import Others, advance
 from stormcone.rules.postponing import put_off_until
 from stormcone.rules.runs import Attempt, Run, Settled, backoff, machines_of, may_begin, outdated, plan, settle
-from stormcone.text import folded, one_line, printable
+from stormcone.text import folded, printable
 
 
 @dataclass(frozen=True)
@@ -392,10 +392,7 @@ class Engine:
         return Facts(event=event, machine=self.machine, runs=work.runs, app=self.app, now=now.date, known_for=known_for)
 
     def _decide(self, work: Work, now: Instant) -> Decision:
-        try:
-            return decide(self._facts(work, now))
-        except Exception as error:  # noqa: BLE001 - the app's own policy: its fault is a no
-            return Decision(ApprovalAnswer.NO, f"the app's own policy failed: {one_line(error)}", POLICY_FAILED)
+        return decide_safely(self._facts(work, now))
 
 
 def _stands_still(event: MaintenanceEvent) -> bool:

@@ -31,6 +31,7 @@ COMMANDS = {
     "postpone": ("stormcone.cli.commands.postpone", "Ask the cloud to begin an event later."),
     "status": ("stormcone.cli.commands.status", "Ask the agent that runs what it does now."),
     "history": ("stormcone.cli.commands.history", "Show what the journal knows: events, handlers, approvals."),
+    "explain": ("stormcone.cli.commands.explain", "Say what would be done about an event, and why."),
     "record": ("stormcone.cli.commands.record", "Record what the cloud says, to replay it on a simulator."),
     "providers": ("stormcone.cli.commands.providers", "List the clouds and simulators that are installed."),
     "install": ("stormcone.cli.commands.install", "Have systemd run the agent from boot on."),

@@ -15,6 +15,7 @@ from stormcone.handlers import App, Stage
 from stormcone.handlers.bounded import answer_of
 from stormcone.model import Approval, Impact, Machine, MaintenanceEvent, Phase
 from stormcone.rules.runs import Run, RunState
+from stormcone.text import one_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,3 +239,11 @@ def decide(facts: Facts) -> Decision:
     """
     rule = next(rule for rule in (*GUARDS, *PREPARED) if rule.applies(facts))
     return Decision(rule.answer, rule.reason(facts), rule.name)
+
+
+def decide_safely(facts: Facts) -> Decision:
+    """As `decide`; where the app's own policy fails that is a no."""
+    try:
+        return decide(facts)
+    except Exception as error:  # noqa: BLE001 - the app's own policy: its fault is a no
+        return Decision(ApprovalAnswer.NO, f"the app's own policy failed: {one_line(error)}", POLICY_FAILED)

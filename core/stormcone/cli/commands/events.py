@@ -36,14 +36,14 @@ def command(
     options = ProviderOptions.of(source, clock)
     if not watch:
         with closing(open_provider(options)) as provider:
-            _show(*_asked(provider), clock, as_json=as_json)
+            _show(*asked(provider), clock, as_json=as_json)
         return
     with until_stopped(), closing(open_provider(options)) as provider:
         pause = interval.total_seconds() if interval else provider.capabilities.poll_interval
         _watch(provider, clock, pause, as_json=as_json)
 
 
-def _asked(provider: Provider) -> tuple[Observation, Machine | None, str]:
+def asked(provider: Provider) -> tuple[Observation, Machine | None, str]:
     """What is announced, which machine this is, and why the cloud does not say that; it has not long for it.
 
     Raises:
