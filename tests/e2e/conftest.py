@@ -15,6 +15,8 @@ from typing import IO, Any
 import pytest
 
 from stormcone.clock import SystemClock
+from stormcone.plugins import simulator_class
+from stormcone.simulators.contract import Simulator, SimulatorOptions
 from stormcone_simulators.azure import AzureSimulator
 
 PATIENCE = 30.0
@@ -227,3 +229,15 @@ def simulators() -> Iterator[Simulators]:
 @pytest.fixture
 def simulator(simulators: Simulators) -> AzureSimulator:
     return simulators()
+
+
+@pytest.fixture
+def clouds() -> Iterator[Callable[..., Simulator]]:
+    """Makes simulators of any cloud in this process, with the machines i-aaa and i-bbb."""
+    with contextlib.ExitStack() as stack:
+
+        def make(name: str, speed: float = 1.0, **settings: str) -> Simulator:
+            options = SimulatorOptions(machines=("i-aaa", "i-bbb"), clock=SystemClock(speed=speed), settings=settings)
+            return stack.enter_context(simulator_class(name).from_options(options))
+
+        yield make

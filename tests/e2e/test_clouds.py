@@ -3,34 +3,18 @@
 import json
 import shlex
 import signal
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from stormcone import Outcome
-from stormcone.clock import SystemClock
-from stormcone.plugins import simulator_class
-from stormcone.simulators.contract import SimulatorOptions
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "every_cloud.py"
 KEYS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "testid", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret"}
 
 APPROVABLE = {"azure": None, "alibaba": "SystemMaintenance.Reboot:Inquiring"}
 """The native type of a restart that begins once it is approved; None for the usual one."""
-
-
-@pytest.fixture
-def clouds():
-    """Makes simulators of any cloud in this process, with the machines i-aaa and i-bbb."""
-    with ExitStack() as stack:
-
-        def make(name, speed=1.0, **settings):
-            options = SimulatorOptions(machines=("i-aaa", "i-bbb"), clock=SystemClock(speed=speed), settings=settings)
-            return stack.enter_context(simulator_class(name).from_options(options))
-
-        yield make
 
 
 @pytest.fixture

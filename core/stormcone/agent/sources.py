@@ -46,8 +46,8 @@ class Sources:
         wake: Callable[[], None],
     ) -> None:
         known = None if machine else assumed(provider, journal, boot_id)
-        self.first = Watch(provider, clock, interval, machine, known, wake)
-        self._others = [Watch(other, clock, interval, None, named(other), wake) for other in also]
+        self.first = Watch(provider, clock, interval, machine, known, wake, alone=not also)
+        self._others = [Watch(other, clock, interval, None, named(other), wake, alone=False) for other in also]
         self._watches = {watch.name: watch for watch in (self.first, *self._others)}
         self.extending = any(isinstance(watch.provider, Extends) for watch in self)
         if len(self._watches) != 1 + len(self._others):

@@ -51,9 +51,11 @@ class Watch:
         machine: as the cloud has said already; None asks it.
         known: which machine this is until the cloud says it; None where that is not known.
         wake: called when there is an answer to take in.
+        alone: whether nobody else tells the agent of events.
 
     Attributes:
         name: the provider's.
+        told: what it is asked for, in words.
         status: how it is.
         who: which machine the provider sees.
         heard: what it has said of that and nobody has taken in yet, or None.
@@ -71,9 +73,12 @@ class Watch:
         machine: Machine | None,
         known: Machine | None,
         wake: Callable[[], None],
+        *,
+        alone: bool = True,
     ) -> None:
         self.provider = provider
         self.name = provider.name
+        self.told = "what is scheduled" if alone else f"what {self.name} tells of"
         self.heard: Machine | ProviderError | None = None
         self.answer: PollResult | None = None
         self.unplaced = False
@@ -154,7 +159,7 @@ class Watch:
         since = self.status.last_success
         age = f"last asked with success {span(self._clock.now() - since)} ago" if since else "never asked with success"
         text = ("" if placed else self.who.error) or str(error)  # of the two the former tells more
-        introduction = f"what is scheduled is unknown ({age}): "
+        introduction = f"{self.told} is unknown ({age}): "
         reporter.complain(f"cloud {self.name}", text, kind=NoticeKind.UNKNOWN, introduction=introduction)
         known = self.status
         self.status = replace(known, error=text, polls=known.polls + 1, failures=known.failures + 1)

@@ -26,7 +26,7 @@ from stormcone.text import folded, printable, stamp
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @json_option
 def command(event_id: str, source: Source, until: datetime, yes: bool, as_json: bool) -> None:
-    """Ask the cloud to begin the event ID at another time, and not before.
+    """Ask the cloud to begin the event ID at a later time, and not before.
 
     That speaks for every machine that the event names: they are shown, and you are asked.
     """
@@ -63,6 +63,9 @@ def _movable(event_id: str, seen: Observation, until: datetime, clock: Clock) ->
         raise RequestRefused(f"the event {found.id} can be put off until {stamp(found.movable_until)} at the latest")
     if until <= clock.now():
         raise RequestRefused(f"the event {found.id} is not put off: {stamp(until)} is past")
+    if found.not_before is not None and until <= found.not_before:
+        begins = stamp(found.not_before)
+        raise RequestRefused(f"the event {found.id} is not put off: it begins {begins}, and {stamp(until)} is no later")
     return found
 
 
