@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types lowest clients bench chaos chaos-check fuzz soak docs audit clean venv-runtime venv-suite venv-dev
+.PHONY: help demo test check lint types lowest clients bench chaos chaos-check fuzz soak recipes docs audit clean venv-runtime venv-suite venv-dev
 
 help:
 	@echo "make demo    see the whole story in a minute"
@@ -17,6 +17,7 @@ help:
 	@echo "make chaos   kill, freeze and stop the agent, KILLS=1000 times"
 	@echo "make chaos-check   put known faults back, one at a time: is each found? (an hour)"
 	@echo "make soak    a year of a manual clock, then a real hour, each on both clouds"
+	@echo "make recipes play the recipes with the real servers, and write their figures (4 minutes)"
 	@echo "make docs    build the documentation into docs/_build/html"
 	@echo "make audit   look what would be installed up in the public advisories"
 	@echo "make clean   remove .venv and whatever was built"
@@ -72,6 +73,9 @@ soak: venv-suite
 	@for cloud in azure alibaba; do $(BIN)/python soak/soak.py --cloud $$cloud || exit 1; done
 	@$(BIN)/python soak/soak.py --real --cloud azure & other=$$!; \
 		$(BIN)/python soak/soak.py --real --cloud alibaba && wait $$other
+
+recipes: venv-suite
+	@$(BIN)/python -m recipes --write
 
 clean:
 	@rm -rf .venv .venv-audit .venv-clients .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist docs/_build

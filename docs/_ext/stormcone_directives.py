@@ -11,6 +11,9 @@
 
 ```{stormcone-configuration}
 ```
+
+```{stormcone-recipe} haproxy
+```
 """
 
 from docutils import nodes
@@ -18,6 +21,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from stormcone_house import picture
+from stormcone_recipes import figures, summary
 from stormcone_tables import TABLES, configuration, help_text, markdown
 
 
@@ -70,10 +74,24 @@ class HouseDirective(SphinxDirective):
         return [nodes.raw("", picture(), format="html")]
 
 
+class RecipeDirective(SphinxDirective):
+    """`stormcone-recipe [NAME]`: the figures of a recipe, or the short table of all."""
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Picture and table."""
+        lines = figures(self.arguments[0]) if self.arguments else summary()
+        holder = nodes.container()
+        self.state.nested_parse(StringList(lines, "figures of a recipe"), 0, holder)
+        return list(holder.children)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.add_directive("stormcone-table", TableDirective)
     app.add_directive("stormcone-help", HelpDirective)
     app.add_directive("stormcone-configuration", ConfigurationDirective)
     app.add_directive("stormcone-house", HouseDirective)
+    app.add_directive("stormcone-recipe", RecipeDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

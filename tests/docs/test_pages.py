@@ -57,10 +57,11 @@ def test_every_link_to_a_file_leads_to_one(page):
 
 def test_every_page_is_reached_from_the_index(root):
     docs = root / "docs"
-    trees = [docs / "index.md", docs / "adr" / "index.md"]
+    trees = [docs / "index.md", *docs.glob("*/index.md")]
     patterns = [f"{(tree.parent / name).relative_to(docs)}.md" for tree in trees for name in _toctree(tree.read_text())]
     listed = {path for pattern in patterns for path in docs.glob(pattern)}
-    assert {*docs.glob("*.md"), *docs.glob("adr/*.md")} - listed == {docs / "index.md"}
+    pages = {page for page in docs.rglob("*.md") if "_build" not in page.parts}
+    assert pages - listed == {docs / "index.md"}
 
 
 def _toctree(text):

@@ -1,0 +1,1 @@
+"""HAProxy: leave the pool, drain, come back."""
