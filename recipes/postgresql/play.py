@@ -82,7 +82,7 @@ class PostgresqlScene(Scene):
         server = f"host=127.0.0.1,127.0.0.1 port={ports} user={USER} dbname=postgres target_session_attrs=read-write"
         work = ["\\echo begun", "begin", f"insert into entry values ({number})", f"select pg_sleep({WORK})", "commit"]
         words = [word for line in work for word in ("-c", line)]
-        command = [self._bin / "psql", "-XAtqw", "-v", "ON_ERROR_STOP=1", "-d", server, *words]
+        command = [str(self._bin / "psql"), "-XAtqw", "-v", "ON_ERROR_STOP=1", "-d", server, *words]
         end = time.monotonic() + GIVES_UP
         while True:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
