@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types lowest clients bench chaos chaos-check fuzz soak recipes docs audit clean venv-runtime venv-suite venv-dev
+.PHONY: help demo test check lint types lowest clients bench chaos chaos-check fuzz soak recipes docs docs-fit audit clean venv-runtime venv-suite venv-dev
 
 help:
 	@echo "make demo    see the whole story in a minute"
@@ -19,6 +19,7 @@ help:
 	@echo "make soak    a year of a manual clock, then a real hour, each on both clouds"
 	@echo "make recipes play the recipes with the real servers, and write their figures (4 minutes)"
 	@echo "make docs    build the documentation into docs/_build/html"
+	@echo "make docs-fit   does every page fit a phone and a laptop? (looks at them in Chromium)"
 	@echo "make audit   look what would be installed up in the public advisories"
 	@echo "make clean   remove .venv and whatever was built"
 
@@ -43,6 +44,9 @@ types: venv-dev
 docs: venv-dev
 	@$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
 	@echo "The documentation is in docs/_build/html/index.html."
+
+docs-fit: docs
+	@$(BIN)/python .ci/fits
 
 # The core's tests once more, with the lowest versions of the dependencies that are allowed.
 lowest:

@@ -9,6 +9,8 @@ project = "stormcone"
 copyright = "the stormcone maintainers"  # noqa: A001 - Sphinx's name
 html_title = "stormcone"
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["pictures.css", "pages.css"]
 
 extensions = [
     "myst_parser",

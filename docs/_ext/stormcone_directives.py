@@ -6,7 +6,7 @@
 ```{stormcone-help} simulate reboot
 ```
 
-```{stormcone-house}
+```{stormcone-picture} approval
 ```
 
 ```{stormcone-configuration}
@@ -20,7 +20,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
-from stormcone_house import picture
+from stormcone_pictures import PICTURES
 from stormcone_recipes import figures, summary
 from stormcone_tables import TABLES, configuration, help_text, markdown
 
@@ -66,12 +66,17 @@ class ConfigurationDirective(SphinxDirective):
         return list(holder.children)
 
 
-class HouseDirective(SphinxDirective):
-    """`stormcone-house`: the picture of the rooms."""
+class PictureDirective(SphinxDirective):
+    """`stormcone-picture NAME`: a picture of `PICTURES`, where the builder can show one."""
+
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """The picture, where the builder can show one."""
-        return [nodes.raw("", picture(), format="html")]
+        """The picture."""
+        name = self.arguments[0]
+        if name not in PICTURES:
+            raise self.error(f"there is no picture {name!r}; there are: {', '.join(PICTURES)}")
+        return [nodes.raw("", PICTURES[name](), format="html")]
 
 
 class RecipeDirective(SphinxDirective):
@@ -92,6 +97,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("stormcone-table", TableDirective)
     app.add_directive("stormcone-help", HelpDirective)
     app.add_directive("stormcone-configuration", ConfigurationDirective)
-    app.add_directive("stormcone-house", HouseDirective)
+    app.add_directive("stormcone-picture", PictureDirective)
     app.add_directive("stormcone-recipe", RecipeDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,18 +6,12 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import svg
+
 HOUSE = Path(__file__).parents[1] / "data" / "house.toml"
 
 _WIDTH, _BOX, _ROW, _GAP = 1000, 34, 78, 14
-_COLOURS = {"simulators/": "#e8f0e4", "stormcone_": "#e4ecf5"}
-_PLAIN = "#f5eee2"
-
-
-_HEAD = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" font-family="sans-serif"
- aria-label="The rooms of the house, each above those that it stands on">
-<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" orient="auto">
-<path d="M0 0L8 4L0 8z" fill="#888"/></marker></defs>"""
+_KINDS = {"simulators/": "simulator", "stormcone_": "provider"}
 
 
 class Room(NamedTuple):
@@ -91,21 +85,16 @@ def picture() -> str:
         left = (_WIDTH - len(names) * (width + _GAP) + _GAP) / 2
         for number, name in enumerate(names):
             places[name] = (left + number * (width + _GAP), 10 + (top - level) * _ROW, width)
-    lines = [_HEAD.format(width=_WIDTH, height=top * _ROW + _BOX + 20)]
+    lines = []
     for name, others in _drawn(house).items():
         x, y, width = places[name]
         for other in sorted(others):
             left, down, across = places[other]
-            lines.append(
-                f'<line x1="{x + width / 2:.0f}" y1="{y + _BOX}" x2="{left + across / 2:.0f}" y2="{down}" '
-                'stroke="#aaa" marker-end="url(#tip)"/>'
-            )
+            lines.append(svg.arrow(f"M{x + width / 2:.0f} {y + _BOX}L{left + across / 2:.0f} {down}"))
     for room in house:
         x, y, width = places[room.name]
-        colour = next((colour for start, colour in _COLOURS.items() if room.name.startswith(start)), _PLAIN)
-        lines.append(
-            f'<g><title>{escape(room.holds)}</title><rect x="{x:.0f}" y="{y}" width="{width:.0f}" height="{_BOX}" '
-            f'rx="5" fill="{colour}" stroke="#666"/><text x="{x + width / 2:.0f}" y="{y + 22}" text-anchor="middle" '
-            f'font-size="14" fill="#222">{escape(room.name)}</text></g>'
-        )
-    return "\n".join([*lines, "</svg>"])
+        kind = next((kind for start, kind in _KINDS.items() if room.name.startswith(start)), "")
+        drawn = svg.box(round(x), y, round(width), _BOX, room.name, f"box {kind}".rstrip())
+        lines.append(f"<g><title>{escape(room.holds)}</title>{drawn}</g>")
+    says = "The rooms of the house, each above those that it stands on"
+    return svg.picture("house", says, top * _ROW + _BOX + 20, lines, width=_WIDTH)

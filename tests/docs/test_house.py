@@ -102,7 +102,7 @@ class TestTheMap:
 
     def test_the_picture_has_every_room(self, house):
         drawn = house.picture()
-        assert all(f">{room.name}</text>" in drawn for room in house.rooms())
+        assert all(f">{room.name}</tspan></text>" in drawn for room in house.rooms())
 
 
 def test_no_two_public_classes_have_one_name(modules):

@@ -91,9 +91,18 @@ class Decision(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """One rule: where it applies, it decides. Its name is for metrics and for `explain`, and stays what it is."""
+    """One rule: where it applies, it decides.
+
+    Attributes:
+        name: for metrics and for `explain`; it stays what it is.
+        when: where it applies, in words; the docs draw their picture from it.
+        applies: whether it does.
+        answer: what it decides.
+        reason: why, for this event.
+    """
 
     name: str
+    when: str
     applies: Callable[[Facts], bool]
     answer: ApprovalAnswer
     reason: Callable[[Facts], str]
@@ -144,58 +153,71 @@ def _policy_refuses(facts: Facts) -> bool:
 
 GUARDS = (
     Rule(
-        "begun", lambda f: f.event.phase is not Phase.SCHEDULED, ApprovalAnswer.NO, lambda f: f"it has {f.event.phase}"
+        "begun",
+        "it has begun or ended",
+        lambda f: f.event.phase is not Phase.SCHEDULED,
+        ApprovalAnswer.NO,
+        lambda f: f"it has {f.event.phase}",
     ),
     Rule(
         "withheld",
+        "its machines are in doubt",
         lambda f: bool(f.event.withheld),
         ApprovalAnswer.NO,
         lambda f: f"nobody may approve it: {f.event.withheld}",
     ),
     Rule(
         "not_approvable",
+        "it cannot be approved",
         lambda f: f.event.approval is Approval.NONE,
         ApprovalAnswer.NO,
         lambda _: "it cannot be approved",
     ),
     Rule(
         "not_named",
+        "it does not name this machine",
         lambda f: not f.machine.affected_by(f.event),
         ApprovalAnswer.NO,
         lambda f: f"it does not name {f.machine.name}",
     ),
     Rule(
         "disputed_name",
+        "the cloud calls this machine by another name",
         lambda f: f.machine.disputed,
         ApprovalAnswer.NO,
         lambda f: f"the cloud calls this machine {f.machine.reported_name}, not {f.machine.name} (--machine)",
     ),
     Rule(
         "neighbours",
+        "it names other machines, and ours is not their leader",
         _leaderless_neighbours,
         ApprovalAnswer.NO,
         lambda f: f"it also names {', '.join(f.neighbours)} and {f.machine.name} is not their leader",
     ),
     Rule(
         "no_consent",
+        "it needs consent, which the app does not give",
         lambda f: f.event.approval is Approval.CONSENT and not f.app.approval.approve_consent,
         ApprovalAnswer.NO,
         lambda _: "it waits for its owner's consent, which the app does not give (approve_consent)",
     ),
     Rule(
         "begins_unasked",
+        "it would begin now, which the app did not ask for",
         _begins_unasked,
         ApprovalAnswer.NO,
         lambda f: f"it would begin now, and {_why_unasked(f)}",
     ),
     Rule(
         "never",
+        "the policy is never to approve",
         lambda f: f.app.approval.approve == "never",
         ApprovalAnswer.NO,
         lambda _: "the policy is never to approve",
     ),
     Rule(
         "vetoed",
+        "a handler vetoed it",
         lambda f: bool(_in_state(f, RunState.VETOED)),
         ApprovalAnswer.NO,
         lambda f: f"vetoed by {_names(_in_state(f, RunState.VETOED))}",
@@ -206,23 +228,56 @@ GUARDS = (
 PREPARED = (
     Rule(
         "too_early",
+        "it is earlier than the app approves",
         _too_early,
         ApprovalAnswer.WAIT,
         lambda _: "its time is further ahead than the app approves (approve_early)",
     ),
-    Rule("short_freeze", _short_freeze, ApprovalAnswer.YES, lambda _: "a freeze of 8 s or less, approved by policy"),
+    Rule(
+        "short_freeze",
+        "it is a freeze of 8 s or less, approved by policy",
+        _short_freeze,
+        ApprovalAnswer.YES,
+        lambda _: "a freeze of 8 s or less, approved by policy",
+    ),
     Rule(
         "preparing",
+        "a handler is still preparing",
         lambda f: bool(_in_state(f, RunState.PENDING, RunState.RUNNING)),
         ApprovalAnswer.WAIT,
         lambda f: f"waiting for {_names(_in_state(f, RunState.PENDING, RunState.RUNNING))} to prepare",
     ),
-    Rule("policy_refuses", _policy_refuses, ApprovalAnswer.NO, lambda _: "the app's own policy says no"),
-    Rule("policy", lambda f: callable(f.app.approval.approve), ApprovalAnswer.YES, lambda _: "by the app's own policy"),
-    Rule("prepared", lambda f: f.prepared, ApprovalAnswer.YES, lambda f: f"prepared by {_names(f.prepares)}"),
-    Rule("nobody_prepares", lambda f: not f.prepares, ApprovalAnswer.NO, lambda _: "no handler prepared for it"),
+    Rule(
+        "policy_refuses",
+        "the app's own policy says no",
+        _policy_refuses,
+        ApprovalAnswer.NO,
+        lambda _: "the app's own policy says no",
+    ),
+    Rule(
+        "policy",
+        "the app's own policy says yes",
+        lambda f: callable(f.app.approval.approve),
+        ApprovalAnswer.YES,
+        lambda _: "by the app's own policy",
+    ),
+    Rule(
+        "prepared",
+        "every handler that took it has prepared",
+        lambda f: f.prepared,
+        ApprovalAnswer.YES,
+        lambda f: f"prepared by {_names(f.prepares)}",
+    ),
+    Rule(
+        "nobody_prepares",
+        "no handler took it",
+        lambda f: not f.prepares,
+        ApprovalAnswer.NO,
+        lambda _: "no handler prepared for it",
+    ),
     Rule(
         "not_prepared",
+        "a handler failed to prepare",
         lambda _: True,
         ApprovalAnswer.NO,
         lambda f: f"{_names([run for run in f.prepares if run.state is not RunState.SUCCEEDED])} did not prepare",
