@@ -27,8 +27,9 @@ def test_botocore_takes_the_role_and_the_region(python, imds):
     assert set(asked) == {200}
 
 
-def test_the_detector_of_opentelemetry_fills_every_attribute(python, imds):
-    found = python("opentelemetry_aws")
+@pytest.mark.parametrize(("ask", "name"), [("python", "opentelemetry_aws"), ("node", "opentelemetry-aws")])
+def test_the_detector_of_opentelemetry_fills_every_attribute(ask, name, request, imds):
+    found = request.getfixturevalue(ask)(name)
     assert found == {
         "cloud.provider": "aws",
         "cloud.platform": "aws_ec2",

@@ -49,6 +49,8 @@ async function answeredRestart(ask) {
 const clients = {
   "opentelemetry-azure": () => attributes(require("@opentelemetry/resource-detector-azure").azureVmDetector),
 
+  "opentelemetry-aws": () => attributes(require("@opentelemetry/resource-detector-aws").awsEc2Detector),
+
   "opentelemetry-google": () => attributes(require("@opentelemetry/resource-detector-gcp").gcpDetector),
 
   "opentelemetry-alibaba": () =>
