@@ -16,7 +16,7 @@ help:
 	@echo "make fuzz    a million spoilt documents, a hundred thousand spoilt requests (20 minutes)"
 	@echo "make chaos   kill, freeze and stop the agent, KILLS=1000 times"
 	@echo "make chaos-check   put known faults back, one at a time: is each found? (an hour)"
-	@echo "make soak    a year of a manual clock, then a real hour, each on both clouds"
+	@echo "make soak    a year of a manual clock, then a real hour, each on Azure and Alibaba Cloud"
 	@echo "make recipes play the recipes with the real servers, and write their figures (4 minutes)"
 	@echo "make docs    build the documentation into docs/_build/html"
 	@echo "make docs-fit   does every page fit a phone and a laptop? (looks at them in Chromium)"
@@ -72,7 +72,7 @@ chaos: venv-suite
 chaos-check: venv-suite
 	@$(BIN)/python chaos/put_back.py
 
-# The real hour is that of both clouds, side by side.
+# The real hour is that of Azure and Alibaba Cloud, side by side.
 soak: venv-suite
 	@for cloud in azure alibaba; do $(BIN)/python soak/soak.py --cloud $$cloud || exit 1; done
 	@$(BIN)/python soak/soak.py --real --cloud azure & other=$$!; \
