@@ -166,7 +166,7 @@ def measure(name: str) -> str:
         words = ["run", "handlers.py", "--provider", "azure", "--endpoint", f"http://127.0.0.1:{pipe.recv()}"]
         begun = time.monotonic()
         agent = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "stormcone", *words, "--journal", "journal.db"],
+            [sys.executable, "-m", "stormcone", *words, "--journal", "journal.db", "--log", "text"],
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,

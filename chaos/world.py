@@ -208,6 +208,7 @@ class World:
         argv += COMMANDS if plan.handlers != "python" else ()
         env = {
             "CHAOS_LIFE": str(number),
+            "STORMCONE_LOG": "text",
             "CHAOS_DEEDS": str(self._folder / "deeds.jsonl"),
             "CHAOS_SEED": plan.seed,
             "CHAOS_DEAF": "0.05" if plan.speed > 1 else "0",

@@ -40,6 +40,7 @@ def stormcone(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("STORMCONE_JOURNAL", str(tmp_path / "journal.db"))
+    monkeypatch.setenv("STORMCONE_LOG", "text")
     monkeypatch.setattr(ExtensionManager, "ENTRY_POINT_CACHE", {})
     monkeypatch.setattr(_cache._c, "_dir", str(tmp_path / "cache"))
     monkeypatch.setattr(_cache._c, "_internal", {})

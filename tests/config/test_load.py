@@ -72,7 +72,14 @@ class TestWhereAValueComesFrom:
 class TestTheEnvironment:
     @pytest.mark.parametrize("name", sorted(set(fields_of(loading.RunSettings)) - {"commands", "rules", "providers"}))
     def test_has_a_variable_for_every_setting(self, configuration, name):
-        texts = {"verbose": "2", "postpone": "once", "approve": "never", "journal": "j.db", "listen": "9464"}
+        texts = {
+            "verbose": "2",
+            "postpone": "once",
+            "approve": "never",
+            "journal": "j.db",
+            "listen": "9464",
+            "log": "text",
+        }
         field = fields_of(loading.RunSettings)[name]
         kind = str(field.annotation)
         text = texts.get(name) or ("true" if "bool" in kind else "5m")

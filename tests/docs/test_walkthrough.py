@@ -35,6 +35,7 @@ def port():
 def environment(tmp_path, port):
     return {
         **os.environ,
+        "STORMCONE_LOG": "text",  # as on the reader's terminal
         "HOME": str(tmp_path),
         "STORMCONE_JOURNAL": str(tmp_path / "journal.db"),
         "STORMCONE_ENDPOINT": f"http://127.0.0.1:{port}",

@@ -138,6 +138,7 @@ class Home:
             "HOME": str(folder),
             "XDG_STATE_HOME": str(folder / "state"),
             "STORMCONE_JOURNAL": str(self.journal),
+            "STORMCONE_LOG": "text",
             "PYTHONWARNINGS": "error",
         }
         self._started: list[Running] = []

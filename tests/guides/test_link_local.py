@@ -53,6 +53,7 @@ def enter(blocks, tmp_path):
 def environment(tmp_path):
     return {
         **os.environ,
+        "STORMCONE_LOG": "text",  # as on the reader's terminal
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
         "STORMCONE_JOURNAL": str(tmp_path / "journal.db"),

@@ -155,7 +155,13 @@ OPTIONS = {
         help=f"Serve /healthz, /readyz and /metrics there: 127.0.0.1:{PORT}, a port of this machine alone, or "
         "unix:/PATH. May be given several times.",
     ),
-    "as_json": _flag("--json", "as_json", help="Print JSON, for programs."),
+    "log": _option(
+        "--log",
+        type=click.Choice(["auto", "text", "json"]),
+        show_default="auto",
+        help="How what happens is printed: text for people, json for programs; auto is text on a terminal alone.",
+    ),
+    "as_json": _flag("--json", "as_json", help="Print JSON, for programs: --log json."),
     "verbose": click.option("-v", "--verbose", cls=_Layered, count=True, help="Say more; twice for everything."),
 }
 """As click has them, by their parameters, in the order of the help."""

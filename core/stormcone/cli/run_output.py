@@ -95,7 +95,8 @@ class OutputLine:
         kind = click.style(f"{self.kind.replace('_', ' '):<{_WIDTH}}", fg=COLOURS.get(self.kind))
         loud = f"{self.level}: " if self.kind == LOG and self.level not in {"info", "debug"} else ""
         who = f"{self.handler}.{self.stage}: " if self.kind == LOG else ""
-        return f"{stamp(self.at)}  {kind}  {printable(who + loud + self.text)}{self._trace()}"
+        of = click.style(f"  [{printable(self.event)}]", dim=True) if self.event and self.event not in self.text else ""
+        return f"{stamp(self.at)}  {kind}  {printable(who + loud + self.text)}{of}{self._trace()}"
 
     def as_aside(self) -> str:
         """The line for people who read standard error."""

@@ -171,8 +171,10 @@ class RunSettings(Table):
     """Where `/healthz`, `/readyz` and `/metrics` are served: `127.0.0.1:9464`, a port of this machine alone, or
     `unix:/PATH`.
     """
+    log: Literal["auto", "text", "json"] = "auto"
+    """How what happens is printed: `text` for people, `json` for programs, `auto` for people on a terminal alone."""
     as_json: Flag = Field(default=False, alias="json")
-    """Print what happens as lines of JSON."""
+    """The same as `log = "json"`."""
     verbose: int = Field(default=0, ge=0, le=2)
     """Say more: 1, or 2 for everything."""
     commands: dict[str, CommandTable] = Field(default_factory=dict)

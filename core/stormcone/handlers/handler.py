@@ -97,7 +97,8 @@ class Handler:
         try:
             return bool(answer_of(self.when, event))
         except Exception:  # noqa: BLE001 - a user's predicate must not cost an event
-            _log.exception("%s.when failed for event %s, which it is given for that reason", self.label, event.id)
+            text = "%s.when failed for event %s, which it is given for that reason"
+            _log.exception(text, self.label, event.id, extra={"event": event.id})
             return True
 
     def origin(self) -> Any:

@@ -30,7 +30,7 @@ from stormcone.simulators.contract import SimulatorOptions
 from stormcone.simulators.control_client import clock_of
 from stormcone.text import folded, iso, printable, span, stamp
 
-_WITHOUT = ("listen", "interval", "keep", "grace", "dry_run", "verbose")
+_WITHOUT = ("log", "listen", "interval", "keep", "grace", "dry_run", "verbose")
 
 _MACHINES = ("web-0@0", "web-1@0", "db-0@1")
 """The machines of a scenario, with their groups; the first one is ours."""

@@ -12,6 +12,7 @@ from stormcone.agent.loop import Agent
 from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.cli.commands.check import summaries_of
 from stormcone.cli.configured import built, configured, settings_placed, sources_of, tables_of
+from stormcone.cli.console import is_terminal
 from stormcone.cli.options import default_journal
 from stormcone.cli.reloading import Reloading
 from stormcone.cli.run_output import RunOutput
@@ -58,7 +59,8 @@ def _run(configuration: Configuration, reloading: Reloading) -> None:
     journal = given.journal or default_journal()
     settings = settings_of(given)
     clock = clock_of(next((source.endpoint for source in sources if source.endpoint), None))
-    output = RunOutput(clock, as_json=given.as_json)
+    as_json = given.as_json or given.log == "json" or (given.log == "auto" and not is_terminal())
+    output = RunOutput(clock, as_json=as_json)
     socket = None if settings.dry_run else journal
     with output.listening(given.verbose):
         with until_stopped(), WatchedRun(clock, output.tell, map(address_of, given.listen), socket) as watched:
