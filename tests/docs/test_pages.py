@@ -6,6 +6,7 @@ import tomllib
 
 import click
 
+import stormcone
 from stormcone import App
 from stormcone.cli import cli
 from stormcone.config.load import load
@@ -62,6 +63,22 @@ def test_every_page_is_reached_from_the_index(root):
     listed = {path for pattern in patterns for path in docs.glob(pattern)}
     pages = {page for page in docs.rglob("*.md") if "_build" not in page.parts}
     assert pages - listed == {docs / "index.md"}
+
+
+def test_every_public_name_is_documented_as_one_imports_it(root):
+    page = (root / "docs" / "api.md").read_text()
+    documented = set(re.findall(r"^\.\. autoclass:: stormcone\.(\w+)$", page, re.MULTILINE))
+    assert set(stormcone.__all__) - documented == set()
+
+
+class TestOnAPackageIndex:
+    def test_the_readme_has_no_link_or_picture_that_leads_nowhere_there(self, root):
+        targets = re.findall(r"\]\(([^)\s]+)", (root / "README.md").read_text())
+        assert [target for target in targets if not target.startswith("https://")] == []
+
+    def test_the_project_names_no_address_that_is_not_public(self, root):
+        project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+        assert [url for url in project.get("urls", {}).values() if not url.startswith("https://")] == []
 
 
 def _toctree(text):

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
+
 HEAVY = {"pydantic", "requests", "stevedore", "rich", "sqlite3", "asyncio", "tenacity", "h11", "urllib3", "logging"}
 
 # It logs what it was given: text from outside.
@@ -86,6 +88,10 @@ class TestTheDemo:
         assert "\x1b" not in done.stdout
         line = re.compile(r"^ *\d+:\d\d  . (agent|cloud|handler) +(.*?)(?:, not before .*)?$", re.MULTILINE)
         told = line.findall(done.stdout)
+        for page in ("README.md", "docs/index.md"):
+            shown = line.findall((ROOT / page).read_text())
+            assert (page, shown) == (page, told[: len(shown)])
+            assert len(shown) > 10
         assert [f"{who}: {text}" for who, text in told] == [
             "agent: watching web-0 on azure",
             "cloud: reboot of web-0 announced",
