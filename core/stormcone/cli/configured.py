@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from stormcone.agent.settings import GRACE, KEEP
 from stormcone.cli.command_line import CommandLine
-from stormcone.cli.options import ENDPOINT_HELP, JOURNAL_PLACES, Command, Span, sources_from
+from stormcone.cli.options import ENDPOINT_HELP, JOURNAL_PLACES, Command, Span, default_journal, sources_from
 from stormcone.clouds.contract import AUTO, Source
 from stormcone.config.build import Incomplete, app_of
 from stormcone.config.load import FILE_VARIABLE, USUAL_FILE, Configuration, load
@@ -204,6 +204,28 @@ def configured(without: Collection[str] = ()) -> Callable[[Command], Command]:
 
 def _setting(parameter: click.Parameter) -> str:
     return parameter.setting if isinstance(parameter, _Layered) else "handlers"
+
+
+def journal_found(command: Command) -> Command:
+    """Give a command `journal`: the one that is named, else the configuration's, else the usual one.
+
+    A configuration that cannot be read is in nobody's way where the journal is named.
+    """
+
+    @wraps(command)
+    def finding(*args: Any, config_file: Path | None, journal: Path | None, **given: Any) -> Any:
+        place = journal or load(file=config_file).settings.journal or default_journal()
+        return command(*args, journal=place, **given)
+
+    named = click.option(
+        "--journal",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar=variable_of(("journal",)),
+        show_envvar=True,
+        show_default=f"the configuration's, else {JOURNAL_PLACES}",
+        help="The agent's journal: the file that keeps what was seen and done.",
+    )
+    return config_option(named(cast(Command, finding)))
 
 
 def built(configuration: Configuration) -> App:

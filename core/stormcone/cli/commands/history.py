@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import click
 
+from stormcone.cli.configured import journal_found
 from stormcone.cli.console import print_json, say, warn
-from stormcone.cli.options import journal_option, json_option
+from stormcone.cli.options import json_option
 from stormcone.cli.render import event_json, story_text
 from stormcone.cli.whole_story import whole_story, whole_text
 from stormcone.errors import StormconeError
@@ -19,7 +20,7 @@ from stormcone.text import iso
 @click.command("history")
 @click.argument("event_id", metavar="[ID]", required=False)
 @click.option("--event", "whole_id", metavar="ID", help="One event's whole story: all that the journal has of it.")
-@journal_option
+@journal_found
 @click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="How many events to show.")
 @click.option(
     "--export",

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from stormcone.cli.configured import journal_found
 from stormcone.cli.console import print_json, say
-from stormcone.cli.options import journal_option, json_option
+from stormcone.cli.options import json_option
 from stormcone.health.client import ask
 from stormcone.health.face import STATUS
 from stormcone.text import printable, shortened, span, stamp
@@ -20,7 +21,7 @@ _LONGEST_NAME = 40
 
 
 @click.command("status")
-@journal_option
+@journal_found
 @json_option
 def command(journal: Path, as_json: bool) -> None:
     """Ask the agent that runs with this journal: what is announced, what runs and until when, why not approved.
