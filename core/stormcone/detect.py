@@ -11,7 +11,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from types import MappingProxyType
 
 from stormcone.clouds.contract import AUTO, Provider, ProviderOptions
 from stormcone.clouds.signs import sign_seen
@@ -22,8 +21,6 @@ from stormcone.text import one_line
 
 ROOT = Path("/")
 """Below which the machine's own files are."""
-
-NOTHING: Mapping[str, ProviderOptions] = MappingProxyType({})
 
 PATIENCE = 2.0
 """Real seconds that a cloud has to say which machine this is before it is asked for events as well."""
@@ -126,7 +123,7 @@ class Finding:
         return "; ".join(filter(None, (self.sign, heard)))
 
 
-def survey(options: ProviderOptions, own: Mapping[str, ProviderOptions] = NOTHING) -> Generator[Finding, None, None]:
+def survey(options: ProviderOptions) -> Generator[Finding, None, None]:
     """Ask the installed providers, all at once, which machine this is; answers come in the order of their arrival.
 
     With `AUTO`, only those are asked whose signs the machine bears, if there are such: all the others are told of with
@@ -137,7 +134,6 @@ def survey(options: ProviderOptions, own: Mapping[str, ProviderOptions] = NOTHIN
 
     Args:
         options: for all of them; `options.provider` is the one to ask, `AUTO` asks all.
-        own: for single ones, where they differ.
 
     Raises:
         PluginError: there is no such provider, or two have one name.
@@ -155,7 +151,7 @@ def survey(options: ProviderOptions, own: Mapping[str, ProviderOptions] = NOTHIN
     try:
         for name in sorted(signs) or names:
             try:
-                asked.ask(name, plugins.get(name).from_options(own.get(name, options)))
+                asked.ask(name, plugins.get(name).from_options(options.of_provider(name)))
             except (ProviderError, SettingsError) as error:
                 yield Finding(name, None, None, str(error))
         yield from asked.findings(DETECTED_WITHIN if everybody else None)
@@ -255,7 +251,7 @@ class Choice:
     why: str
 
 
-def choose(options: ProviderOptions, own: Mapping[str, ProviderOptions] = NOTHING) -> Choice:
+def choose(options: ProviderOptions) -> Choice:
     """The provider that the options name; for `AUTO`, the one whose sign is here, or whose cloud answers first.
 
     Of those that answer, one that says which machine this is counts for more than one that only tells what is
@@ -263,7 +259,6 @@ def choose(options: ProviderOptions, own: Mapping[str, ProviderOptions] = NOTHIN
 
     Args:
         options: for all of them.
-        own: for single ones, where they differ.
 
     Raises:
         PluginError: there is no such provider.
@@ -271,11 +266,11 @@ def choose(options: ProviderOptions, own: Mapping[str, ProviderOptions] = NOTHIN
         SettingsError: an option cannot be used.
     """
     if options.provider != AUTO:
-        given = own.get(options.provider, options)
+        given = options.of_provider(options.provider)
         return Choice(provider_class(options.provider).from_options(given), "it was named")
     reasons = []
     found: list[Finding] = []
-    with closing(survey(options, own)) as findings:
+    with closing(survey(options)) as findings:
         for finding in findings:
             if finding.provider is None:
                 reasons.append(f"{finding.name}: {finding.error}")
@@ -295,6 +290,6 @@ def choose(options: ProviderOptions, own: Mapping[str, ProviderOptions] = NOTHIN
     )
 
 
-def open_provider(options: ProviderOptions, own: Mapping[str, ProviderOptions] = NOTHING) -> Provider:
+def open_provider(options: ProviderOptions) -> Provider:
     """The provider that `choose` chooses."""
-    return choose(options, own).provider
+    return choose(options).provider

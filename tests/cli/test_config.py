@@ -140,3 +140,40 @@ def test_prints_the_sample(stormcone: Callable[..., Any]) -> None:
     from stormcone.config.reference import sample
 
     assert stormcone("config", "--sample").out == sample()
+
+
+class TestOtherCommands:
+    """What asks a cloud or reads a journal finds both where the agent does."""
+
+    @pytest.fixture
+    def shared(self, simulator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.delenv("STORMCONE_JOURNAL")
+        file = tmp_path / "shared.toml"
+        file.write_text(
+            f'provider = "auto"\njournal = "{tmp_path}/elsewhere.db"\nendpoint = "{simulator.url}"\n'
+            '[providers.azure]\nmachine = "web-1"\n[providers.alibaba]\nscope = "region"\n'
+        )
+        return file
+
+    def test_ask_the_cloud_that_the_configuration_names(
+        self, stormcone: Callable[..., Any], simulator: Any, shared: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        event = simulator.schedule("reboot", resources=["web-1"])
+        said = stormcone("events", "--config", shared, "--json").json
+        assert (said["machine"]["host.name"], [each["id"] for each in said["events"]]) == ("web-1", [event])
+        monkeypatch.setenv("STORMCONE_CONFIG", str(shared))
+        assert stormcone("events", "--machine", "web-0", "--json").json["machine"]["host.name"] == "web-0"
+
+    def test_read_the_journal_that_it_names(self, stormcone: Callable[..., Any], shared: Path, tmp_path: Path) -> None:
+        said = stormcone("history", "--config", shared)
+        assert said.status == 74
+        assert f"there is no journal at {tmp_path}/elsewhere.db" in said.err
+        assert (
+            f"{tmp_path}/given.db" in stormcone("history", "--config", shared, "--journal", tmp_path / "given.db").err
+        )
+
+    def test_refuse_one_that_is_broken(self, stormcone: Callable[..., Any], shared: Path) -> None:
+        shared.write_text("keep = 3")
+        for command in ("events", "history", "doctor"):
+            said = stormcone(command, "--config", shared)
+            assert (said.status, "keep: it is a length of time" in said.err) == (64, True)

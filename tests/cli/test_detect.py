@@ -177,6 +177,7 @@ class TestAuto:
         monkeypatch.setattr(detect, "DETECTED_WITHIN", 0.0)
         gate = threading.Event()
         clouds = install(hanging=lambda: here() if gate.wait(20) else elsewhere())
+        monkeypatch.setattr(clouds["hanging"], "poll", lambda: deaf() if gate.wait(20) else Observation())
         with pytest.raises(ProviderUnavailable, match=r"hanging: it has not said within 0 s"):
             open_provider(OPTIONS)
         assert clouds["hanging"].closed.is_set()

@@ -3,13 +3,14 @@
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stormcone import detect
-from stormcone.clouds.contract import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions, Source
 from stormcone.clouds.signs import DMI, Sign, sign_seen
 from stormcone.detect import choose, survey
 from stormcone.errors import ProviderError, ProviderUnavailable, SettingsError
@@ -181,9 +182,9 @@ class TestAuto:
     def test_gives_each_what_belongs_to_it(self, vendor: Any, clouds: Any) -> None:
         vendor("none")
         made = clouds(a=elsewhere, b=here)
-        own = ProviderOptions(provider="b", settings={"queue": "q"})
-        choose(AUTO, {"b": own})
-        assert (made["a"].options, made["b"].options) == (AUTO, own)
+        choose(replace(AUTO, own={"b": Source(settings={"queue": "q"}, region="r")}))
+        assert made["a"].options == replace(AUTO, provider="a")
+        assert made["b"].options == replace(AUTO, provider="b", settings={"queue": "q"}, region="r")
 
     def test_says_why_it_cannot_be_used_where_its_settings_are_wrong(
         self, vendor: Any, clouds: Any, monkeypatch: pytest.MonkeyPatch

@@ -3,7 +3,7 @@
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stormcone.config.positions import Place, paths_of, positions_in
@@ -99,6 +99,7 @@ def _document(tables: dict, many: list, layout: str) -> str:
 _TABLES = st.dictionaries(_KEYS.filter(lambda key: key != "many"), st.dictionaries(_KEYS, _VALUES, max_size=3))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # how fast the machine is says nothing
 @given(_TABLES, st.lists(st.dictionaries(_KEYS, _VALUES, max_size=3), max_size=3), st.sampled_from(["", " # ]\n\t"]))
 def test_every_path_of_every_document_is_found_and_no_other(tables, many, layout):
     text = _document(tables, many, layout)

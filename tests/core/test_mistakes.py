@@ -242,7 +242,7 @@ class TestSettings:
         from stormcone.config.load import load
 
         given = load(flags={"on_prepare": ["true"], "standby": "web-1"}, environment={})
-        with pytest.raises(SettingsError, match="standby stands by for the leader"):
+        with pytest.raises(SettingsError, match="standby: it stands by for the leader"):
             app_of(given)
 
 

@@ -1,6 +1,6 @@
 """The options of `run`, which `config` shows: flags, the strongest layer of the configuration."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import wraps
@@ -12,9 +12,18 @@ from click.core import ParameterSource
 
 from stormcone.agent.settings import GRACE, KEEP
 from stormcone.cli.command_line import CommandLine
-from stormcone.cli.options import ENDPOINT_HELP, JOURNAL_PLACES, Command, Span, default_journal, sources_from
+from stormcone.cli.options import (
+    ENDPOINT_HELP,
+    JOURNAL_PLACES,
+    Command,
+    Span,
+    default_journal,
+    gathered,
+    sources_from,
+)
 from stormcone.clouds.contract import AUTO, Source
 from stormcone.config.build import Incomplete, app_of
+from stormcone.config.kinds import ANNOUNCED
 from stormcone.config.load import FILE_VARIABLE, USUAL_FILE, Configuration, load
 from stormcone.config.model import ProviderTable
 from stormcone.config.names import nearest, variable_of
@@ -46,6 +55,14 @@ class _Layered(click.Option):
         return None
 
 
+class _Lead(Span):
+    """A length of time, or `announced`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value as the configuration takes it; fails with one sentence."""
+        return value if value == ANNOUNCED else super().convert(value, param, ctx)
+
+
 def _option(*names: str, **given: Any) -> Callable[[Command], Command]:
     return click.option(*names, cls=_Layered, default=None, **given)
 
@@ -54,20 +71,56 @@ def _flag(*names: str, **given: Any) -> Callable[[Command], Command]:
     return click.option(*names, cls=_Layered, is_flag=True, default=False, **given)
 
 
+_FILE = f"{__name__}.file"
+
 config_option = click.option(
     "--config",
-    "config_file",
     metavar="FILE",
     type=click.Path(path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, value: context.meta.__setitem__(_FILE, value),
     envvar=FILE_VARIABLE,
     show_envvar=True,
     show_default=f"{USUAL_FILE}, if it is there",
     help=CONFIG_HELP,
 )
 
+
+def named_file() -> Path | None:
+    """The file that `--config` names to the command that runs; None where it names none."""
+    file: Path | None = click.get_current_context().meta.get(_FILE)
+    return file
+
+
+def _journal() -> Path:
+    return load(file=named_file()).settings.journal or default_journal()
+
+
+journal_option = click.option(
+    "--journal",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar=variable_of(("journal",)),
+    show_envvar=True,
+    default=_journal,
+    show_default=f"the configuration's, else {JOURNAL_PLACES}",
+    help="The agent's journal: the file that keeps what was seen and done.",
+)
+"""The journal's file; where it is not given, as the configuration says. It goes with `config_option`."""
+
+
+def _source(
+    provider: str | None, endpoint: str | None, machine: str | None, region: str | None, settings: Sequence[str]
+) -> Source:
+    given = {"provider": provider, "endpoint": endpoint, "machine": machine, "region": region}
+    flags: dict[str, Any] = {name: (value,) for name, value in given.items() if value is not None}
+    (first, *_) = sources_of(load(file=named_file(), flags={**flags, **({"set": settings} if settings else {})}))
+    return first
+
+
 OPTIONS = {
     "file": click.argument("file", metavar="[FILE.py[:APP]]", required=False),
-    "config_file": config_option,
+    "config": config_option,
     "provider": _option(
         "--provider",
         metavar="CLOUD",
@@ -107,7 +160,11 @@ OPTIONS = {
     "on_prepare": _option("--on-prepare", type=CommandLine(), help="Run this when an event is announced."),
     "on_started": _option("--on-started", type=CommandLine(), help="Run this when it has begun."),
     "on_recover": _option("--on-recover", type=CommandLine(), help="Run this when it has ended."),
-    "lead": _option("--lead", type=Span(), help="How long before an event's time --on-prepare is run. [default: 1h]"),
+    "lead": _option(
+        "--lead",
+        type=_Lead(),
+        help="How long before an event's time --on-prepare is run, or `announced`: as soon as it is. [default: 1h]",
+    ),
     "with_credentials": _flag(
         "--with-credentials", help="Let commands have the cloud's credentials from this environment."
     ),
@@ -167,6 +224,25 @@ OPTIONS = {
 """As click has them, by their parameters, in the order of the help."""
 
 
+source_options = gathered(
+    "source",
+    _source,
+    config_option,
+    _option("--provider", metavar="CLOUD", show_default=AUTO, help="Which cloud; `stormcone providers` lists them."),
+    _option("--endpoint", metavar="URL", help=ENDPOINT_HELP),
+    _option("--machine", metavar="NAME", help="This machine's name in events; the cloud is asked otherwise."),
+    _option("--region", metavar="NAME", help="The cloud's region; the cloud is asked otherwise."),
+    _option(
+        "--set",
+        "settings",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="A setting of the provider's own; may be given several times.",
+    ),
+)
+"""The options that say where events come from, as a `Source`: of several that the configuration has, the first."""
+
+
 def configured(without: Collection[str] = ()) -> Callable[[Command], Command]:
     """Give a command the options of `run`; it takes `read`, which reads the configuration that they make.
 
@@ -180,7 +256,7 @@ def configured(without: Collection[str] = ()) -> Callable[[Command], Command]:
             context = click.get_current_context()
             own = {each.name: each for each in context.command.params if each.name in names}
             values = {name: given.pop(str(name)) for name in own}
-            file = values.pop("config_file")
+            file = named_file()
             flags = {
                 _setting(own[name]): value
                 for name, value in values.items()
@@ -198,7 +274,7 @@ def configured(without: Collection[str] = ()) -> Callable[[Command], Command]:
                 decorated = option(decorated)
         return decorated
 
-    names = set(OPTIONS) - set(without)
+    names = set(OPTIONS) - {"config", *without}
     return decorate
 
 
@@ -211,21 +287,7 @@ def journal_found(command: Command) -> Command:
 
     A configuration that cannot be read is in nobody's way where the journal is named.
     """
-
-    @wraps(command)
-    def finding(*args: Any, config_file: Path | None, journal: Path | None, **given: Any) -> Any:
-        place = journal or load(file=config_file).settings.journal or default_journal()
-        return command(*args, journal=place, **given)
-
-    named = click.option(
-        "--journal",
-        type=click.Path(path_type=Path, dir_okay=False),
-        envvar=variable_of(("journal",)),
-        show_envvar=True,
-        show_default=f"the configuration's, else {JOURNAL_PLACES}",
-        help="The agent's journal: the file that keeps what was seen and done.",
-    )
-    return config_option(named(cast(Command, finding)))
+    return config_option(journal_option(command))
 
 
 def built(configuration: Configuration) -> App:
@@ -252,14 +314,7 @@ def sources_of(configuration: Configuration) -> tuple[Source, ...]:
     settings = configuration.settings
     _check_providers(configuration)
     sources = sources_from(settings.provider, settings.endpoint, settings.machine, settings.region, settings.set)
-    return tuple(_with_table(source, settings.providers.get(source.provider)) for source in sources)
-
-
-def tables_of(configuration: Configuration) -> dict[str, Source]:
-    """What belongs to single providers, for where it is found out which cloud this is."""
-    (first, *_) = sources_of(configuration)
-    tables = configuration.settings.providers
-    return {name: _with_table(replace(first, provider=name), table) for name, table in tables.items()}
+    return tuple(_with_tables(source, settings.providers) for source in sources)
 
 
 @contextmanager
@@ -279,9 +334,15 @@ def settings_placed(configuration: Configuration) -> Iterator[None]:
         raise SettingsError(f"{error} ({origins[0]})") from error
 
 
-def _with_table(source: Source, table: ProviderTable | None) -> Source:
-    if table is None:
-        return source
+def _with_tables(source: Source, tables: Mapping[str, ProviderTable]) -> Source:
+    """The source with what its table says; of one that is to be found out, with what those of all providers say."""
+    if source.provider != AUTO:
+        return _with_table(source, tables.get(source.provider, ProviderTable()))
+    own = {name: _with_table(replace(source, provider=name), table) for name, table in tables.items()}
+    return replace(source, own=own)
+
+
+def _with_table(source: Source, table: ProviderTable) -> Source:
     return replace(
         source,
         endpoint=source.endpoint or table.endpoint,

@@ -75,15 +75,6 @@ def default_journal() -> Path:
 
 JOURNAL_PLACES = "/var/lib/stormcone/journal.db for root, else ~/.local/state/stormcone/journal.db"
 
-journal_option = click.option(
-    "--journal",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=default_journal,
-    envvar="STORMCONE_JOURNAL",
-    show_envvar=True,
-    show_default=JOURNAL_PLACES,
-    help="The file that keeps what was seen and done.",
-)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 interval_option = click.option(
     "--interval", type=Span(positive=True), help="Time between polls; the cloud's own advice otherwise."
@@ -146,34 +137,7 @@ def gathered(
     return decorate
 
 
-def _source(
-    provider: str, endpoint: str | None, machine: str | None, region: str | None, settings: Sequence[str]
-) -> Source:
-    return Source(
-        provider=provider, endpoint=endpoint, machine=machine, region=region, settings=pairs_of("--set", settings)
-    )
-
-
 ENDPOINT_HELP = "Point every call there instead of the cloud's own addresses: a simulator, say."
-
-source_options = gathered(
-    "source",
-    _source,
-    click.option(
-        "--provider",
-        metavar="CLOUD",
-        default=AUTO,
-        show_default=True,
-        envvar="STORMCONE_PROVIDER",
-        show_envvar=True,
-        help="Which cloud; `stormcone providers` lists them.",
-    ),
-    endpoint_option(ENDPOINT_HELP),
-    click.option("--machine", metavar="NAME", help="This machine's name in events; the cloud is asked otherwise."),
-    region_option,
-    settings_option,
-)
-"""The options that say where events come from, as a `Source`."""
 
 
 def sources_from(

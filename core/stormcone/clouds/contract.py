@@ -7,7 +7,7 @@ class attribute `signs` (`stormcone.clouds.signs`).
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Protocol, Self, runtime_checkable
@@ -30,6 +30,7 @@ class Source:
         machine: overrides the machine's name; None asks the cloud.
         region: overrides the region; None asks the cloud.
         settings: the provider's own options, by name (`--set NAME=VALUE`).
+        own: what belongs to single providers, by name, where `AUTO` finds one of them.
     """
 
     provider: str = AUTO
@@ -37,6 +38,7 @@ class Source:
     machine: str | None = None
     region: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, "Source"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,12 @@ class ProviderOptions(Source):
     def of(cls, source: Source, clock: Clock) -> Self:
         """The options of a provider of that source, on that clock."""
         return cls(**{each.name: getattr(source, each.name) for each in fields(Source)}, clock=clock)
+
+    def of_provider(self, name: str) -> Self:
+        """Those of the provider of that name: its own, where there are such."""
+        own = self.own.get(name)
+        given = {each.name: getattr(own, each.name) for each in fields(Source)} if own else {}
+        return replace(self, **{**given, "provider": name, "own": {}})
 
 
 @runtime_checkable

@@ -11,12 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from stormcone.errors import SettingsError
+from stormcone.handlers.event_rules import ANNOUNCED as ANNOUNCED
 from stormcone.health.addresses import address_of
 from stormcone.model import Cause, Impact
 from stormcone.text import span_of, written
-
-ANNOUNCED: Literal["announced"] = "announced"
-"""In the place of a lead: as soon as an event is announced, on some clouds weeks ahead."""
 
 
 def _span(value: Any) -> Any:

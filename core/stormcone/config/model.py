@@ -175,7 +175,7 @@ class RunSettings(Table):
     """How what happens is printed: `text` for people, `json` for programs, `auto` for people on a terminal alone."""
     as_json: Flag = Field(default=False, alias="json")
     """The same as `log = "json"`."""
-    verbose: int = Field(default=0, ge=0, le=2)
+    verbose: int = Field(default=0, ge=0)
     """Say more: 1, or 2 for everything."""
     commands: dict[str, CommandTable] = Field(default_factory=dict)
     """Handlers that are made of commands, by name."""

@@ -6,8 +6,9 @@ from contextlib import closing
 import click
 
 from stormcone.agent.notices import describe, disputed
+from stormcone.cli.configured import source_options
 from stormcone.cli.console import print_json, say
-from stormcone.cli.options import json_option, source_options
+from stormcone.cli.options import json_option
 from stormcone.clock import SystemClock
 from stormcone.clouds.contract import ProviderOptions, Source
 from stormcone.detect import open_provider

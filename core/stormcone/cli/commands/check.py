@@ -1,12 +1,11 @@
 """`stormcone check`: a handler file, looked over without a cloud."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import click
 
-from stormcone.cli.configured import built, config_option
+from stormcone.cli.configured import built, config_option, named_file
 from stormcone.cli.console import print_json, say
 from stormcone.cli.options import json_option
 from stormcone.config.load import load
@@ -21,7 +20,7 @@ from stormcone.text import printable, span, written
 @click.argument("file", metavar="[FILE.py[:APP]]", required=False)
 @config_option
 @json_option
-def command(file: str | None, config_file: Path | None, as_json: bool) -> None:
+def command(file: str | None, as_json: bool) -> None:
     """Look handlers over: load them, refuse mistakes, and say what each of them takes and what approves.
 
     Without FILE.py it is what the configuration says: its handler file, commands and rules.
@@ -30,10 +29,10 @@ def command(file: str | None, config_file: Path | None, as_json: bool) -> None:
     stormcone check handlers.py
     stormcone check --config stormcone.toml
     """
-    if file is not None and config_file is None:
+    if file is not None and named_file() is None:
         app = load_app(file)
     else:
-        app = built(load(file=config_file, flags={"handlers": file} if file else {}))
+        app = built(load(file=named_file(), flags={"handlers": file} if file else {}))
     if as_json:
         print_json(
             {

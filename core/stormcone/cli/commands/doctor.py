@@ -10,8 +10,9 @@ import click
 
 from stormcone.agent.boot_id import read_boot_id
 from stormcone.agent.notices import disputed, misnamed
+from stormcone.cli.configured import journal_option, source_options
 from stormcone.cli.console import print_json, say
-from stormcone.cli.options import journal_option, json_option, source_options
+from stormcone.cli.options import json_option
 from stormcone.clock import SystemClock
 from stormcone.clouds.contract import AUTO, Explains, Provider, ProviderOptions, Source
 from stormcone.detect import survey

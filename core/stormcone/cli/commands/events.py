@@ -7,8 +7,9 @@ from datetime import timedelta
 import click
 
 from stormcone.agent.notices import misnamed
+from stormcone.cli.configured import source_options
 from stormcone.cli.console import print_json, say, warn
-from stormcone.cli.options import interval_option, json_option, source_options
+from stormcone.cli.options import interval_option, json_option
 from stormcone.cli.render import event_json, event_text
 from stormcone.cli.signals import until_stopped
 from stormcone.clock import SystemClock

@@ -8,8 +8,9 @@ import click
 
 from stormcone.agent.notices import describe, disputed
 from stormcone.cli.commands.approve import machines_of
+from stormcone.cli.configured import source_options
 from stormcone.cli.console import print_json, say
-from stormcone.cli.options import Date, json_option, source_options
+from stormcone.cli.options import Date, json_option
 from stormcone.clock import Clock
 from stormcone.clouds.contract import Postpones, Provider, ProviderOptions, Source
 from stormcone.detect import open_provider

@@ -9,8 +9,9 @@ import click
 
 from stormcone.agent.pace import Pace
 from stormcone.agent.poller import Poller, PollResult
+from stormcone.cli.configured import source_options
 from stormcone.cli.console import print_json, say
-from stormcone.cli.options import Span, json_option, source_options
+from stormcone.cli.options import Span, json_option
 from stormcone.cli.signals import run_until_told
 from stormcone.clouds.contract import AUTO, ProviderOptions, Source
 from stormcone.clouds.exchange import Exchange

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stormcone.cli.configured import config_option
+from stormcone.cli.configured import config_option, named_file
 from stormcone.cli.console import say
 from stormcone.cli.options import JOURNAL_PLACES, default_journal
 from stormcone.config.build import Incomplete, app_of
@@ -26,13 +26,13 @@ _TERMINALS = ("/dev/pts/", "/dev/tty", "/dev/console")
     show_default=f"the configuration's, else {JOURNAL_PLACES}",
     help="The agent's journal, by which it is found.",
 )
-def command(config_file: Path | None, journal: Path | None) -> None:
+def command(journal: Path | None) -> None:
     """Have the agent take a changed configuration or handler file in, where that is safe.
 
     What is broken is refused here already, and the agent is left alone. What has begun for an event ends with the
     handlers that it began with. The agent's own log says what it has taken in, or why not.
     """
-    configuration = load(file=config_file, flags={"journal": journal} if journal else {})
+    configuration = load(file=named_file(), flags={"journal": journal} if journal else {})
     _check(configuration)
     place = configuration.settings.journal or default_journal()
     process = holder_of(place)

@@ -1,6 +1,6 @@
 """`stormcone run`: the agent."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -11,7 +11,7 @@ from stormcone.agent.boot_id import read_boot_id
 from stormcone.agent.loop import Agent
 from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.cli.commands.check import summaries_of
-from stormcone.cli.configured import built, configured, settings_placed, sources_of, tables_of
+from stormcone.cli.configured import built, configured, settings_placed, sources_of
 from stormcone.cli.console import is_terminal
 from stormcone.cli.options import default_journal
 from stormcone.cli.reloading import Reloading
@@ -66,14 +66,13 @@ def _run(configuration: Configuration, reloading: Reloading) -> None:
         with until_stopped(), WatchedRun(clock, output.tell, map(address_of, given.listen), socket) as watched:
             app = built(configuration)
             options, *also = [ProviderOptions.of(source, clock) for source in sources]
-            own = {name: ProviderOptions.of(source, clock) for name, source in tables_of(configuration).items()}
             place = ":memory:" if settings.dry_run else journal
             loss: str | None = None
             while loss != "":
                 with (
                     Journal.open(place, replace_at=clock.now()) as book,
                     settings_placed(configuration),
-                    _chosen(options, own, book) as choice,
+                    _chosen(options, book) as choice,
                     _opened(also) as others,
                 ):
                     provider = choice.provider
@@ -126,27 +125,27 @@ def _watch(agent: Agent, journal: Journal, clock: Clock) -> str:
     return ""
 
 
-def _open(options: ProviderOptions, own: Mapping[str, ProviderOptions], journal: Journal) -> Choice:
+def _open(options: ProviderOptions, journal: Journal) -> Choice:
     """The provider; the journal's own within the boot in which it was written, and where no cloud answers.
 
     So an agent that is started again, or comes up early after a boot, waits for no instance endpoint.
     """
     lives = journal.lives()
     if options.provider != AUTO or not lives:
-        return choose(options, own)
+        return choose(options)
     last = replace(options, provider=lives[-1].provider)
     if lives[-1].boot_id == read_boot_id() != "":
-        return replace(choose(last, own), why="it is that of the last life, in this boot")
+        return replace(choose(last), why="it is that of the last life, in this boot")
     try:
-        return choose(options, own)
+        return choose(options)
     except ProviderUnavailable as error:
-        return replace(choose(last, own), why=f"it is that of the last life; {error}")
+        return replace(choose(last), why=f"it is that of the last life; {error}")
 
 
 @contextmanager
-def _chosen(options: ProviderOptions, own: Mapping[str, ProviderOptions], journal: Journal) -> Iterator[Choice]:
+def _chosen(options: ProviderOptions, journal: Journal) -> Iterator[Choice]:
     """The first provider, open until the end of the block, and why it is this one."""
-    choice = _open(options, own, journal)
+    choice = _open(options, journal)
     with closing(choice.provider):
         yield choice
 
