@@ -22,25 +22,25 @@ from stormcone.errors import StormconeError
 from stormcone.text import printable
 
 COMMANDS = {
-    "check": ("stormcone.cli.commands.check", "Look a handler file over, without a cloud."),
+    "check": ("stormcone.cli.commands.check", "Check a handler file or a configuration, without a cloud."),
     "run": ("stormcone.cli.commands.run", "Watch this machine and carry your handlers through its maintenance."),
-    "reload": ("stormcone.cli.commands.reload", "Have the agent take a changed configuration or handler file in."),
+    "reload": ("stormcone.cli.commands.reload", "Make the agent read a changed configuration or handler file."),
     "config": ("stormcone.cli.commands.config", "Show the settings in force, and where each comes from."),
     "events": ("stormcone.cli.commands.events", "Show what is announced."),
     "approve": ("stormcone.cli.commands.approve", "Tell the cloud that an event may begin."),
     "postpone": ("stormcone.cli.commands.postpone", "Ask the cloud to begin an event later."),
-    "status": ("stormcone.cli.commands.status", "Ask the agent that runs what it does now."),
+    "status": ("stormcone.cli.commands.status", "Show what the running agent does now."),
     "history": ("stormcone.cli.commands.history", "Show what the journal knows: events, handlers, approvals."),
     "explain": ("stormcone.cli.commands.explain", "Say what would be done about an event, and why."),
     "record": ("stormcone.cli.commands.record", "Record what the cloud says, to replay it on a simulator."),
     "providers": ("stormcone.cli.commands.providers", "List the clouds and simulators that are installed."),
-    "install": ("stormcone.cli.commands.install", "Have systemd run the agent from boot on."),
-    "doctor": ("stormcone.cli.commands.doctor", "Which cloud is this, and can we reach what we need?"),
+    "install": ("stormcone.cli.commands.install", "Make systemd run the agent from boot."),
+    "doctor": ("stormcone.cli.commands.doctor", "Find out which cloud this is, and whether an agent can work here."),
     "simulator": ("stormcone.cli.commands.simulator", "Serve a cloud's own protocol, for tests."),
-    "simulate": ("stormcone.cli.commands.simulate", "Make, move and call off simulated events."),
+    "simulate": ("stormcone.cli.commands.simulate", "Announce, change and cancel simulated events."),
     "scenarios": (
         "stormcone.cli.commands.scenarios",
-        "List the scripts of events that simulators play, or make one up.",
+        "List the scripts of events that simulators play, or make one.",
     ),
     "demo": ("stormcone.cli.commands.demo", "See the whole story in a minute: no account, no server."),
 }
@@ -48,13 +48,26 @@ COMMANDS = {
 
 EXIT_STATUSES = """
 \b
-Exit status: 0 done, 1 failed, 2 the command line is wrong, 64 an option's value cannot be used,
-65 a simulated event cannot be made, 66 the handler file cannot be used, 69 the cloud cannot be asked,
-70 the cloud refuses, 71 the port is in use, 73 a trace cannot be used, 74 the journal cannot be used,
-75 the journal is in use, 76 a sink cannot be told, 78 a plug-in cannot be used, or a part is not installed,
-130 interrupted, 143 terminated.
-What goes on until it is stopped (run, simulator, events --watch) ends with 0 by either, and by SIGHUP; but `run`
-without a terminal reads its configuration again then, as `stormcone reload` has it do.
+Exit status:
+    0  done
+    1  failed
+    2  the command line is wrong
+   64  the value of an option or setting cannot be used
+   65  a simulated event cannot be made or canceled
+   66  the handler file cannot be used
+   69  the cloud does not answer
+   70  the cloud refuses
+   71  the port is in use
+   73  a trace cannot be read or written
+   74  the journal cannot be used
+   75  another agent uses the journal
+   76  a sink cannot be told
+   78  a plug-in cannot be used, or a part is not installed
+  130  interrupted by Ctrl-C
+  143  ended by SIGTERM
+`run`, `simulator` and `events --watch` go on until they are stopped,
+and end with 0 then. A SIGHUP stops them too, but a `run` without a
+terminal reads its configuration again, as for `stormcone reload`.
 """
 
 

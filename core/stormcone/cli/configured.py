@@ -104,7 +104,7 @@ journal_option = click.option(
     show_envvar=True,
     default=_journal,
     show_default=f"the configuration's, else {JOURNAL_PLACES}",
-    help="The agent's journal: the file that keeps what was seen and done.",
+    help="The agent's journal: the file that records what was seen and done.",
 )
 """The journal's file; where it is not given, as the configuration says. It goes with `config_option`."""
 
@@ -125,8 +125,8 @@ OPTIONS = {
         "--provider",
         metavar="CLOUD",
         multiple=True,
-        help="Which cloud; `stormcone providers` lists them. May be given several times: the first one says which "
-        f"machine this is, the others may tell of its events too.  [default: {AUTO}]",
+        help="The cloud to ask; `stormcone providers` lists them. Repeat it for several: the first one says which "
+        f"machine this is, the others may report its events too.  [default: {AUTO}]",
     ),
     "endpoint": _option(
         "--endpoint", metavar="URL", multiple=True, help=f"{ENDPOINT_HELP} For one of several providers: PROVIDER=URL."
@@ -135,62 +135,60 @@ OPTIONS = {
         "--machine",
         metavar="NAME",
         multiple=True,
-        help="This machine's name in events; the cloud is asked otherwise. For another than the first of several "
-        "providers: PROVIDER=NAME.",
+        help="This machine's name in events; default: ask the cloud. For another provider than the first: "
+        "PROVIDER=NAME.",
     ),
     "region": _option(
         "--region",
         metavar="NAME",
         multiple=True,
-        help="The cloud's region; the cloud is asked otherwise. For one of several providers: PROVIDER=NAME.",
+        help="The cloud's region; default: ask the cloud. For one of several providers: PROVIDER=NAME.",
     ),
     "settings": _option(
         "--set",
         "settings",
         metavar="NAME=VALUE",
         multiple=True,
-        help="A setting of the first provider's own, or PROVIDER.NAME=VALUE; may be given several times.",
+        help="A setting of the first provider, or PROVIDER.NAME=VALUE; repeat it for several.",
     ),
     "journal": _option(
         "--journal",
         type=click.Path(path_type=Path, dir_okay=False),
         show_default=JOURNAL_PLACES,
-        help="The file that keeps what was seen and done.",
+        help="The file that records what was seen and done.",
     ),
     "on_prepare": _option("--on-prepare", type=CommandLine(), help="Run this when an event is announced."),
-    "on_started": _option("--on-started", type=CommandLine(), help="Run this when it has begun."),
-    "on_recover": _option("--on-recover", type=CommandLine(), help="Run this when it has ended."),
+    "on_started": _option("--on-started", type=CommandLine(), help="Run this when an event has begun."),
+    "on_recover": _option("--on-recover", type=CommandLine(), help="Run this when an event has ended."),
     "lead": _option(
         "--lead",
         type=_Lead(),
         help="How long before an event's time --on-prepare is run, or `announced`: as soon as it is. [default: 1h]",
     ),
     "with_credentials": _flag(
-        "--with-credentials", help="Let commands have the cloud's credentials from this environment."
+        "--with-credentials", help="Pass the cloud's credentials in this environment on to commands."
     ),
     "approve": _option(
-        "--approve", type=click.Choice(["prepared", "never"]), help="Overrides the app's approval policy."
+        "--approve", type=click.Choice(["prepared", "never"]), help="Override the app's approval policy."
     ),
     "leader": _option(
         "--leader", metavar="NAME", help="Who approves events that name several machines: `first` or a name."
     ),
-    "standby": _option(
-        "--standby", metavar="NAME", help="Who approves in the leader's place where the leader is silent."
-    ),
+    "standby": _option("--standby", metavar="NAME", help="Who approves instead if the leader is silent."),
     "standby_after": _option("--standby-after", type=Span(), help="How long the leader may be silent. [default: 5m]"),
     "approve_early": _option(
-        "--approve-early", type=Span(), help="Approve at most so long ahead, also where the event then begins at once."
+        "--approve-early", type=Span(), help="Approve at most this long ahead, even if the event then begins at once."
     ),
     "postpone": _option(
         "--postpone",
         type=click.Choice(["never", "once"]),
-        help="Whether each event is put off once, where its cloud lets it be.",
+        help="Postpone each event once, if its cloud allows that.",
     ),
     "postpone_by": _option(
-        "--postpone-by", type=Span(positive=True), help="How far at the most; as far as the cloud lets it be otherwise."
+        "--postpone-by", type=Span(positive=True), help="Postpone by at most this long; default: as the cloud allows."
     ),
     "interval": _option(
-        "--interval", type=Span(positive=True), help="Time between polls; the cloud's own advice otherwise."
+        "--interval", type=Span(positive=True), help="Time between polls; default: what the cloud advises."
     ),
     "keep": _option(
         "--keep",
@@ -202,24 +200,24 @@ OPTIONS = {
         "--grace",
         type=Span(),
         show_default=f"{GRACE.total_seconds():g}s",
-        help="How long handlers may go on when the agent is told to stop, as at a shutdown.",
+        help="How long handlers may go on once the agent is told to stop.",
     ),
     "dry_run": _flag("--dry-run", help="Run no handler, approve nothing, write no journal: say what would be done."),
     "listen": _option(
         "--listen",
         metavar="ADDRESS",
         multiple=True,
-        help=f"Serve /healthz, /readyz and /metrics there: 127.0.0.1:{PORT}, a port of this machine alone, or "
-        "unix:/PATH. May be given several times.",
+        help=f"Serve /healthz, /readyz and /metrics here: 127.0.0.1:{PORT} (for this machine only) or unix:/PATH. "
+        "Repeat it for several.",
     ),
     "log": _option(
         "--log",
         type=click.Choice(["auto", "text", "json"]),
         show_default="auto",
-        help="How what happens is printed: text for people, json for programs; auto is text on a terminal alone.",
+        help="How to print what happens: text for people, json for programs, auto: text on a terminal only.",
     ),
     "as_json": _flag("--json", "as_json", help="Print JSON, for programs: --log json."),
-    "verbose": click.option("-v", "--verbose", cls=_Layered, count=True, help="Say more; twice for everything."),
+    "verbose": click.option("-v", "--verbose", cls=_Layered, count=True, help="Say more; -vv says everything."),
 }
 """As click has them, by their parameters, in the order of the help."""
 
@@ -228,10 +226,12 @@ source_options = gathered(
     "source",
     _source,
     config_option,
-    _option("--provider", metavar="CLOUD", show_default=AUTO, help="Which cloud; `stormcone providers` lists them."),
+    _option(
+        "--provider", metavar="CLOUD", show_default=AUTO, help="The cloud to ask; `stormcone providers` lists them."
+    ),
     _option("--endpoint", metavar="URL", help=ENDPOINT_HELP),
-    _option("--machine", metavar="NAME", help="This machine's name in events; the cloud is asked otherwise."),
-    _option("--region", metavar="NAME", help="The cloud's region; the cloud is asked otherwise."),
+    _option("--machine", metavar="NAME", help="This machine's name in events; default: ask the cloud."),
+    _option("--region", metavar="NAME", help="The cloud's region; default: ask the cloud."),
     _option(
         "--set",
         "settings",

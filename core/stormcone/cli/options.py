@@ -77,15 +77,15 @@ JOURNAL_PLACES = "/var/lib/stormcone/journal.db for root, else ~/.local/state/st
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 interval_option = click.option(
-    "--interval", type=Span(positive=True), help="Time between polls; the cloud's own advice otherwise."
+    "--interval", type=Span(positive=True), help="Time between polls; default: what the cloud advises."
 )
-region_option = click.option("--region", metavar="NAME", help="The cloud's region; the cloud is asked otherwise.")
+region_option = click.option("--region", metavar="NAME", help="The cloud's region; default: ask the cloud.")
 settings_option = click.option(
     "--set",
     "settings",
     metavar="NAME=VALUE",
     multiple=True,
-    help="A setting of the provider's own; may be given several times.",
+    help="A setting of the provider; repeat it for several.",
 )
 
 
@@ -137,7 +137,7 @@ def gathered(
     return decorate
 
 
-ENDPOINT_HELP = "Point every call there instead of the cloud's own addresses: a simulator, say."
+ENDPOINT_HELP = "Send every call to this address, such as a simulator's, instead of the cloud's own."
 
 
 def sources_from(

@@ -65,7 +65,7 @@ _WHO_WIDTH = max(len(look.who) for look in LOOKS.values())
 
 
 @click.command("demo")
-@click.option("--cloud", "only", metavar="NAME", help="Show this cloud alone.")
+@click.option("--cloud", "only", metavar="NAME", help="Show this cloud only.")
 def command(only: str | None) -> None:
     """See the whole story in a minute: no account, no server.
 

@@ -23,7 +23,7 @@ from stormcone.text import iso, printable, stamp
 
 @click.command("events")
 @source_options
-@click.option("--watch", is_flag=True, help="Go on until Ctrl-C, and print again whenever something changes.")
+@click.option("--watch", is_flag=True, help="Keep watching until Ctrl-C, and print again when something changes.")
 @interval_option
 @json_option
 def command(

@@ -62,9 +62,9 @@ class Explained:
 
 @click.command("explain")
 @configured(without=_WITHOUT)
-@click.option("--event", "event_id", metavar="ID", help="This event: of the journal, or announced now.")
+@click.option("--event", "event_id", metavar="ID", help="This event, from the journal or announced now.")
 @click.option("--scenario", metavar="NAME|FILE", help="The events of a scenario's first day, each as it is first seen.")
-@click.option("--cloud", metavar="CLOUD", help="With --scenario: on which cloud it is played; --provider otherwise.")
+@click.option("--cloud", metavar="CLOUD", help="With --scenario: the cloud that it is played on; default: --provider.")
 def command(read: Callable[[], Configuration], event_id: str | None, scenario: str | None, cloud: str | None) -> None:
     """Say what would be done about an event: by which handlers, when, until when, and whether it would be approved.
 

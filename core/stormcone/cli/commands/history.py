@@ -19,7 +19,7 @@ from stormcone.text import iso
 
 @click.command("history")
 @click.argument("event_id", metavar="[ID]", required=False)
-@click.option("--event", "whole_id", metavar="ID", help="One event's whole story: all that the journal has of it.")
+@click.option("--event", "whole_id", metavar="ID", help="Show all that the journal has of this event.")
 @journal_found
 @click.option("--last", type=click.IntRange(min=1), default=20, show_default=True, help="How many events to show.")
 @click.option(

@@ -21,14 +21,14 @@ _USUAL_FILE = "/etc/stormcone/stormcone.toml"
 @click.option(
     "--user",
     metavar="NAME",
-    help="The user whose rights the handlers have, such as root; a user of its own without any otherwise.",
+    help="The user that the agent and handlers run as, such as root; default: one made by systemd, without rights.",
 )
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("/etc/systemd/system"),
     show_default=True,
-    help="Where units are.",
+    help="The folder for units.",
 )
 def command(arguments: tuple[str, ...], systemd: bool, only_print: bool, user: str | None, directory: Path) -> None:  # noqa: ARG001 - there is one kind
     """Write the agent's unit for systemd, with a drop-in for what the handlers need.

@@ -23,7 +23,7 @@ from stormcone.text import folded, printable, stamp
 @click.command("postpone")
 @click.argument("event_id", metavar="ID")
 @source_options
-@click.option("--until", type=Date(), required=True, help="When it is to begin instead: 2026-03-29T01:59:30Z, say.")
+@click.option("--until", type=Date(), required=True, help="The new time, such as 2026-03-29T01:59:30Z.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @json_option
 def command(event_id: str, source: Source, until: datetime, yes: bool, as_json: bool) -> None:

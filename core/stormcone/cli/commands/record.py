@@ -32,11 +32,11 @@ from stormcone.text import printable
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The trace to write; it must not be there yet.",
+    help="The file to write; it must not exist yet.",
 )
 @click.option("--anonymise", is_flag=True, help="Write pseudonyms for ids, names and addresses.")
-@click.option("--interval", type=Span(), help="Time between polls; the cloud's own advice otherwise.")
-@click.option("--for", "duration", type=Span(), help="End after so long; otherwise at Ctrl-C.")
+@click.option("--interval", type=Span(), help="Time between polls; default: what the cloud advises.")
+@click.option("--for", "duration", type=Span(), help="Stop after this long; default: at Ctrl-C.")
 @json_option
 def command(
     source: Source,

@@ -24,7 +24,7 @@ _TERMINALS = ("/dev/pts/", "/dev/tty", "/dev/console")
     "--journal",
     type=click.Path(path_type=Path, dir_okay=False),
     show_default=f"the configuration's, else {JOURNAL_PLACES}",
-    help="The agent's journal, by which it is found.",
+    help="The agent's journal, which tells where it runs.",
 )
 def command(journal: Path | None) -> None:
     """Have the agent take a changed configuration or handler file in, where that is safe.

@@ -46,7 +46,7 @@ def command(context: click.Context, as_json: bool) -> None:
 @command.command("show")
 @click.argument("name")
 def show(name: str) -> None:
-    """Print the file of the scenario NAME, to begin one of your own with."""
+    """Print the file of the scenario NAME, to begin your own with."""
     scenarios = _scenarios()
     if name not in scenarios:
         raise SimulationError(f"there is no scenario {name!r}; there are: {', '.join(scenarios)}")
@@ -54,17 +54,17 @@ def show(name: str) -> None:
 
 
 @command.command("random")
-@click.option("--cloud", required=True, metavar="CLOUD", help="Whose moves; `stormcone providers` lists them.")
+@click.option("--cloud", required=True, metavar="CLOUD", help="For this cloud; `stormcone providers` lists them.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same scenario.")
-@click.option("--steps", type=int, default=20, show_default=True, help="How many.")
+@click.option("--steps", type=int, default=20, show_default=True, help="How many steps.")
 @click.option(
-    "-o", "--output", type=click.File("w", encoding="utf-8", lazy=True), default="-", help="Write it there: a file."
+    "-o", "--output", type=click.File("w", encoding="utf-8", lazy=True), default="-", help="Write to this file."
 )
 def by_chance(cloud: str, seed: int, steps: int, output: IO[str]) -> None:
-    """Print a scenario by chance, of moves that are legal on the cloud, for two machines."""
+    """Print a random scenario for two machines, of steps that are legal on the cloud."""
     kind = simulator_class(cloud)
     if not issubclass(kind, PlaysScenarios):
-        raise SimulationError(f"the simulator of {cloud} has no scenarios by chance")
+        raise SimulationError(f"the simulator of {cloud} makes no random scenarios")
     output.write(kind.random_scenario(seed, steps))
 
 

@@ -31,7 +31,7 @@ _endpoint = endpoint_option("The simulator's address.", DEFAULT_ENDPOINT)
 
 @click.group("simulate")
 def command() -> None:
-    """Make, move and call off simulated events.
+    """Announce, change and cancel simulated events.
 
     \b
     stormcone simulate reboot --machine web-0 --in 15m
@@ -85,7 +85,7 @@ _cloud_options = gathered(
     "source",
     _where,
     endpoint_option("The simulator's address, or the cloud's with --provider.", shown_default=DEFAULT_ENDPOINT),
-    click.option("--provider", metavar="CLOUD", default=AUTO, help="A cloud whose own interface is to make the event."),
+    click.option("--provider", metavar="CLOUD", default=AUTO, help="The cloud that makes it; default: a simulator."),
     region_option,
     settings_option,
 )
@@ -100,12 +100,17 @@ def _report(document: dict[str, Any], text: str, *, as_json: bool) -> None:
 
 
 def _announce(impact: Impact) -> click.Command:
-    @click.command(impact.value, short_help=f"Announce a simulated {impact}.")
+    @click.command(impact.value, short_help=f"Announce an event with the impact {impact}.")
     @click.option(
-        "--machine", "machines", multiple=True, required=True, metavar="NAME", help="May be given several times."
+        "--machine",
+        "machines",
+        multiple=True,
+        required=True,
+        metavar="NAME",
+        help="One of its machines; repeat it for several.",
     )
     @click.option("--in", "notice", type=Span(), default="15m", show_default=True, help="How long until it starts.")
-    @click.option("--duration", type=Span(), help="How long the impact is said to last.")
+    @click.option("--duration", type=Span(), help="How long the impact lasts, as announced.")
     @click.option("--native-type", metavar="TYPE", help="The cloud's own type of event.")
     @click.option("--started-for", type=Span(), help="How long it stays started (simulators only).")
     @click.option("--cause", type=click.Choice([cause.value for cause in Cause]), help="Why (simulators only).")
@@ -157,7 +162,7 @@ for _impact in Impact:
 @_cloud_options
 @json_option
 def cancel(ids: tuple[str, ...], source: Source, as_json: bool) -> None:
-    """Call simulated events off."""
+    """Cancel simulated events."""
     with _simulation(source) as simulation:
         simulation.maker.cancel_simulated(ids)
     _report({"canceled": list(ids)}, f"Called off: {', '.join(ids)}.", as_json=as_json)
@@ -165,9 +170,11 @@ def cancel(ids: tuple[str, ...], source: Source, as_json: bool) -> None:
 
 @command.command("change")
 @click.argument("identifier", metavar="ID")
-@click.option("--machine", "machines", multiple=True, metavar="NAME", help="May be given several times.")
+@click.option(
+    "--machine", "machines", multiple=True, metavar="NAME", help="One of its machines; repeat it for several."
+)
 @click.option("--in", "notice", type=Span(), help="How long until it starts, from now.")
-@click.option("--duration", type=Span(), help="How long the impact is said to last.")
+@click.option("--duration", type=Span(), help="How long the impact lasts, as announced.")
 @click.option("--description", metavar="TEXT", help="Text for people.")
 @_endpoint
 @json_option
@@ -180,7 +187,7 @@ def change(
     endpoint: str,
     as_json: bool,
 ) -> None:
-    """Move an event of a simulator, or change what it says; what is left out stays."""
+    """Change a simulator's event: its time or what it says; what is left out stays."""
     with ControlClient(endpoint) as control:
         control.change(identifier, resources=machines, notice=notice, duration=duration, description=description)
     _report({"changed": identifier}, f"Changed: {identifier}.", as_json=as_json)
@@ -191,7 +198,7 @@ def change(
 @_endpoint
 @json_option
 def start(identifier: str, endpoint: str, as_json: bool) -> None:
-    """Begin an event of a simulator now."""
+    """Begin a simulator's event now."""
     with ControlClient(endpoint) as control:
         control.move_event(identifier, "start")
     _report({"started": identifier}, f"Started: {identifier}.", as_json=as_json)
@@ -199,11 +206,13 @@ def start(identifier: str, endpoint: str, as_json: bool) -> None:
 
 @command.command("complete")
 @click.argument("identifier", metavar="ID")
-@click.option("--outcome", type=click.Choice([outcome.value for outcome in Outcome]), default="completed", help="How.")
+@click.option(
+    "--outcome", type=click.Choice([outcome.value for outcome in Outcome]), default="completed", help="How it ends."
+)
 @_endpoint
 @json_option
 def complete(identifier: str, outcome: str, endpoint: str, as_json: bool) -> None:
-    """End an event of a simulator now."""
+    """End a simulator's event now."""
     with ControlClient(endpoint) as control:
         control.move_event(identifier, "complete", {"outcome": outcome})
     _report({"ended": identifier, "outcome": outcome}, f"Ended: {identifier}, {outcome}.", as_json=as_json)
@@ -214,7 +223,7 @@ def complete(identifier: str, outcome: str, endpoint: str, as_json: bool) -> Non
 @_endpoint
 @json_option
 def advance(by: timedelta, endpoint: str, as_json: bool) -> None:
-    """Move a simulator's clock forward BY that much: 15m, say."""
+    """Move a simulator's clock forward BY this much, such as 15m."""
     with ControlClient(endpoint) as control:
         control.call("POST", "clock", {"advance_seconds": by.total_seconds()})
         now = control.now()
@@ -222,11 +231,11 @@ def advance(by: timedelta, endpoint: str, as_json: bool) -> None:
 
 
 @command.command("clock")
-@click.option("--speed", type=float, help="Seconds of the clock to one real second, from now on.")
+@click.option("--speed", type=float, help="How fast its clock runs from now on; 1 is real time.")
 @_endpoint
 @json_option
 def clock(speed: float | None, endpoint: str, as_json: bool) -> None:
-    """Show a simulator's clock, or change its pace."""
+    """Show a simulator's clock, or change its speed."""
     with ControlClient(endpoint) as control:
         shown = control.call("GET", "clock") if speed is None else control.call("POST", "clock", {"speed": speed})
     now = datetime.fromisoformat(shown["now"])
@@ -242,9 +251,9 @@ def clock(speed: float | None, endpoint: str, as_json: bool) -> None:
 
 _FAULT_OPTIONS = (
     click.Option(["--status"], type=int, help="Answer with this status instead."),
-    click.Option(["--kind"], help="How the answer is spoilt: reset, hang, half_body, junk, empty and more."),
-    click.Option(["--delay", "delay_seconds"], type=Span(), help="Hold the answer back so long."),
-    click.Option(["--times"], type=int, help="For how many requests; until it is cleared otherwise."),
+    click.Option(["--kind"], help="How to break the answer: reset, hang, half_body, junk, empty and more."),
+    click.Option(["--delay", "delay_seconds"], type=Span(), help="Delay the answer by this long."),
+    click.Option(["--times"], type=int, help="For this many requests; default: until cleared."),
     click.Option(["--retry-after"], type=int, metavar="SECONDS", help="With `Retry-After`; goes with --status."),
     click.Option(["--body"], metavar="TEXT", help="Answer with this body instead."),
     click.Option(["--content-type"], metavar="TYPE", help="The content type of --body."),
@@ -259,7 +268,7 @@ _FAULT_OPTIONS = (
 @_endpoint
 @json_option
 def fault(endpoint: str, as_json: bool, query: tuple[str, ...], delay_seconds: timedelta | None, **told: Any) -> None:
-    """Have requests to a simulator fail or be slow: by status, by kind, or held back."""
+    """Make requests to a simulator fail or slow."""
     rule = {name: value for name, value in told.items() if value is not None}
     if delay_seconds is not None:
         rule["delay_seconds"] = delay_seconds.total_seconds()
@@ -277,7 +286,7 @@ fault.params[:0] = _FAULT_OPTIONS
 @_endpoint
 @json_option
 def clear_faults(endpoint: str, as_json: bool) -> None:
-    """Drop all faults of a simulator."""
+    """Remove all faults of a simulator."""
     with ControlClient(endpoint) as control:
         control.call("DELETE", "faults")
     _report({"faults": []}, "No fault is in force.", as_json=as_json)

@@ -62,17 +62,17 @@ _file = click.Path(path_type=Path, dir_okay=False)
 _tls_options = gathered(
     "tls",
     _tls,
-    click.option("--https", is_flag=True, help="Speak HTTPS, with a certificate that is made now."),
+    click.option("--https", is_flag=True, help="Speak HTTPS, with a certificate made at the start."),
     click.option(
         "--https-name",
         "https_names",
         multiple=True,
         metavar="NAME",
-        help="A host name or address that its certificate is good for as well; may be given several times.",
+        help="Another host name or address for its certificate; repeat it for several.",
     ),
-    click.option("--ca-file", type=_file, metavar="FILE", help="Write there whom clients are to trust."),
+    click.option("--ca-file", type=_file, metavar="FILE", help="Write to this file whom clients must trust."),
     click.option("--cert", "certificate", type=_file, metavar="FILE", help="A certificate of your own, in PEM."),
-    click.option("--key", type=_file, metavar="FILE", help="The key of --cert, where it is not in the same file."),
+    click.option("--key", type=_file, metavar="FILE", help="The key of --cert, if it is not in the same file."),
 )
 """The options of HTTPS, each of which switches it on."""
 
@@ -85,15 +85,19 @@ def _option(setting: Setting) -> click.Option:
 
 def _command(kind: type[Simulator]) -> click.Command:
     @click.option(
-        "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: a free one."
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=DEFAULT_PORT,
+        show_default=True,
+        help="0 takes a free one.",
     )
-    @click.option("--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Listen there.")
-    @click.option("--machine", "machines", multiple=True, metavar="NAME", help="A machine; may be given several times.")
+    @click.option("--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="The address to listen on.")
+    @click.option("--machine", "machines", multiple=True, metavar="NAME", help="A machine; repeat it for several.")
     @click.option(
         "--scenario",
         multiple=True,
         metavar="NAME|FILE",
-        help="Play it at once: one of `stormcone scenarios`, or a file; may be given several times.",
+        help="Play this at the start: one of `stormcone scenarios`, or a file; repeat it for several.",
     )
     @click.option(
         "--replay",
@@ -101,10 +105,16 @@ def _command(kind: type[Simulator]) -> click.Command:
         multiple=True,
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
-        help="Answer what `stormcone record` wrote down there; may be given several times, for several machines.",
+        help="Replay this file of `stormcone record`; repeat it for several machines.",
     )
-    @click.option("--speed", type=float, default=1.0, show_default=True, help="Seconds of its clock to a real one.")
-    @click.option("--start", type=Date(), metavar="TIME", help="Its clock's first time; the real one otherwise.")
+    @click.option(
+        "--speed",
+        type=float,
+        default=1.0,
+        show_default=True,
+        help="How fast its clock runs; 1 is real time.",
+    )
+    @click.option("--start", type=Date(), metavar="TIME", help="The time at which its clock begins; default: now.")
     @_tls_options
     @click.option("--json", "as_json", is_flag=True, help="Print the ready line as JSON, on one line.")
     def serve(
