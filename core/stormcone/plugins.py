@@ -1,4 +1,4 @@
-"""Finding providers and simulators: stevedore, with its two silences broken.
+"""Finding providers, simulators and sinks: stevedore, with its two silences broken.
 
 stevedore drops a plug-in whose import fails, and of two plug-ins with one name lets the last one win. Here the
 first becomes a `BrokenPlugin` that says which distribution and which error, the second a `PluginError`
@@ -15,15 +15,20 @@ from stevedore import ExtensionManager
 from stormcone.clouds.contract import Provider
 from stormcone.errors import PluginError
 from stormcone.simulators.contract import Simulator
+from stormcone.sinks.contract import Sink
 from stormcone.text import one_line
 
 PROVIDERS = "stormcone.providers"
 SIMULATORS = "stormcone.simulators"
+SINKS = "stormcone.sinks"
 
 _REQUIRED = {
     PROVIDERS: ("name", "capabilities", "from_options", "identify", "poll", "outcomes", "approve", "close"),
     SIMULATORS: ("name", "settings", "from_options", "start_server", "close", "schedule", "cancel", "events"),
+    SINKS: ("Settings", "from_settings", "send", "close"),
 }
+
+_KINDS = {PROVIDERS: "cloud", SIMULATORS: "simulator", SINKS: "sink"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Plugins:
         for plugin in self.broken:
             if plugin.name == name:
                 raise PluginError(f"the plug-in {name!r} of {plugin.distribution} cannot be used: {plugin.error}")
-        kind = "simulator" if self.group == SIMULATORS else "cloud"
+        kind = _KINDS[self.group]
         known = ", ".join(sorted(self.found)) or "none"
         near = get_close_matches(name, self.found, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
@@ -130,3 +135,12 @@ def simulator_class(name: str) -> type[Simulator]:
         PluginError: it is not installed, broken, or there are two.
     """
     return cast(type[Simulator], load_plugins(SIMULATORS).get(name))
+
+
+def sink_class(name: str) -> type[Sink]:
+    """The sink of that type.
+
+    Raises:
+        PluginError: it is not installed, broken, or there are two.
+    """
+    return cast(type[Sink], load_plugins(SINKS).get(name))

@@ -32,6 +32,7 @@ COMMANDS = {
     "status": ("stormcone.cli.commands.status", "Show what the running agent does now."),
     "history": ("stormcone.cli.commands.history", "Show what the journal knows: events, handlers, approvals."),
     "explain": ("stormcone.cli.commands.explain", "Say what would be done about an event, and why."),
+    "sink": ("stormcone.cli.commands.sink", "See who is told of what happens, and try it."),
     "record": ("stormcone.cli.commands.record", "Record what the cloud says, to replay it on a simulator."),
     "providers": ("stormcone.cli.commands.providers", "List the clouds and simulators that are installed."),
     "install": ("stormcone.cli.commands.install", "Make systemd run the agent from boot."),

@@ -151,6 +151,14 @@ OPTIONS = {
         multiple=True,
         help="A setting of the first provider, or PROVIDER.NAME=VALUE; repeat it for several.",
     ),
+    "sinks": _option(
+        "--sink",
+        "sinks",
+        metavar="NAME=TYPE",
+        multiple=True,
+        help="Who is told of every change, run and approval, and NAME.SETTING=VALUE for its settings; may be given "
+        "several times. `stormcone sink types` lists what there is.",
+    ),
     "journal": _option(
         "--journal",
         type=click.Path(path_type=Path, dir_okay=False),

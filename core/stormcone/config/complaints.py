@@ -34,7 +34,7 @@ def _sentence(error: Any, layers: Sequence[Layer]) -> str:
         path = path[:-1]
     if error["type"] == "extra_forbidden":
         return _unknown(path, layer)
-    return f"{key_of(path)}: {_why(error)} ({layer.origin(path)})"
+    return f"{key_of(path)}: {why(error)} ({layer.origin(path)})"
 
 
 def _whose(path: KeyPath, layers: Sequence[Layer]) -> Layer:
@@ -53,8 +53,11 @@ def _unknown(path: KeyPath, layer: Layer) -> str:
     return printable(f"there is no key {key_of(path)} ({layer.origin(path, key=True)}); {hint}")
 
 
-def _why(error: Any) -> str:
+def why(error: Any) -> str:
+    """Why a value is refused, by one of pydantic's errors, as a clause."""
     kind, given = error["type"], error.get("ctx", {})
+    if kind == "missing":
+        return f"it lacks {error['loc'][-1]}"
     if kind == "value_error":
         return printable(shortened(str(given["error"]), _LONGEST))
     if kind in {"literal_error", "enum"}:

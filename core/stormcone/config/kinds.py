@@ -41,8 +41,12 @@ def _positive(value: Any) -> Any:
     return value
 
 
-def _texts(value: Any) -> Any:
-    """One text, a list of them, or, as variables have them, several with blanks between."""
+def texts_of(value: Any) -> Any:
+    """One text, a list of them, or, as variables have them, several with blanks between.
+
+    Raises:
+        ValueError: it is none of these.
+    """
     if isinstance(value, str):
         return tuple(value.split())
     if not isinstance(value, Sequence) or not all(isinstance(each, str) for each in value):
@@ -51,7 +55,7 @@ def _texts(value: Any) -> Any:
 
 
 def _addresses(value: Any) -> Any:
-    texts = _texts(value)
+    texts = texts_of(value)
     for text in texts:
         try:
             address_of(text)
@@ -81,7 +85,7 @@ def words_of(value: Any) -> Any:
 def _choice_of_handlers(value: Any) -> Any:
     if isinstance(value, str) and value not in _ALL_OR_NONE:
         raise ValueError(f"it is all, none or a list of names, not {value!r}")
-    return value if isinstance(value, str) else _texts(value)
+    return value if isinstance(value, str) else texts_of(value)
 
 
 _ALL_OR_NONE = ("all", "none")
@@ -110,7 +114,7 @@ PositiveSpan = Annotated[timedelta, BeforeValidator(_positive), _WRITTEN, _TIME]
 Lead = Annotated[timedelta | Literal["announced"], BeforeValidator(_span_or_announced), _WRITTEN, _TIME]
 """How long ahead, or `announced`."""
 
-Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(texts_of)]
 """One text or several."""
 
 Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
@@ -125,8 +129,8 @@ Words = Annotated[str | tuple[str, ...], BeforeValidator(words_of)]
 Handlers = Annotated[tuple[str, ...] | Literal["all", "none"], BeforeValidator(_choice_of_handlers)]
 """All handlers, none, or some by name."""
 
-Impacts = Annotated[frozenset[Impact], BeforeValidator(_texts)]
+Impacts = Annotated[frozenset[Impact], BeforeValidator(texts_of)]
 """A list of impacts."""
 
-Causes = Annotated[frozenset[Cause], BeforeValidator(_texts)]
+Causes = Annotated[frozenset[Cause], BeforeValidator(texts_of)]
 """A list of causes."""

@@ -11,10 +11,11 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from stormcone.config.complaints import complaint_of
 from stormcone.config.layers import File, Flags, Layer, Provenance, read_file, read_variables
-from stormcone.config.model import ProviderTable, RunSettings
+from stormcone.config.model import ProviderTable, RunSettings, SinkTable
 from stormcone.config.names import fields_of, key_of
 from stormcone.config.positions import KeyPath
-from stormcone.errors import SettingsError
+from stormcone.errors import PluginError, SettingsError
+from stormcone.plugins import sink_class
 from stormcone.recording.secrets import is_secret
 
 USUAL_FILE = Path("/etc/stormcone/stormcone.toml")
@@ -133,8 +134,11 @@ def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
             attribute = next(key for key, each in type(value).model_fields.items() if each is member)
             yield from _leaves(getattr(value, attribute), (*path, name))
         for name, setting in (value.__pydantic_extra__ or {}).items():
-            secret = isinstance(value, ProviderTable) and is_secret(name)
-            yield (*path, name), SecretStr(setting) if secret else setting
+            if isinstance(value, SinkTable):
+                yield from _leaves(hidden_in(value.type, name, setting), (*path, name))
+            else:
+                secret = isinstance(value, ProviderTable) and is_secret(name)
+                yield (*path, name), SecretStr(setting) if secret else setting
     elif isinstance(value, dict) and path:
         for name, member in value.items():
             yield from _leaves(member, (*path, name))
@@ -143,6 +147,25 @@ def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
             yield from _leaves(member, (*path, number))
     else:
         yield path, value
+
+
+def hidden_in(kind: str, name: str, setting: Any) -> Any:
+    """A setting of a sink's with its secrets marked as such.
+
+    What says where a secret stands, `file:PATH` or `env:NAME`, is none. What no sink can have is refused elsewhere.
+    """
+    try:
+        field = sink_class(kind).Settings.model_fields.get(name)
+    except PluginError:
+        return setting
+    if field is None or "SecretStr" not in repr(field.annotation):
+        return setting
+    if isinstance(setting, dict):
+        return {key: hidden_in(kind, name, each) for key, each in setting.items()}
+    if isinstance(setting, list):
+        return tuple(hidden_in(kind, name, each) for each in setting)
+    text = str(setting)
+    return text if text.startswith(("file:", "env:")) else SecretStr(text)
 
 
 def _check_modes(configuration: Configuration) -> None:

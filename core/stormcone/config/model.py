@@ -7,13 +7,25 @@ that the package defines and that forbids keys that it does not know; a secret i
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from stormcone.agent.settings import GRACE, KEEP
 from stormcone.clouds.contract import AUTO
-from stormcone.config.kinds import Addresses, Causes, Flag, Handlers, Impacts, Lead, PositiveSpan, Span, Texts, Words
+from stormcone.config.kinds import (
+    Addresses,
+    Causes,
+    Flag,
+    Handlers,
+    Impacts,
+    Lead,
+    PositiveSpan,
+    Span,
+    Texts,
+    Words,
+    texts_of,
+)
 
 
 class Table(BaseModel):
@@ -105,6 +117,29 @@ class ProviderTable(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+class SinkTable(BaseModel):
+    """Who is told of every change, run and approval; every other key is a setting of its type's."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+    __pydantic_extra__: dict[str, Any] = Field(init=False)
+
+    type: str
+    """Which kind of sink: `webhook`, `notify`, `log`, `queue`, `otlp`, or one of a plug-in."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of its type's."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+def _sink(value: str) -> str | SecretStr:
+    """What may be a secret, which is every setting of a sink's, as far as is known here."""
+    return SecretStr(value) if "." in value.partition("=")[0] else value
+
+
+SinkText = Annotated[str | SecretStr, AfterValidator(_sink)]
+
+
 class RunSettings(Table):
     """The whole of a configuration."""
 
@@ -125,6 +160,10 @@ class RunSettings(Table):
     """Settings of the first provider's own, each NAME=VALUE, or PROVIDER.NAME=VALUE; in the file, `[providers.NAME]`
     reads better.
     """
+    sink: Annotated[tuple[SinkText, ...], BeforeValidator(texts_of)] = Field(
+        default=(), examples=[["log=log", "log.file=/var/log/stormcone.jsonl"]]
+    )
+    """Who is told: NAME=TYPE, and its settings, each NAME.SETTING=VALUE; in the file, `[sinks.NAME]` reads better."""
     journal: Path | None = Field(default=None, examples=["/var/lib/stormcone/journal.db"])
     """The file that keeps what was seen and done; `/var/lib/stormcone/journal.db` for root, else
     `~/.local/state/stormcone/journal.db` if unset.
@@ -183,3 +222,5 @@ class RunSettings(Table):
     """What is done about events by their impact and cause."""
     providers: dict[str, ProviderTable] = Field(default_factory=dict)
     """What belongs to one provider, by its name."""
+    sinks: dict[str, SinkTable] = Field(default_factory=dict)
+    """Who is told of every change, run and approval, by a name of yours."""

@@ -4,26 +4,52 @@ Whoever writes one holds it to `stormcone.testing.conformance.SinkSuite`, and re
 `stormcone.sinks`.
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import ClassVar, Protocol, Self
+from pathlib import Path
+from typing import Annotated, ClassVar, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
+from stormcone.clock import Clock
 from stormcone.clouds.secret_values import hidden
 from stormcone.sinks.notification import TYPES, Notification
 from stormcone.text import one_line, printable, shortened
-
-PATIENCE = 10.0
-"""Seconds that our sinks wait for a connection, and for an answer."""
 
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=5)
 
 _MARK = "***"
 _LONGEST_ERROR = 500
+
+
+def _looked_up(value: object) -> object:
+    """What a secret is where it says where it stands: `file:PATH` or `env:NAME`."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str):
+        return value
+    kind, _, place = text.partition(":")
+    if kind == "env":
+        if not os.environ.get(place):
+            raise ValueError(f"the environment has no {place}; set it, or leave this out")
+        return os.environ[place]
+    if kind != "file":
+        return value
+    try:
+        found = Path(place).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ValueError(f"the file {place} cannot be read: {why}") from None
+    if not found:
+        raise ValueError(f"the file {place} is empty")
+    return found
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_looked_up)]
+"""A secret among the settings: as it is, or `file:PATH` or `env:NAME`, which say where it stands."""
 
 
 class SinkSettings(BaseModel):
@@ -60,8 +86,12 @@ class Sink(Protocol):
     Settings: ClassVar[type[SinkSettings]]
 
     @classmethod
-    def from_settings(cls, settings: SinkSettings) -> Self:
+    def from_settings(cls, settings: SinkSettings, clock: Clock) -> Self:
         """The sink with these settings, which are of its own model; nothing is sent, and no connection is made.
+
+        Args:
+            settings: checked by the model already.
+            clock: for the times that it writes; how long it waits is real time.
 
         Raises:
             SettingsError: they cannot be used.

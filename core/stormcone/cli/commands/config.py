@@ -10,6 +10,7 @@ from stormcone.cli.options import json_option
 from stormcone.config import reference
 from stormcone.config.load import USUAL_FILE, Configuration
 from stormcone.config.show import document, lines
+from stormcone.config.sinks import checked, tables_of
 
 
 @click.command("config")
@@ -31,6 +32,8 @@ def command(read: Callable[[], Configuration], sample: bool, as_json: bool) -> N
         return
     configuration = read()
     sources_of(configuration)
+    for name, table in tables_of(configuration).items():
+        checked(configuration, name, table)
     if as_json:
         print_json(document(configuration))
         return

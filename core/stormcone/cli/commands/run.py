@@ -1,6 +1,6 @@
 """`stormcone run`: the agent."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -22,6 +22,7 @@ from stormcone.clock import Clock
 from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, named
 from stormcone.config.build import settings_of
 from stormcone.config.load import Configuration
+from stormcone.config.sinks import open_sinks
 from stormcone.detect import PATIENCE, Choice, Identity, choose, first_sight, open_provider
 from stormcone.errors import JournalDamaged, ProviderUnavailable, Unreachable
 from stormcone.handlers import App
@@ -29,6 +30,7 @@ from stormcone.health.addresses import address_of
 from stormcone.journal import Journal
 from stormcone.model import Machine
 from stormcone.simulators.control_client import clock_of
+from stormcone.sinks.contract import NamedSink
 
 
 @click.command("run")
@@ -74,6 +76,7 @@ def _run(configuration: Configuration, reloading: Reloading) -> None:
                     settings_placed(configuration),
                     _chosen(options, book) as choice,
                     _opened(also) as others,
+                    open_sinks(configuration, clock) as sinks,
                 ):
                     provider = choice.provider
                     machine = _first_identity(provider, book)
@@ -84,7 +87,7 @@ def _run(configuration: Configuration, reloading: Reloading) -> None:
                             output.tell(
                                 Notice(clock.now(), NoticeKind.IDENTIFIED, f"{provider.name} it is: {choice.why}")
                             )
-                        _say_what_is_run(app, clock, output)
+                        _say_what_is_run(app, sinks, clock, output)
                         if book.exposure:
                             _problem(output, clock, book.exposure)
                     book.loss = loss or book.loss
@@ -98,6 +101,7 @@ def _run(configuration: Configuration, reloading: Reloading) -> None:
                         listener=watched.hear,
                         on_turn=watched.turned,
                         also=others,
+                        sinks=sinks,
                     )
                     watched.begin(agent)
                     reloading.serve(agent, configuration, partial(_problem, output, clock))
@@ -111,8 +115,9 @@ def _problem(output: RunOutput, clock: Clock, text: str) -> None:
     output.tell(Notice(clock.now(), NoticeKind.PROBLEM, text))
 
 
-def _say_what_is_run(app: App, clock: Clock, output: RunOutput) -> None:
-    for line in summaries_of(app):
+def _say_what_is_run(app: App, sinks: Sequence[NamedSink], clock: Clock, output: RunOutput) -> None:
+    told = [f"told beside the work: {', '.join(sink.name for sink in sinks)}"] if sinks else []
+    for line in (*summaries_of(app), *told):
         output.tell(Notice(clock.now(), NoticeKind.HANDLER, line))
 
 

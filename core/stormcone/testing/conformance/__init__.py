@@ -31,6 +31,8 @@ from stormcone.testing.conformance.journals import JournalUnderTest as JournalUn
 from stormcone.testing.conformance.outboxes import OutboxSuite as OutboxSuite  # noqa: E402
 from stormcone.testing.conformance.providers import ProviderSuite as ProviderSuite  # noqa: E402
 from stormcone.testing.conformance.simulators import SimulatorSuite as SimulatorSuite  # noqa: E402
+from stormcone.testing.conformance.sinks import SinkSuite as SinkSuite  # noqa: E402
+from stormcone.testing.conformance.sinks import SinkUnderTest as SinkUnderTest  # noqa: E402
 
-SUITES = (ProviderSuite, SimulatorSuite, JournalSuite, OutboxSuite)
+SUITES = (ProviderSuite, SimulatorSuite, JournalSuite, OutboxSuite, SinkSuite)
 """All suites, for whoever lists their cases."""
