@@ -22,11 +22,13 @@ from stormcone.handlers.commands import variables
 from stormcone.handlers.context import Context
 from stormcone.handlers.control import RunControl
 from stormcone.model import CONSEQUENCES, Cause, Impact, Machine, MaintenanceEvent, Phase
-from stormcone.plugins import SIMULATORS, load_plugins, simulator_class
+from stormcone.plugins import SIMULATORS, load_plugins, simulator_class, sink_class
 from stormcone.rules.inferences import INFERENCES
 from stormcone.rules.lifecycle import MOVES
 from stormcone.rules.succession import SUCCESSIONS
 from stormcone.simulators.contract import PlaysScenarios
+from stormcone.sinks.notification import PREFIX, TYPES, NotificationData, ToldApproval, ToldRun
+from stormcone.sinks.notify import FIELDS, fields_of
 from stormcone.text import span
 from stormcone_alibaba import errors as alibaba_errors
 from stormcone_alibaba import profiles as alibaba_profiles
@@ -121,6 +123,37 @@ def _fields(model: type[BaseModel]) -> Callable[[], Table]:
         return Table(("field", "means"), rows)
 
     return table
+
+
+def _notification_types() -> Table:
+    return Table(("type", "tells"), ((code(PREFIX + name), text) for name, text in TYPES.items()))
+
+
+def _notify_fields() -> Table:
+    # pytest is imported with the kit, and no other table needs it.
+    from stormcone.testing.conformance.sinks import sample
+
+    filled = fields_of(sample("run.failed"))
+    return Table(("name", "for example"), ((code(f"{{{name}}}"), code(filled[name])) for name in FIELDS))
+
+
+def _sink_settings(name: str) -> Callable[[], Table]:
+    def table() -> Table:
+        rows = (
+            (code(field), each.description or "", _default(each.get_default(call_default_factory=True)))
+            for field, each in sink_class(name).Settings.model_fields.items()
+        )
+        return Table(("setting", "is", "if unset"), rows)
+
+    return table
+
+
+def _default(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(code, value))
+    if isinstance(value, bool):
+        return code(str(value).lower())
+    return code(value) if value and isinstance(value, str) else ""
 
 
 def _azure_types() -> Table:
@@ -552,6 +585,14 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "provider-suite": _suite("ProviderSuite"),
     "simulator-suite": _suite("SimulatorSuite"),
     "journal-suite": _suite("JournalSuite"),
+    "outbox-suite": _suite("OutboxSuite"),
+    "sink-suite": _suite("SinkSuite"),
+    "notification-types": _notification_types,
+    "notification-fields": _fields(NotificationData),
+    "notification-run-fields": _fields(ToldRun),
+    "notification-approval-fields": _fields(ToldApproval),
+    "notify-fields": _notify_fields,
+    **{f"sink-{name}": _sink_settings(name) for name in ("log", "notify", "otlp", "queue", "webhook")},
     "exit-statuses": _exit_statuses,
 }
 """Every table by its name."""

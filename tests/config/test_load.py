@@ -70,7 +70,9 @@ class TestWhereAValueComesFrom:
 
 
 class TestTheEnvironment:
-    @pytest.mark.parametrize("name", sorted(set(fields_of(loading.RunSettings)) - {"commands", "rules", "providers"}))
+    @pytest.mark.parametrize(
+        "name", sorted(set(fields_of(loading.RunSettings)) - {"commands", "rules", "providers", "sinks"})
+    )
     def test_has_a_variable_for_every_setting(self, configuration, name):
         texts = {
             "verbose": "2",

@@ -347,6 +347,16 @@ class TestASinkThatFails:
         assert (record(sunk).waiting, record(sunk).dropped) == (0, 1)
 
 
+def test_any_thread_may_see_how_far_each_sink_has_come(sunk, told):
+    told.script.extend([SinkError("down")] * 2)
+    sunk.cloud.announce(approval="none")
+    sunk.step()
+    assert [(each.name, each.waiting, each.error) for each in sunk.agent.view.sinks] == [("ops", 1, "down")]
+    sunk.step(seconds=1)
+    sunk.step(seconds=2)
+    assert [(each.name, each.waiting, each.sent) for each in sunk.agent.view.sinks] == [("ops", 0, 1)]
+
+
 class TestTheEndOfALife:
     def test_what_was_written_and_not_told_is_told_by_the_next(self, sunk, told):
         sunk.executor = type("Dies", (), {"submit": lambda self, work, name: None})()

@@ -17,10 +17,10 @@ from pydantic import ValidationError
 from stormcone.clock import ManualClock
 from stormcone.errors import PluginError, SettingsError, SinkError
 from stormcone.plugins import sink_class
-from stormcone.sinks.log import Log, LogSettings
-from stormcone.sinks.notify import FIELDS, FOR_PEOPLE, Notify, NotifySettings
-from stormcone.sinks.otlp import Otlp, OtlpSettings
-from stormcone.sinks.queue import Queue, QueueSettings
+from stormcone.sinks.log import LogSink, LogSinkSettings
+from stormcone.sinks.notify import FIELDS, FOR_PEOPLE, NotifySink, NotifySinkSettings
+from stormcone.sinks.otlp import OtlpSink, OtlpSinkSettings
+from stormcone.sinks.queue import QueueSink, QueueSinkSettings
 from stormcone.testing.conformance.sinks import NOW, sample
 
 imghdr = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -28,14 +28,14 @@ imghdr = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWa
 
 class TestLog:
     def test_each_line_is_a_cloudevent_in_json(self, tmp_path):
-        Log(LogSettings(file=tmp_path / "told.jsonl")).send(sample("run.failed"))
+        LogSink(LogSinkSettings(file=tmp_path / "told.jsonl")).send(sample("run.failed"))
         line = json.loads((tmp_path / "told.jsonl").read_text())
         assert line["specversion"] == "1.0"
         assert line["type"] == "dev.stormcone.run.failed"
         assert line["data"]["run"]["handler"] == "lb"
 
     def test_a_file_that_was_rotated_is_made_anew(self, tmp_path):
-        sink = Log(LogSettings(file=tmp_path / "told.jsonl"))
+        sink = LogSink(LogSinkSettings(file=tmp_path / "told.jsonl"))
         sink.send(sample("run.started"))
         (tmp_path / "told.jsonl").rename(tmp_path / "told.jsonl.1")
         sink.send(sample("run.failed"))
@@ -44,7 +44,7 @@ class TestLog:
     def test_half_a_line_is_taken_back_where_there_is_no_room(self, tmp_path):
         """A limit of the process stands for a full disk: the write is cut short, and nothing of it stays."""
         file = tmp_path / "told.jsonl"
-        sink = Log(LogSettings(file=file))
+        sink = LogSink(LogSinkSettings(file=file))
         sink.send(sample("run.started"))
         whole = file.read_text()
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -61,7 +61,7 @@ class TestLog:
     def test_what_it_makes_others_cannot_read(self, tmp_path):
         before = os.umask(0)
         try:
-            Log(LogSettings(file=tmp_path / "told.jsonl")).send(sample("run.started"))
+            LogSink(LogSinkSettings(file=tmp_path / "told.jsonl")).send(sample("run.started"))
         finally:
             os.umask(before)
         assert (tmp_path / "told.jsonl").stat().st_mode & 0o777 == 0o640
@@ -70,7 +70,7 @@ class TestLog:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
             server.bind(("127.0.0.1", 0))
             server.settimeout(10)
-            sink = Log(LogSettings(syslog=f"127.0.0.1:{server.getsockname()[1]}"))
+            sink = LogSink(LogSinkSettings(syslog=f"127.0.0.1:{server.getsockname()[1]}"))
             sink.send(sample("run.succeeded"))
             sink.send(sample("run.failed"))
             sink.close()
@@ -80,7 +80,7 @@ class TestLog:
     @pytest.mark.parametrize("given", [{}, {"file": "/tmp/x", "syslog": "/dev/log"}])  # noqa: S108
     def test_it_goes_to_one_place(self, given):
         with pytest.raises(ValidationError, match="give it a file, or syslog"):
-            LogSettings.model_validate(given)
+            LogSinkSettings.model_validate(given)
 
 
 @imghdr
@@ -89,7 +89,7 @@ class TestNotify:
     def sinks(self, receiver):
         def make(urls=None, **settings):
             urls = urls or [f"json://127.0.0.1:{receiver.port}/a-key"]
-            return Notify(NotifySettings.model_validate({"urls": urls, **settings}))
+            return NotifySink(NotifySinkSettings.model_validate({"urls": urls, **settings}))
 
         return make
 
@@ -114,10 +114,10 @@ class TestNotify:
     )
     def test_a_template_that_cannot_be_filled_is_refused_before(self, template, why):
         with pytest.raises(ValidationError, match=why):
-            NotifySettings.model_validate({"urls": ["json://127.0.0.1/"], "text": template})
+            NotifySinkSettings.model_validate({"urls": ["json://127.0.0.1/"], "text": template})
 
     def test_what_people_need_not_know_is_left_out_unless_asked_for(self, receiver):
-        assert NotifySettings.model_validate({"urls": "json://127.0.0.1/"}).only == FOR_PEOPLE
+        assert NotifySinkSettings.model_validate({"urls": "json://127.0.0.1/"}).only == FOR_PEOPLE
 
     def test_neighbours_events_are_left_out_unless_asked_for(self, sinks, receiver):
         notification = sample("maintenance.scheduled")
@@ -139,7 +139,7 @@ class TestNotify:
 
     def test_an_address_that_apprise_does_not_know_is_refused_without_being_shown(self):
         with pytest.raises(SettingsError, match="URL number 1") as refused:
-            Notify(NotifySettings.model_validate({"urls": ["nosuchservice://hunter2"]}))
+            NotifySink(NotifySinkSettings.model_validate({"urls": ["nosuchservice://hunter2"]}))
         assert "hunter2" not in str(refused.value)
 
     def test_apprise_says_nothing_of_its_own(self, sinks, receiver):
@@ -160,7 +160,7 @@ class TestQueue:
     def test_each_message_is_persistent_and_has_its_properties(self, broker):
         import pika
 
-        sink = Queue(QueueSettings.model_validate({"url": broker.url, "queue": "properties"}))
+        sink = QueueSink(QueueSinkSettings.model_validate({"url": broker.url, "queue": "properties"}))
         sink.send(sample("run.failed"))
         sink.close()
         connection = pika.BlockingConnection(pika.URLParameters(broker.url))
@@ -180,7 +180,7 @@ class TestQueue:
         channel.exchange_declare("central", exchange_type="topic", durable=True)
         channel.queue_declare("failures", durable=True)
         channel.queue_bind("failures", "central", "dev.stormcone.run.failed")
-        sink = Queue(QueueSettings.model_validate({"url": broker.url, "exchange": "central", "mode": "binary"}))
+        sink = QueueSink(QueueSinkSettings.model_validate({"url": broker.url, "exchange": "central", "mode": "binary"}))
         sink.send(sample("run.failed"))
         with pytest.raises(SinkError, match="nothing takes what is published there"):
             sink.send(sample("run.started"))
@@ -193,14 +193,14 @@ class TestQueue:
 
     def test_a_password_that_is_wrong_is_told_without_it(self, broker):
         url = broker.url.replace("guest:guest", "guest:hunter-two")
-        sink = Queue(QueueSettings.model_validate({"url": url}))
+        sink = QueueSink(QueueSinkSettings.model_validate({"url": url}))
         with pytest.raises(SinkError) as failed:
             sink.send(sample("run.failed"))
         assert "hunter-two" not in str(failed.value)
         assert "ACCESS_REFUSED" in str(failed.value)
 
     def test_nobody_there_is_said_in_plain_words(self):
-        sink = Queue(QueueSettings.model_validate({"url": "amqp://guest:guest@127.0.0.1:1/"}))
+        sink = QueueSink(QueueSinkSettings.model_validate({"url": "amqp://guest:guest@127.0.0.1:1/"}))
         with pytest.raises(SinkError, match=r"^127\.0\.0\.1:1: ConnectionRefusedError: .*Connection refused$"):
             sink.send(sample("run.failed"))
 
@@ -209,7 +209,9 @@ class TestOtlp:
     @pytest.fixture
     def told(self, receiver):
         def tell(*kinds, **settings):
-            sink = Otlp(OtlpSettings.model_validate({"endpoint": f"http://127.0.0.1:{receiver.port}", **settings}))
+            sink = OtlpSink(
+                OtlpSinkSettings.model_validate({"endpoint": f"http://127.0.0.1:{receiver.port}", **settings})
+            )
             for kind in kinds:
                 sink.send(sample(kind))
             sink.close()
@@ -257,7 +259,7 @@ class TestOtlp:
 
     def test_an_address_with_a_password_is_refused(self):
         with pytest.raises(ValidationError, match="without a name and a password"):
-            OtlpSettings.model_validate({"endpoint": "http://me:secret@127.0.0.1:4318"})
+            OtlpSinkSettings.model_validate({"endpoint": "http://me:secret@127.0.0.1:4318"})
 
 
 @pytest.mark.parametrize(

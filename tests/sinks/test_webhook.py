@@ -14,7 +14,7 @@ from stormcone.clock import ManualClock
 from stormcone.clouds.http.faults import Timeouts
 from stormcone.errors import SinkError, SinkRefused
 from stormcone.sinks import webhook
-from stormcone.sinks.webhook import STATUSES, Webhook, WebhookSettings, key_of
+from stormcone.sinks.webhook import STATUSES, WebhookSink, WebhookSinkSettings, key_of
 from stormcone.testing.conformance.sinks import NOW, sample
 
 KEY = b"a key that nobody else knows"
@@ -27,8 +27,8 @@ def sinks(receiver):
     made = []
 
     def make(url=None, **settings):
-        given = WebhookSettings(url=url or f"http://127.0.0.1:{receiver.port}{PATH}?token=abc", **settings)
-        made.append(Webhook(given, ManualClock(NOW)))
+        given = WebhookSinkSettings(url=url or f"http://127.0.0.1:{receiver.port}{PATH}?token=abc", **settings)
+        made.append(WebhookSink(given, ManualClock(NOW)))
         return made[-1]
 
     yield make
@@ -174,24 +174,24 @@ class TestSecrets:
     )
     def test_and_other_settings_that_cannot_be_used_are_refused(self, given, why):
         with pytest.raises(ValidationError, match=why):
-            WebhookSettings.model_validate(given)
+            WebhookSinkSettings.model_validate(given)
 
     def test_of_an_empty_file_are_refused(self, tmp_path):
         (tmp_path / "key").touch()
         with pytest.raises(ValidationError, match="is empty"):
-            WebhookSettings.model_validate({"url": f"file:{tmp_path / 'key'}"})
+            WebhookSinkSettings.model_validate({"url": f"file:{tmp_path / 'key'}"})
 
 
 def test_a_proxy_of_the_environment_is_used_and_no_proxy_is_heeded(receiver, monkeypatch):
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{receiver.port}")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    through = Webhook(WebhookSettings(url="http://hooks.invalid/x"), ManualClock(NOW))
+    through = WebhookSink(WebhookSinkSettings(url="http://hooks.invalid/x"), ManualClock(NOW))
     through.send(sample("run.failed"))
     through.close()
     assert receiver.got[0].path == "http://hooks.invalid/x"
     monkeypatch.setenv("no_proxy", "hooks.invalid")
-    past = Webhook(WebhookSettings(url="http://hooks.invalid/x"), ManualClock(NOW))
+    past = WebhookSink(WebhookSinkSettings(url="http://hooks.invalid/x"), ManualClock(NOW))
     with pytest.raises(SinkError):
         past.send(sample("run.failed"))
     past.close()

@@ -14,7 +14,7 @@ from stormcone.agent.reporter import Reporter
 from stormcone.agent.workers import Executor
 from stormcone.clock import Clock, Instant
 from stormcone.errors import SinkError, SinkRefused
-from stormcone.journal import Delivery, OutboxStore
+from stormcone.journal import Delivery, OutboxStore, SinkRecord
 from stormcone.journal.boundaries import Boundary, reached
 from stormcone.journal.contract import LONGEST_WAITING, MOST_WAITING
 from stormcone.sinks.contract import NamedSink, pause_after
@@ -99,6 +99,9 @@ class Deliveries:
         self._reporter = reporter
         self._post = post
         self._luck = luck
+        self._settled = 0
+        self._records: tuple[SinkRecord, ...] = ()
+        self._as_of = (-1, -1)
 
     @property
     def used(self) -> bool:
@@ -109,6 +112,13 @@ class Deliveries:
     def going_on(self) -> bool:
         """Whether a sink is being told."""
         return any(standing.since is not None for standing in self._standings.values())
+
+    def records(self) -> tuple[SinkRecord, ...]:
+        """How far each sink has come; the journal is asked where something has changed."""
+        now = (self.outbox.written, self._settled)
+        if self.used and now != self._as_of:
+            self._records, self._as_of = tuple(self._store.sinks()), now
+        return self._records
 
     def begin_life(self) -> None:
         """From now on what happens is written down for these sinks; what an earlier life has left goes first."""
@@ -122,6 +132,7 @@ class Deliveries:
         if number := self._store.expire(now - LONGEST_WAITING):
             text = f"{number} notification(s) that have waited for {LONGEST_WAITING.days} days were dropped"
             self._reporter.tell(NoticeKind.PROBLEM, f"{text}; `stormcone sink list` says whose")
+            self._settled += 1
 
     def send(self, now: Instant) -> bool:
         """Give each sink what waits for it, where its pause is over; True where something was given."""
@@ -173,6 +184,7 @@ class Deliveries:
 
         def follow() -> None:
             standing.attempt, standing.again, standing.since = attempt, again, None
+            self._settled += 1
             self._tell(sink.name, outcome)
 
         return follow

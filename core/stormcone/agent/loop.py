@@ -219,8 +219,9 @@ class Agent:
         """How it stands now; what the journal cannot be asked for is as it was."""
         try:
             works = self._engine.works() if self._engine else ()
+            sinks = self._deliveries.records() if self._engine else ()
         except JournalError:
-            works = self._view.works
+            works, sinks = self._view.works, self._view.sinks
         return AgentView(
             at=self._clock.now(),
             seconds=self._clock.monotonic(),
@@ -229,6 +230,7 @@ class Agent:
             sources=self.sources,
             works=works,
             running=tuple(RunningStage.of(live) for live in self._stages.live.values()),
+            sinks=sinks,
             journal=self.journal.path,
             journal_error=self._journal_error,
             stopping=self._stopping,

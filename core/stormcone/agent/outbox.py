@@ -47,11 +47,12 @@ class Outbox:
         used: whether there is a sink.
 
     Attributes:
-        dropped: how many notifications were dropped since too many waited.
+        written: how many notifications were written down in this life.
+        dropped: how many were dropped since too many waited.
     """
 
     def __init__(self, store: OutboxStore, *, used: bool) -> None:
-        self.dropped = 0
+        self.written = self.dropped = 0
         self._store = store
         self._used = used
 
@@ -157,6 +158,7 @@ class Outbox:
             data=data,
         )
         self.dropped += self._store.add(notification)
+        self.written += 1
 
 
 def source_of(machine: Machine) -> str:

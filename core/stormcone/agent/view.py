@@ -8,6 +8,7 @@ from stormcone.agent.attempts import LiveAttempt
 from stormcone.agent.unfinished import Work
 from stormcone.agent.watch import AgentStatus
 from stormcone.handlers import App, Stage
+from stormcone.journal import SinkRecord
 from stormcone.model import Machine
 
 
@@ -63,6 +64,7 @@ class AgentView:
         sources: how it stands with each of its providers, by name.
         works: the events with something left to do.
         running: the stages that are going on.
+        sinks: how far each sink has come, by name.
         journal: where its journal is.
         journal_error: why that could not be written, as last tried; "" where it could.
         stopping: whether it has been told to stop.
@@ -75,6 +77,7 @@ class AgentView:
     sources: Mapping[str, AgentStatus] = field(default_factory=dict)
     works: tuple[Work, ...] = ()
     running: tuple[RunningStage, ...] = ()
+    sinks: tuple[SinkRecord, ...] = ()
     journal: str
     journal_error: str = ""
     stopping: bool = False

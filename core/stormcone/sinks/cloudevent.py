@@ -11,7 +11,7 @@ Mode = Literal["structured", "binary"]
 JSON = "application/json"
 
 
-class Message(NamedTuple):
+class CloudEventMessage(NamedTuple):
     """A CloudEvent as HTTP or AMQP carries it.
 
     Attributes:
@@ -23,7 +23,7 @@ class Message(NamedTuple):
     body: bytes
 
 
-def message_of(notification: Notification, mode: Mode, extra: str) -> Message:
+def message_of(notification: Notification, mode: Mode, extra: str) -> CloudEventMessage:
     """The notification in one of the two modes that CloudEvents has for HTTP.
 
     Raises:
@@ -40,7 +40,7 @@ def message_of(notification: Notification, mode: Mode, extra: str) -> Message:
     made = event.CloudEvent(attributes=attributes, data=notification.payload())
     write = bindings.to_structured if mode == "structured" else bindings.to_binary
     message = write(made, formats.JSONFormat())
-    return Message(dict(message.headers), bytes(message.body))
+    return CloudEventMessage(dict(message.headers), bytes(message.body))
 
 
 def line_of(notification: Notification) -> str:

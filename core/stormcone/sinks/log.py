@@ -18,7 +18,7 @@ _DAEMON = 3 << 3
 _WARNING, _INFO = 4, 6
 
 
-class LogSettings(SinkSettings):
+class LogSinkSettings(SinkSettings):
     """The settings of the sink `log`."""
 
     file: Path | None = Field(None, description="A file that lines are added to; its folder must be there.")
@@ -33,19 +33,19 @@ class LogSettings(SinkSettings):
         return self
 
 
-class Log:
+class LogSink:
     """Writes each notification where it is to go; what is in a file is on the disk when `send` returns."""
 
-    Settings: ClassVar[type[SinkSettings]] = LogSettings
+    Settings: ClassVar[type[SinkSettings]] = LogSinkSettings
 
-    def __init__(self, settings: LogSettings) -> None:
+    def __init__(self, settings: LogSinkSettings) -> None:
         self._settings = settings
         self._socket: socket.socket | None = None
 
     @classmethod
     def from_settings(cls, settings: SinkSettings, clock: Clock) -> Self:  # noqa: ARG003 - the contract's face
         """The sink; nothing is opened yet."""
-        return cls(cast(LogSettings, settings))
+        return cls(cast(LogSinkSettings, settings))
 
     def send(self, notification: Notification) -> None:
         """Write one line."""

@@ -134,3 +134,29 @@ class Notification(BaseModel):
             "time": self.time.isoformat(),
             "correlationid": self.correlation,
         }
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a notification as its receivers get it: a CloudEvent in JSON."""
+    data = NotificationData.model_json_schema()
+    definitions = data.pop("$defs")
+    text = {"type": "string", "minLength": 1}
+    properties = {
+        "specversion": {"const": "1.0"},
+        "id": {**text, "description": "This notification's own; the same each time that it is sent."},
+        "source": {**text, "format": "uri-reference", "description": "Who tells."},
+        "type": {"enum": [PREFIX + name for name in TYPES]},
+        "subject": {"type": "string", "description": "The machine."},
+        "time": {"type": "string", "format": "date-time"},
+        "correlationid": {"type": "string", "description": "The event's id."},
+        "datacontenttype": {"const": "application/json"},
+        "data": data,
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Notification",
+        "type": "object",
+        "required": list(properties),
+        "properties": properties,
+        "$defs": definitions,
+    }

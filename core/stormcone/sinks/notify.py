@@ -41,7 +41,7 @@ FIELDS = (
 """What a template may name; what a notification does not have is empty."""
 
 
-class NotifySettings(SinkSettings):
+class NotifySinkSettings(SinkSettings):
     """The settings of the sink `notify`."""
 
     only: tuple[str, ...] = Field(
@@ -71,12 +71,12 @@ class NotifySettings(SinkSettings):
         return value
 
 
-class Notify:
+class NotifySink:
     """Sends each notification to every URL; one that has taken it is not told again for another that has not."""
 
-    Settings: ClassVar[type[SinkSettings]] = NotifySettings
+    Settings: ClassVar[type[SinkSettings]] = NotifySinkSettings
 
-    def __init__(self, settings: NotifySettings) -> None:
+    def __init__(self, settings: NotifySinkSettings) -> None:
         self._settings = settings
         self._apprise = part("apprise", "notify")
         quieten("apprise")
@@ -91,7 +91,7 @@ class Notify:
     @classmethod
     def from_settings(cls, settings: SinkSettings, clock: Clock) -> Self:  # noqa: ARG003 - the contract's face
         """The sink; nothing is sent yet."""
-        return cls(cast(NotifySettings, settings))
+        return cls(cast(NotifySinkSettings, settings))
 
     def send(self, notification: Notification) -> None:
         """Tell each of the services that has not been told of it."""

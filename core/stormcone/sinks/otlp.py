@@ -23,7 +23,7 @@ PATIENCE = 10.0
 _ENDED = frozenset({"run.succeeded", "run.retrying", "run.interrupted", "run.failed", "run.vetoed"})
 
 
-class OtlpSettings(SinkSettings):
+class OtlpSinkSettings(SinkSettings):
     """The settings of the sink `otlp`."""
 
     endpoint: str = Field(
@@ -41,12 +41,12 @@ class OtlpSettings(SinkSettings):
         return value.rstrip("/")
 
 
-class Otlp:
+class OtlpSink:
     """Exports each notification by itself, and waits for the collector's answer."""
 
-    Settings: ClassVar[type[SinkSettings]] = OtlpSettings
+    Settings: ClassVar[type[SinkSettings]] = OtlpSinkSettings
 
-    def __init__(self, settings: OtlpSettings) -> None:
+    def __init__(self, settings: OtlpSinkSettings) -> None:
         for logger in ("opentelemetry.exporter", "opentelemetry.sdk"):
             quieten(logger)
         headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
@@ -63,7 +63,7 @@ class Otlp:
     @classmethod
     def from_settings(cls, settings: SinkSettings, clock: Clock) -> Self:  # noqa: ARG003 - the contract's face
         """The sink; nothing is asked yet."""
-        return cls(cast(OtlpSettings, settings))
+        return cls(cast(OtlpSinkSettings, settings))
 
     def send(self, notification: Notification) -> None:
         """Export the event, and the span that it ends."""

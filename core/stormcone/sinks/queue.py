@@ -21,7 +21,7 @@ HEARTBEAT = 30
 """Seconds between two signs of life on a connection: one that is dead is noticed while an answer is waited for."""
 
 
-class QueueSettings(SinkSettings):
+class QueueSinkSettings(SinkSettings):
     """The settings of the sink `queue`."""
 
     url: Secret = Field(description="The broker: `amqp://USER:PASSWORD@HOST/VHOST`, or `amqps://` with TLS.")
@@ -42,12 +42,12 @@ class QueueSettings(SinkSettings):
         return value
 
 
-class Queue:
+class QueueSink:
     """Publishes each notification, and waits until the broker has it on its disk."""
 
-    Settings: ClassVar[type[SinkSettings]] = QueueSettings
+    Settings: ClassVar[type[SinkSettings]] = QueueSinkSettings
 
-    def __init__(self, settings: QueueSettings) -> None:
+    def __init__(self, settings: QueueSinkSettings) -> None:
         self._settings = settings
         self._pika = part("pika", "queue")
         part("cloudevents", "queue")
@@ -60,7 +60,7 @@ class Queue:
     @classmethod
     def from_settings(cls, settings: SinkSettings, clock: Clock) -> Self:  # noqa: ARG003 - the contract's face
         """The sink; no connection is made yet."""
-        return cls(cast(QueueSettings, settings))
+        return cls(cast(QueueSinkSettings, settings))
 
     def send(self, notification: Notification) -> None:
         """Publish it; a connection that has died since the last one is made anew, once."""

@@ -52,7 +52,7 @@ STATUSES = MappingProxyType(
 _UNEXPECTED = HttpStatusMeaning("which is not expected here; redirects are not followed", passing=True)
 
 
-class WebhookSettings(SinkSettings):
+class WebhookSinkSettings(SinkSettings):
     """The settings of the sink `webhook`."""
 
     url: Secret = Field(description="Where it is posted; a secret, since many receivers know their senders by it.")
@@ -91,12 +91,12 @@ class _Session(requests.Session):
         return None
 
 
-class Webhook:
+class WebhookSink:
     """Posts each notification; what the receiver answers with 2xx it has taken."""
 
-    Settings: ClassVar[type[SinkSettings]] = WebhookSettings
+    Settings: ClassVar[type[SinkSettings]] = WebhookSinkSettings
 
-    def __init__(self, settings: WebhookSettings, clock: Clock) -> None:
+    def __init__(self, settings: WebhookSinkSettings, clock: Clock) -> None:
         part("cloudevents", "webhook")
         self._settings = settings
         self._clock = clock
@@ -108,7 +108,7 @@ class Webhook:
     @classmethod
     def from_settings(cls, settings: SinkSettings, clock: Clock) -> Self:
         """The sink; nothing is asked yet."""
-        return cls(cast(WebhookSettings, settings), clock)
+        return cls(cast(WebhookSinkSettings, settings), clock)
 
     def send(self, notification: Notification) -> None:
         """Post it."""
