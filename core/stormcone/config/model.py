@@ -123,7 +123,7 @@ class SinkTable(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     __pydantic_extra__: dict[str, Any] = Field(init=False)
 
-    type: str
+    type: str = Field(examples=["webhook"])
     """Which kind of sink: `webhook`, `notify`, `log`, `queue`, `otlp`, or one of a plug-in."""
 
     @property
