@@ -23,7 +23,7 @@ from stormcone.sinks.contract import Sink
 from stormcone.sinks.notification import PREFIX, Notification, NotificationData
 from stormcone.text import iso, printable, span
 
-_OTHERS = tuple(name for name in OPTIONS if name not in {"config_file", "sinks", "journal"})
+_OTHERS = tuple(name for name in OPTIONS if name not in {"config", "sinks", "journal"})
 """The options of `run` that have nothing to do with sinks."""
 
 
