@@ -31,18 +31,51 @@ def run(lighthouse, *command):
     )
 
 
-def test_its_tests_pass(lighthouse):
-    done = run(lighthouse, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
+@pytest.mark.parametrize(
+    ("files", "number"),
+    [
+        (("test_conformance.py", "test_handler.py"), 50),
+        (("test_harbour.py",), 7),
+    ],
+)
+def test_its_tests_pass(lighthouse, files, number):
+    tests = [f"tests/{file}" for file in files]
+    done = run(lighthouse, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
     assert done.returncode == 0, done.stdout + done.stderr
     closing = done.stdout.splitlines()[-1]
     assert "failed" not in closing
-    assert int(closing.split(" passed")[0].split()[-1]) > 50
+    assert int(closing.split(" passed")[0].split()[-1]) > number
 
 
 def test_its_provider_is_listed_beside_the_others(lighthouse):
     done = run(lighthouse, "-m", "stormcone", "providers", "--json")
     assert done.returncode == 0, done.stderr
-    assert {"azure", "lighthouse"} <= set(done.stdout.replace('"', " ").split())
+    assert {"azure", "lighthouse", "lighthouse-harbour"} <= set(done.stdout.replace('"', " ").split())
+
+
+TAPPED = """
+import sys
+from stormcone.clouds.contract import ProviderOptions
+from stormcone.clock import SystemClock
+from stormcone_lighthouse.provider import LighthouseProvider
+from stormcone_lighthouse.simulator import LighthouseSimulator
+from stormcone.simulators.contract import SimulatorOptions
+
+told = []
+with LighthouseSimulator.from_options(SimulatorOptions()) as simulator:
+    provider = LighthouseProvider.from_options(
+        ProviderOptions(endpoint=simulator.url, clock=SystemClock(), tap=told.append)
+    )
+    provider.identify()
+    provider.poll()
+    provider.close()
+print(*(exchange.url.partition("/v1/")[2] for exchange in told))
+"""
+
+
+def test_its_exchanges_can_be_recorded(lighthouse):
+    done = run(lighthouse, "-c", TAPPED)
+    assert (done.stdout, done.stderr) == ("self notices\n", "")
 
 
 SILENT = """
