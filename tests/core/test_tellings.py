@@ -59,6 +59,8 @@ class TestTwoListsTellOfOne:
             ({"provider": "elsewhere"}, False),
             ({"listing": "a"}, False),
             ({"not_before": None}, True),
+            ({"not_before": None, "notice": timedelta(minutes=1)}, True),
+            ({"not_before": None, "notice": 3 * HOUR}, False),
             ({"not_before": NOW + timedelta(minutes=70)}, True),
             ({"not_before": NOW + timedelta(minutes=80)}, False),
             ({"not_before": NOW + 9 * HOUR, "duration": HOUR}, False),
@@ -66,13 +68,27 @@ class TestTwoListsTellOfOne:
         ids=str,
     )
     def test_where_machines_cause_impact_and_times_fit(self, one, other, changes, same):
-        assert one_maintenance(one(), other().but(**changes)) is same
-        assert one_maintenance(other().but(**changes), one()) is same
+        assert one_maintenance(one(), other().but(**changes), NOW) is same
+        assert one_maintenance(other().but(**changes), one(), NOW) is same
 
     def test_a_window_overlaps_with_what_begins_within_it(self, one, other):
         window = one(not_before=NOW, not_after=NOW + 8 * HOUR)
-        assert one_maintenance(window, other(not_before=NOW + 5 * HOUR))
-        assert not one_maintenance(window, other(not_before=NOW + 10 * HOUR))
+        assert one_maintenance(window, other(not_before=NOW + 5 * HOUR), NOW)
+        assert not one_maintenance(window, other(not_before=NOW + 10 * HOUR), NOW)
+
+    def test_what_was_begun_early_is_what_begins_now(self, one, other):
+        planned, now_told = one(not_before=NOW + 240 * HOUR), other(not_before=NOW + timedelta(minutes=1))
+        assert not one_maintenance(planned, now_told, NOW)
+        assert one_maintenance(planned.but(phase=Phase.STARTED), now_told, NOW)
+
+    @pytest.mark.parametrize("together", [True, False])
+    def test_what_comes_in_a_minute_is_not_what_is_planned_for_another_day(self, one, other, together):
+        """A cloud that gives no time but a promise, as Google's `maintenance-event`, tells of now."""
+        planned = one(not_before=NOW + 240 * HOUR)
+        soon = other(id_origin=Origin.INFERRED).but(not_before=None, notice=timedelta(minutes=1))
+        changes = see({} if together else known(planned), planned, soon)
+        assert ("announced", "F-1") in steps(changes)
+        assert changes[-1].event.not_before == NOW + timedelta(minutes=1)
 
 
 class TestTheFirstTelling:

@@ -113,7 +113,7 @@ def _listed(
     sightings = recognized(going_on, known, observation.events)
     ended = {key for key, verdict in (verdicts or {}).items() if verdict}
     open_still = {key: event for key, event in going_on.items() if key not in ended}
-    listed = told_once(open_still, sightings, observation, others.pushed | observation.pushed, others.events)
+    listed = told_once(open_still, sightings, observation, now, others.pushed | observation.pushed, others.events)
     # What an answer with gaps does not list may not be gone, and a cloud's own word on an end counts before any rule.
     gone = [
         known[key]

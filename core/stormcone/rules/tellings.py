@@ -16,22 +16,28 @@ from stormcone.text import folded
 _PROGRESS = {phase: number for number, phase in enumerate(Phase)}
 
 
-def one_maintenance(one: MaintenanceEvent, other: MaintenanceEvent) -> bool:
+def one_maintenance(one: MaintenanceEvent, other: MaintenanceEvent, now: datetime) -> bool:
     """Whether two lists tell of the same: same machines, same cause, same impact, times that overlap.
 
     What only may happen has no impact of its own, and an impact that is not known fits any. Times may differ by as much
     as a time may move (`PUT_OFF`). Two tellings of one list are two events.
+
+    Args:
+        one: one telling.
+        other: the other.
+        now: when they are told: what has a notice and no time begins so long after it.
     """
     if one.listing == other.listing or _place(one) != _place(other) or one.cause is not other.cause:
         return False
     vague = one.tentative or other.tentative or Impact.UNKNOWN in {one.impact, other.impact}
-    return (vague or one.impact is other.impact) and _overlap(one, other)
+    return (vague or one.impact is other.impact) and _overlap(one, other, now)
 
 
 def told_once(
     going_on: Mapping[EventKey, MaintenanceEvent],
     listed: Mapping[EventKey, MaintenanceEvent],
     observation: Observation,
+    now: datetime,
     pushed: frozenset[str],
     elsewhere: Collection[MaintenanceEvent] = (),
 ) -> dict[EventKey, MaintenanceEvent]:
@@ -43,13 +49,14 @@ def told_once(
         going_on: the events that have not ended, by key.
         listed: the sightings by key.
         observation: where they come from; it says which lists were read whole.
+        now: the wall-clock time.
         pushed: the lists whose events come as messages.
         elsewhere: what other providers told of when they were last asked.
     """
     lists = {event.listing for events in (going_on.values(), listed.values(), elsewhere) for event in events}
     if len(lists) < 2:
         return dict(listed)
-    groups = _grouped(going_on, listed)
+    groups = _grouped(going_on, listed, now)
     found: dict[EventKey, MaintenanceEvent] = {}
     for key, tellings in groups.items():
         known = going_on.get(key)
@@ -61,18 +68,18 @@ def told_once(
         silent = own is None and observation.reads_whole(known.listing)
         word = _worded([*([] if silent else [own or known]), *tellings], pushed)
         said = _moved_on(word, tellings)
-        if said is not known:
+        if own is not None or said is not known:
             found[key] = said
     for key, known in going_on.items():
         if elsewhere and key not in groups and observation.reads_whole(known.listing):
-            others = [event for event in elsewhere if event.key == key or one_maintenance(known, event)]
+            others = [event for event in elsewhere if event.key == key or one_maintenance(known, event, now)]
             if others:
                 found[key] = _worded(others, pushed)
     return found
 
 
 def _grouped(
-    going_on: Mapping[EventKey, MaintenanceEvent], listed: Mapping[EventKey, MaintenanceEvent]
+    going_on: Mapping[EventKey, MaintenanceEvent], listed: Mapping[EventKey, MaintenanceEvent], now: datetime
 ) -> dict[EventKey, list[MaintenanceEvent]]:
     """The sightings of each maintenance, by the key of the event that is known or of its first sighting."""
     groups: dict[EventKey, list[MaintenanceEvent]] = {}
@@ -83,7 +90,7 @@ def _grouped(
         fitting = known.setdefault(_place(seen), [])
         same = None
         if key not in going_on and seen.resources and seen.phase is not Phase.ENDED:
-            same = next((event for event in fitting if one_maintenance(event, seen)), None)
+            same = next((event for event in fitting if one_maintenance(event, seen, now)), None)
         groups.setdefault(same.key if same else key, []).append(seen)
         if same is None and key not in going_on:
             fitting.append(seen)
@@ -116,16 +123,20 @@ def _place(event: MaintenanceEvent) -> tuple[str, frozenset[str]]:
     return event.provider, frozenset(map(folded, event.resources))
 
 
-def _overlap(one: MaintenanceEvent, other: MaintenanceEvent) -> bool:
+def _overlap(one: MaintenanceEvent, other: MaintenanceEvent, now: datetime) -> bool:
     """Whether both may be going on at one time; a time that is not known fits any."""
-    first, second = _span(one), _span(other)
+    first, second = _span(one, now), _span(other, now)
     if first is None or second is None:
         return True
     return first[0] <= later(second[1], PUT_OFF) and second[0] <= later(first[1], PUT_OFF)
 
 
-def _span(event: MaintenanceEvent) -> tuple[datetime, datetime] | None:
-    if event.not_before is None:
+def _span(event: MaintenanceEvent, now: datetime) -> tuple[datetime, datetime] | None:
+    begins = event.not_before
+    if begins is None:
+        begins = None if event.notice is None else later(now, event.notice)
+    if begins is None:
         return None
-    ends = (event.not_after, event.ends_by, event.duration and later(event.not_before, event.duration))
-    return event.not_before, max([event.not_before, *(end for end in ends if end)])
+    ends = (event.not_after, event.ends_by, event.duration and later(begins, event.duration))
+    under_way = event.phase is Phase.STARTED  # begun early, it is going on all the same
+    return min(begins, now) if under_way else begins, max([begins, *(end for end in ends if end)])
