@@ -110,14 +110,32 @@ class TestOneThatFails:
         lists.poll()
         assert planned.asked == 3
 
-    def test_where_all_do_is_an_error(self, lists, spot, planned):
+    def test_where_all_do_is_an_error(self, lists, spot, planned, clock):
         spot.fault, planned.fault = RequestRefused("403"), ProviderError("503", retry_after=7.0)
         with pytest.raises(ProviderError, match="503") as said:
             lists.poll()
         assert (said.value.passing, said.value.retry_after) == (True, 7.0)
         planned.fault = RequestRefused("404")
+        clock.advance(7)
         with pytest.raises(RequestRefused, match="403"):
             lists.poll()
+
+    def test_where_all_are_left_alone_is_the_same_error_still(self, lists, spot, planned, clock):
+        spot.fault = planned.fault = ProviderError("429", retry_after=10.0)
+        for _ in range(2):
+            with pytest.raises(ProviderError, match="429"):
+                lists.poll()
+        assert (spot.asked, planned.asked) == (1, 1)
+        planned.fault = None
+        clock.advance(10)
+        assert lists.poll().whole == {"planned"}
+
+    def test_where_some_are_left_alone_and_the_others_fail_is_that_of_the_first(self, lists, spot, planned):
+        spot.fault, planned.fault = ProviderError("429", retry_after=10.0), ProviderError("503")
+        for _ in range(2):
+            with pytest.raises(ProviderError, match="429"):
+                lists.poll()
+        assert (spot.asked, planned.asked) == (1, 2)
 
     def test_where_all_do_that_were_asked_is_an_error_too(self, lists, spot):
         lists.poll()

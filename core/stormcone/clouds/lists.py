@@ -70,14 +70,13 @@ class Lists:
         The same object as before where nothing has changed.
 
         Raises:
-            ProviderError: of those that were asked none answered.
+            ProviderError: of those that were asked none answered, or all are left alone because they failed.
         """
         asked = [each for each in self._lists if self._is_due(each)]
         for each in asked:
             self._read(each)
-        errors = [error for each in asked if (error := self._readings[each.name].error) is not None]
-        if errors and len(errors) == len(asked):
-            raise _foremost(errors)
+        if all(self._readings[each.name].error is not None for each in asked or self._lists):
+            raise _foremost([reading.error for reading in self._readings.values() if reading.error is not None])
         observation = self._together()
         if self._last is None or observation != self._last:
             self._last = observation
