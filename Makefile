@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types lowest clients bench chaos chaos-check fuzz soak recipes docs docs-fit audit clean venv-runtime venv-suite venv-dev
+.PHONY: help demo test check lint types lowest clients bench crash-walk chaos chaos-check fuzz soak recipes docs docs-fit audit clean venv-runtime venv-suite venv-dev
 
 help:
 	@echo "make demo    see the whole story in a minute"
@@ -14,6 +14,7 @@ help:
 	@echo "make clients try the simulators with programs that others wrote"
 	@echo "make bench   measure"
 	@echo "make fuzz    a million spoilt documents, a hundred thousand spoilt requests (20 minutes)"
+	@echo "make crash-walk   die at every boundary of every story (10 minutes)"
 	@echo "make chaos   kill, freeze and stop the agent, KILLS=1000 times"
 	@echo "make chaos-check   put known faults back, one at a time: is each found? (an hour)"
 	@echo "make soak    a year of a manual clock, then a real hour, each on Azure and Alibaba Cloud"
@@ -64,6 +65,10 @@ audit:
 
 fuzz: venv-suite
 	@$(BIN)/python fuzz/fuzz.py
+
+# The suite walks the stories that a cloud is alone in; this walks all of them.
+crash-walk: venv-suite
+	@EVERY_STORY=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal tests/durability/test_every_crash_point.py
 
 # The whole of it is KILLS=10000; SEED=... repeats one. Steps of the clock take libfaketime, and full disks root.
 chaos: venv-suite

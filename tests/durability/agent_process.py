@@ -17,6 +17,7 @@ import signal
 import sys
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +144,26 @@ class FolderQueue:
 def open_provider(provider: type[Provider], order: dict[str, Any], clock: ManualClock) -> Provider:
     """The provider, as the simulator says that it is reached."""
     return provider.from_options(
-        ProviderOptions(endpoint=order["endpoint"], region=order["region"], settings=order["settings"], clock=clock)
+        ProviderOptions(
+            endpoint=order["endpoint"],
+            machine=order.get("machine"),
+            region=order["region"],
+            settings=order["settings"],
+            clock=clock,
+        )
     )
+
+
+def warm_up(name: str) -> None:
+    """Import what a provider's calls import, and read the SDK's models, so that no process does so again."""
+    if name == "google":
+        import_module("stormcone_google.compute")
+    if name == "aws-queue":
+        sdk = import_module("stormcone_aws.sdk")
+        session = sdk._core_session()
+        for service in ("sqs", "autoscaling"):
+            session.create_client(service, region_name="us-east-1").close()
+        sdk._core_session = lambda: session  # each process has a copy of its own
 
 
 class Life:
@@ -160,6 +179,7 @@ class Life:
                 Worker("second", effects, cut, self.clock, lead=lead, gives_up=order["gives_up"]),
             ],
             approve_consent=True,
+            approve_early=None if order.get("early") is None else timedelta(seconds=order["early"]),
         )
         self.journal = Journal.open(order["journal"])
         self.agent = Agent(
@@ -222,6 +242,7 @@ def main() -> None:
         if name not in warm:  # opened once here, it has imported what it needs, and no process does so again
             warm[name] = plugins.get(name)
             open_provider(warm[name], order, ManualClock()).close()
+            warm_up(name)
             gc.freeze()  # a process that is forked copies no memory merely to look for garbage
         process = os.fork()
         if process == 0:

@@ -13,6 +13,17 @@ from typing import Any, TypeVar
 
 import pytest
 
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testid",
+    "AWS_SECRET_ACCESS_KEY": "testsecret",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "GOOGLE_APPLICATION_CREDENTIALS": "",
+    "NO_PROXY": "127.0.0.1",
+}
+"""What the simulators believe, and nothing of whoever runs the tests."""
+
 PROGRAM = Path(__file__).with_name("agent_process.py")
 
 
@@ -21,7 +32,12 @@ class Agents:
 
     def __init__(self) -> None:
         self._program = subprocess.Popen(
-            [sys.executable, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [sys.executable, PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            env={**os.environ, **ENVIRONMENT},
         )
 
     def tell(self, **order: Any) -> dict[str, Any]:
