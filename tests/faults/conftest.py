@@ -1,11 +1,16 @@
 """An agent on each cloud's simulator, with a table of what may go wrong between them."""
 
+import json
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import Enum
+from types import SimpleNamespace
 
 import pytest
+from botocore.loaders import create_loader
 
 from stormcone.agent.loop import Agent
 from stormcone.agent.notices import NoticeKind
@@ -14,11 +19,50 @@ from stormcone.clock import ManualClock
 from stormcone.clouds.http.client import Timeouts
 from stormcone.handlers import App, Handler
 from stormcone.journal import Journal
-from stormcone.model import Impact
+from stormcone.model import Cause, Impact
 from stormcone.plugins import provider_class, simulator_class
 from stormcone.simulators.contract import SimulatorOptions
 
+AWS_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testid",
+    "AWS_SECRET_ACCESS_KEY": "testsecret",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
 QUICK = Timeouts(connect=0.3, read=0.3, slack=0.2)
+
+
+def _family(native_type):
+    return native_type.partition("/")[0]
+
+
+class Reads(Enum):
+    """What a provider makes of a fault in the requests that say what is scheduled."""
+
+    NOTHING = NoticeKind.UNKNOWN
+    """Nothing at all: what is scheduled is unknown."""
+    PART = NoticeKind.PROBLEM
+    """What some of its lists say, and that the others could not be read."""
+    ALL = None
+    """A document that says what is scheduled, if less of it."""
+
+
+SAYS_LESS = frozenset(
+    {
+        "text",
+        "missing_fields",
+        "null_fields",
+        "wrong_types",
+        "unknown_values",
+        "odd_dates",
+        "new_fields",
+        "lost_ids",
+        "duplicate_ids",
+    }
+)
+"""Faults that leave a document that says what is scheduled, if less of it."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +70,24 @@ class Cloud:
     """What the fault table must know of a cloud.
 
     Attributes:
-        name: the plug-in's name.
+        name: of the provider.
+        simulator: of the simulator, where that has another name.
         machine: the machine that the agent runs on.
         neighbour: another machine.
         shares_events: whether one event may name both.
-        poll: the rule that picks the request that says what is scheduled.
+        poll: the rule that picks the requests that say what is scheduled, all of them.
         identify: the same for the request that says which machine this is.
-        approve: the same for the approval.
         timeouts: what holds the client's time-outs, to be shortened here.
+        approve: the same for the approval; None: nothing can be approved here.
         approvable: schedules an event that can be approved; answers its id.
-        provider_settings: so that the provider approves at all.
+        reads: what its provider makes of a fault, where that is not `Reads.NOTHING`.
+        spoilt: the rules of faults that its documents need instead of the usual ones.
+        lists: where it has several, each with the rule that picks its requests, what is ordered that stands in it, and
+            the faults by which it says that nothing does.
+        kind: what the provider's ids of an event begin with, by its `native_type`, where the cloud has none.
+        given_again: seconds after which a message comes again whose receipt went wrong.
+        second: what another event at the same time is ordered by, beside its machine.
+        options: of the provider, so that it can ask, and approves at all.
         settings: the same of the app.
     """
 
@@ -45,11 +97,36 @@ class Cloud:
     shares_events: bool
     poll: dict
     identify: dict
-    approve: dict
     timeouts: tuple[str, ...]
-    approvable: Callable
-    provider_settings: dict = field(default_factory=dict)
+    simulator: str = ""
+    approve: dict | None = None
+    approvable: Callable | None = None
+    reads: dict = field(default_factory=dict)
+    spoilt: dict = field(default_factory=dict)
+    lists: dict = field(default_factory=dict)
+    kind: Callable = _family
+    given_again: float = 0
+    second: dict = field(default_factory=dict)
+    options: dict = field(default_factory=dict)
     settings: dict = field(default_factory=dict)
+
+    def reading(self, fault):
+        return self.reads.get(fault, Reads.ALL if fault in SAYS_LESS else Reads.NOTHING)
+
+
+def _upcoming(**fields):
+    """What `upcoming-maintenance` is answered in place of what it holds."""
+    return {"path": f"{_INSTANCE}upcoming-maintenance", "body": json.dumps({"type": "SCHEDULED", **fields})}
+
+
+_META = "/latest/meta-data/"
+_INSTANCE = "/computeMetadata/v1/instance/"
+_WINDOW = {"maintenance_status": "PENDING", "window_start_time": "2026-01-01T04:00:00Z"}
+_KEYS = {
+    "SCHEDULED": "upcoming-maintenance",
+    "TERMINATE_ON_HOST_MAINTENANCE": "maintenance-event",
+}
+_BOTH_TYPES = '{"type": "SCHEDULED", "type": "SCHEDULED", "window_start_time": "2026-01-01T04:00:00Z"}'
 
 
 def _azure_approvable(simulator, machine):
@@ -58,6 +135,14 @@ def _azure_approvable(simulator, machine):
 
 def _alibaba_approvable(simulator, machine):
     return simulator.schedule(Impact.DEGRADED, resources=[machine], native_type="SystemMaintenance.IsolateErrorDisk")
+
+
+def _hook(simulator, machine):
+    return simulator.schedule(Impact.TERMINATE, resources=[machine], cause=Cause.SCALE_IN)
+
+
+def _planned(simulator, machine):
+    return simulator.schedule(Impact.REBOOT, resources=[machine], notice=timedelta(minutes=30))
 
 
 CLOUDS = (
@@ -82,8 +167,90 @@ CLOUDS = (
         approve={"query": {"Action": "AcceptInquiredSystemEvent"}},
         timeouts=("stormcone_alibaba.metadata.TIMEOUTS", "stormcone_alibaba.sdk.TIMEOUTS"),
         approvable=_alibaba_approvable,
-        provider_settings={"accept-inquired": "true"},
+        options={"settings": {"accept-inquired": "true"}},
         settings={"approve_consent": True},
+    ),
+    Cloud(
+        name="aws",
+        machine="i-aaa",
+        neighbour="i-bbb",
+        shares_events=False,
+        poll={"path": _META},
+        identify={"path": "/latest/dynamic/instance-identity/document"},
+        timeouts=("stormcone_aws.provider.PATIENT",),
+        reads={
+            # The other lists are not documents: they are absent, 404, or hold one word.
+            **dict.fromkeys(("status 404", "empty", "no_object", "no_json", "deep_json", "invalid_utf8"), Reads.PART),
+            "no_entries": Reads.ALL,  # the document is the list
+        },
+        lists={
+            "scheduled": ({"path": f"{_META}events/maintenance/scheduled"}, {"notice": timedelta(minutes=15)}, ()),
+            "spot": (
+                {"path": f"{_META}spot/"},
+                {"impact": Impact.STOP, "cause": Cause.PREEMPTION, "notice": timedelta(minutes=1)},
+                (),
+            ),
+            "lifecycle": (
+                {"path": f"{_META}autoscaling/"},
+                {"impact": Impact.HIBERNATE, "cause": Cause.SCALE_IN, "notice": timedelta(minutes=5)},
+                ("empty",),
+            ),
+        },
+    ),
+    Cloud(
+        name="aws-queue",
+        simulator="aws",
+        machine="i-aaa",
+        neighbour="i-bbb",
+        shares_events=False,
+        poll={"query": {"Service": "sqs", "Action": "ReceiveMessage"}},
+        identify={"query": {"Service": "sqs", "Action": "GetQueueAttributes"}},
+        approve={"query": {"Action": "CompleteLifecycleAction"}},
+        timeouts=("stormcone_aws.sdk.TIMEOUTS",),
+        approvable=_hook,
+        # No messages are no field of the answer, and the SDK sets no bound to what it reads.
+        reads=dict.fromkeys(("no_entries", "huge_body"), Reads.ALL),
+        given_again=31,
+        options={"machine": "i-aaa", "region": "us-east-1", "settings": {"queue": "stormcone"}},
+    ),
+    Cloud(
+        name="google",
+        machine="web-0",
+        neighbour="db-0",
+        shares_events=False,
+        poll={"path": _INSTANCE},
+        identify={"path": f"{_INSTANCE}id"},
+        approve={"method": "POST", "path": "/compute/v1/"},
+        timeouts=(
+            "stormcone_google.metadata.DETECTION",
+            "stormcone_google.metadata.LATER",
+            "stormcone_google.compute.API_TIMEOUTS",
+        ),
+        approvable=_planned,
+        # Of lists, which the usual faults are about, it has that of the reasons alone.
+        # And the words by which it says that nothing is scheduled are found amid bytes of any kind.
+        reads={"no_entries": Reads.ALL, "invalid_utf8": Reads.ALL},
+        kind=_KEYS.get,
+        spoilt={
+            "missing_fields": _upcoming(),
+            "null_fields": _upcoming(**dict.fromkeys(("maintenance_status", "window_start_time", "can_reschedule"))),
+            "wrong_types": _upcoming(maintenance_status=[1], window_start_time={"at": 4}, can_reschedule=[]),
+            "unknown_values": _upcoming(**_WINDOW | {"type": "Novelty", "maintenance_status": "Novelty"}),
+            "odd_dates": _upcoming(**_WINDOW | {"window_start_time": "the day after tomorrow"}),
+            "new_fields": _upcoming(**_WINDOW, novelty={"since": "today", "list": [1, 2.5, None]}),
+            "duplicate_ids": {"path": f"{_INSTANCE}upcoming-maintenance", "body": _BOTH_TYPES},
+        },
+        lists={
+            "upcoming-maintenance": ({"path": f"{_INSTANCE}upcoming"}, {"notice": timedelta(hours=4)}, ()),
+            "maintenance-event": (
+                {"path": f"{_INSTANCE}maintenance-event"},
+                {"native_type": "TERMINATE_ON_HOST_MAINTENANCE", "notice": timedelta(minutes=1)},
+                (),
+            ),
+        },
+        # A key holds one event.
+        second={"native_type": "TERMINATE_ON_HOST_MAINTENANCE", "notice": timedelta(minutes=30)},
+        settings={"approve_early": timedelta(hours=1)},
     ),
 )
 
@@ -117,7 +284,7 @@ class World:
         self.cloud = cloud
         self.clock = HastyClock()
         options = SimulatorOptions(machines=[cloud.machine, cloud.neighbour], clock=self.clock)
-        self.simulator = stack.enter_context(simulator_class(cloud.name).from_options(options))
+        self.simulator = stack.enter_context(simulator_class(cloud.simulator or cloud.name).from_options(options))
         self.journal = stack.enter_context(Journal.open(":memory:"))
         self.handler = Recorder()
         self.app = App(handlers or [self.handler], **{**cloud.settings, **settings})
@@ -127,10 +294,8 @@ class World:
 
     def begin_life(self, boot_id):
         """Another agent on the same journal; the last one has ended without a word."""
-        own = self.simulator.provider_options()
-        provider = provider_class(self.cloud.name).from_options(
-            replace(own, settings={**own.settings, **self.cloud.provider_settings})
-        )
+        options = replace(self.simulator.provider_options(), **self.cloud.options)
+        provider = provider_class(self.cloud.name).from_options(options)
         self._stack.callback(provider.close)
         self.agent = Agent(
             provider,
@@ -143,8 +308,12 @@ class World:
         )
         self.pace = provider.capabilities.poll_interval
 
-    def announce(self, impact=Impact.REBOOT, hours=4):
-        return self.simulator.schedule(impact, resources=[self.cloud.machine], notice=timedelta(hours=hours))
+    def announce(self, **order):
+        usual = {"impact": Impact.REBOOT, "notice": timedelta(hours=4)}
+        return self.simulator.schedule(resources=[self.cloud.machine], **(usual | order))
+
+    def announce_another(self):
+        return self.announce(**{"notice": timedelta(hours=5), **self.cloud.second})
 
     def step(self, times=1):
         for _ in range(times):
@@ -154,9 +323,27 @@ class World:
     def fault(self, where, **rule):
         self.simulator.faults.add(**where, **rule)
 
+    def spoil(self, fault, rule):
+        """Have what the polls are answered spoilt."""
+        self.simulator.faults.add(**self.cloud.spoilt.get(fault, self.cloud.poll | rule))
+
     def episode(self, event_id):
-        wanted = event_id.casefold()
-        return next((e for e in self.journal.episodes() if e.event.id.casefold() == wanted), None)
+        """What the agent made of the simulator's event, or None."""
+        known = next(each for each in self.simulator.events() if each["id"] == event_id)
+        return next((each for each in self.journal.episodes() if self.is_it(known, each)), None)
+
+    def is_it(self, known, episode):
+        """Whether an episode is the simulator's event, be it by an id that the provider made up."""
+        if known["id"].casefold() in episode.event.id.casefold():  # AWS Health has it in an id of its own
+            return True
+        kind = self.cloud.kind(known["native_type"])
+        made_up = episode.event.id.startswith(f"{kind}/")
+        return made_up and episode.first_seen >= datetime.fromisoformat(known["created_at"])
+
+    def stages(self, event_id):
+        """The stages that ran for the simulator's event, in their order."""
+        episode = self.episode(event_id)
+        return [stage for stage, of in self.handler.calls if episode is not None and of == episode.event.id]
 
     def told(self, kind):
         return [notice.text for notice in self.notices if notice.kind is kind]
@@ -166,11 +353,47 @@ class World:
         return self.told(NoticeKind.UNKNOWN)
 
 
+@pytest.fixture
+def in_haste(monkeypatch):
+    """Shortens the time-outs of a cloud's client."""
+
+    def shorten(cloud):
+        for name in cloud.timeouts:
+            monkeypatch.setattr(name, QUICK)
+        return cloud
+
+    return shorten
+
+
 @pytest.fixture(params=CLOUDS, ids=lambda cloud: cloud.name)
-def cloud(request, monkeypatch):
-    for name in request.param.timeouts:
-        monkeypatch.setattr(name, QUICK)
-    return request.param
+def cloud(request, in_haste):
+    return in_haste(request.param)
+
+
+@pytest.fixture(
+    params=[(cloud, name) for cloud in CLOUDS for name in cloud.lists], ids=lambda each: f"{each[0].name}-{each[1]}"
+)
+def one_list(request, in_haste):
+    """A world of a cloud that has several lists, and the name of one of these."""
+    cloud, name = request.param
+    with ExitStack() as stack:
+        yield World(stack, in_haste(cloud), approve="never"), name
+
+
+@pytest.fixture(scope="session")
+def loader():
+    """Reads the models of AWS's SDK once for all tests: EC2's alone takes a second."""
+    return create_loader()
+
+
+@pytest.fixture(autouse=True)
+def aws_sdk(loader, monkeypatch):
+    """AWS's SDK pauses in no real time, and has the simulator's key and nothing of whoever runs the tests."""
+    monkeypatch.setattr("botocore.loaders.create_loader", lambda *_paths: loader)
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _seconds: None))
+    monkeypatch.setattr("stormcone_aws.sdk.LONGEST_WAIT", 0)
+    for name, value in AWS_ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
