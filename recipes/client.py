@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-WORKERS = 64
+WORKERS = 256
 """Requests under way at the most; a play has fewer, so that the pace stays."""
 
 
@@ -18,11 +18,13 @@ class Request(NamedTuple):
     """One request of the client.
 
     Attributes:
+        number: which one it is, from 0.
         at: when it was sent, in seconds since the client began.
         took: seconds until its answer, or until it was lost.
         lost: how it was lost; None: it was answered.
     """
 
+    number: int
     at: float
     took: float
     lost: str | None
@@ -37,24 +39,25 @@ class SteadyClient:
 
     Attributes:
         requests: what became of those that are over.
+        began: when it began, by `time.monotonic`.
     """
 
     def __init__(self, ask: Callable[[int], None], interval: float) -> None:
         self.requests: list[Request] = []
         self._ask = ask
         self._interval = interval
-        self._began = time.monotonic()
+        self.began = time.monotonic()
         self._told = threading.Event()
         self._pace = threading.Thread(target=self._send_all)
 
     def start(self) -> None:
         """Begin; times count from here."""
-        self._began = time.monotonic()
+        self.began = time.monotonic()
         self._pace.start()
 
     def now(self) -> float:
         """Seconds since it began."""
-        return time.monotonic() - self._began
+        return time.monotonic() - self.began
 
     def stop(self) -> None:
         """Send no more, and wait for what is under way."""
@@ -79,4 +82,4 @@ class SteadyClient:
             lost = f"the play itself failed: {error!r}"
             raise
         finally:
-            self.requests.append(Request(at, self.now() - at, lost))
+            self.requests.append(Request(number, at, self.now() - at, lost))

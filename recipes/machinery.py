@@ -69,6 +69,7 @@ class Machinery:
         self.folder = Path(tempfile.mkdtemp(prefix="stormcone-recipe-"))
         self.folder.chmod(0o755)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._last: list[Callable[[], None]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +77,13 @@ class Machinery:
     def __exit__(self, *_exc_info: object) -> None:
         for name in reversed(self._running):
             self.kill(name)
+        for act in self._last:
+            act()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def at_the_end(self, act: Callable[[], None]) -> None:
+        """Have something done once all programs are gone."""
+        self._last.append(act)
 
     def start(
         self, name: str, command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, user: str | None = None

@@ -42,7 +42,10 @@ class Pace:
 FULL = Pace(calm=4.0, notice=8.0, off=6.0)
 SHORT = Pace(calm=0.6, notice=1.0, off=1.5)
 
-LONG_NOTICE = timedelta(minutes=15)
+NOTICE = timedelta(minutes=1)
+"""What is announced: more than any prepare takes here, and less than any handler's lead, which would be waited for."""
+
+STARTED_FOR = timedelta(hours=1)
 
 
 class Scene(ABC):
@@ -62,6 +65,8 @@ class Scene(ABC):
     machine: ClassVar[str] = "web-0"
     """The machine that is rebooted."""
     machines: ClassVar[tuple[str, ...]] = ("web-0", "web-1")
+    least_off: ClassVar[float] = 0.0
+    """Seconds for which the machine is off at the least."""
 
     def __init__(self, machinery: Machinery) -> None:
         self.machinery = machinery
@@ -102,6 +107,10 @@ class Scene(ABC):
     @abstractmethod
     def wait_until_whole(self) -> None:
         """Wait until all is as it was before the event."""
+
+    def seen(self, client: SteadyClient) -> Sequence[Request]:
+        """What the client saw, once it has stopped; some learn of a loss only later."""
+        return client.requests
 
     def figures(self) -> Mapping[str, float]:
         """What else there is to say, by its name; the client has stopped."""
@@ -154,7 +163,7 @@ def perform(kind: type[Scene], pace: Pace, *, with_stormcone: bool) -> Performan
         finally:
             client.stop()
         story = machinery.said(Agent.NAME).splitlines() if agent else []
-        return Performance(tuple(sorted(client.requests)), marks, scene.figures(), tuple(story))
+        return Performance(tuple(sorted(scene.seen(client))), marks, scene.figures(), tuple(story))
 
 
 def _play(
@@ -167,7 +176,7 @@ def _play(
 
     time.sleep(pace.calm)
     mark("announced")
-    event = cloud.schedule(scene.impact, resources=[scene.machine], notice=LONG_NOTICE, started_for=LONG_NOTICE)
+    event = cloud.schedule(scene.impact, resources=[scene.machine], notice=NOTICE, started_for=STARTED_FOR)
     if agent:
         until(lambda: _phase(cloud) == "started", "the agent's approval")
     else:
@@ -177,7 +186,7 @@ def _play(
     if agent:
         agent.power_off()
     scene.power_off()
-    time.sleep(pace.off)
+    time.sleep(max(pace.off, scene.least_off))
     scene.power_on()
     mark("on")
     if agent:

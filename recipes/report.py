@@ -33,7 +33,9 @@ def _play(performance: "Performance") -> dict[str, Any]:
         "slowest_seconds": round(performance.slowest, 2),
         "figures": dict(performance.figures),
         "marks": dict(performance.marks),
-        "requests": [[round(at, 2), round(took, 2), int(lost is not None)] for at, took, lost in performance.requests],
+        "requests": [
+            [round(each.at, 2), round(each.took, 2), int(each.lost is not None)] for each in performance.requests
+        ],
     }
 
 
@@ -43,7 +45,7 @@ def table(recipe: Mapping[str, Any]) -> list[list[str]]:
     rows: list[Sequence[object]] = [
         [f"{recipe['counted']} sent", *(play["sent"] for play in plays.values())],
         [f"{recipe['counted']} lost", *(play["lost"] for play in plays.values())],
-        ["slowest answer", *(f"{play['slowest_seconds']:.2f} s" for play in plays.values())],
+        ["the slowest took", *(f"{play['slowest_seconds']:.2f} s" for play in plays.values())],
     ]
     names = {name: None for play in plays.values() for name in play["figures"]}
     rows += [[name, *(f"{play['figures'].get(name, 0):g}" for play in plays.values())] for name in names]

@@ -33,7 +33,7 @@ def server(name: str) -> dict[str, str]:
 
 
 class LeavePool(Handler):
-    impacts = {impact for impact in Impact if impact.loses_memory is not False}
+    impacts = set(Impact) - {Impact.NONE, Impact.DEGRADED, Impact.FREEZE}
     timeout = timedelta(minutes=10)
 
     def prepare(self, event: MaintenanceEvent, context: Context) -> None:

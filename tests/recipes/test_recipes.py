@@ -36,7 +36,7 @@ def play():
 class TestThePool:
     """A machine behind a balancer reboots."""
 
-    @pytest.mark.parametrize("name", ["haproxy"])
+    @pytest.mark.parametrize("name", ["haproxy", "nginx"])
     def test_no_request_is_lost_and_the_machine_comes_back(self, play, name):
         without, with_ = play(name)
         assert with_["lost"] == 0, with_["why"]
@@ -53,6 +53,39 @@ class TestTheStandby:
         assert with_["lost"] == 0, with_["why"]
         assert without["lost"] > 0
         assert with_["figures"]["transactions committed and not there"] == 0
+
+
+@pytest.mark.timeout(PATIENCE)
+class TestTheQueue:
+    """The machine of a worker reboots."""
+
+    def test_every_job_has_its_result_in_time_and_none_is_begun_twice(self, play):
+        without, with_ = play("queue_worker")
+        assert with_["lost"] == 0, with_["why"]
+        assert without["lost"] > 0
+        assert with_["figures"]["jobs begun more than once"] == 0
+        assert with_["figures"]["jobs of web-0 since the reboot"] > 0
+
+
+@pytest.mark.timeout(PATIENCE)
+class TestTheComputation:
+    """The machine of a long computation reboots."""
+
+    def test_no_step_is_done_again_and_none_is_left_out(self, play):
+        without, with_ = play("checkpoint")
+        assert with_["lost"] == 0
+        assert without["lost"] > 0
+        assert with_["figures"]["steps left out"] == 0
+
+
+@pytest.mark.timeout(PATIENCE)
+class TestTheEnd:
+    """The machine of a service reboots that has something in memory."""
+
+    def test_no_value_that_was_acknowledged_is_gone(self, play):
+        without, with_ = play("shutdown")
+        assert with_["lost"] == 0, with_["why"]
+        assert without["lost"] > 0
 
 
 class TestTheProgram:

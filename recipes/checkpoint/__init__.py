@@ -1,0 +1,1 @@
+"""A long computation: checkpoint and restore."""

@@ -1,0 +1,1 @@
+"""A queue's worker: finish, or give back."""

@@ -1,0 +1,1 @@
+"""Clean shutdown of a service that has something in memory."""
