@@ -41,7 +41,7 @@ class Units:
         systemctl.chmod(0o755)
         self.environment: Mapping[str, str] = {"PATH": f"{self._folder}:{os.environ['PATH']}"}
 
-    def define(self, name: str, command: Sequence[str | Path]) -> None:
+    def define(self, name: str, command: Sequence[object]) -> None:
         """A service that runs that command; no word of it has a quote."""
         unit = self._folder / name
         unit.write_text("#!/bin/sh\nexec " + " ".join(f"'{word}'" for word in command) + "\n")
@@ -50,6 +50,10 @@ class Units:
     def start(self, name: str) -> None:
         """What `systemctl start` does, and a boot."""
         subprocess.run([self._folder / "systemctl", "start", name], check=True, stdin=subprocess.DEVNULL)
+
+    def runs(self, name: str) -> bool:
+        """Whether it runs."""
+        return subprocess.run([self._folder / "systemctl", "is-active", name], check=False).returncode == 0
 
     def power_off(self) -> None:
         """All of them are gone, at once."""

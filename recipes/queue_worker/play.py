@@ -73,7 +73,9 @@ class QueueScene(Scene):
         self._done_here += answer[1] == b"web-0"
 
     def power_off(self) -> None:
-        """The worker of web-0 is gone, with what it was working on."""
+        """The worker of web-0 is gone, with what it was working on: it has a job, if it takes any."""
+        if self._units.runs("worker"):
+            until(lambda: self._queue.llen("working:web-0"), "a job that web-0 has")
         self._units.power_off()
         self._done_here = 0
 

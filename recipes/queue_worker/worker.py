@@ -21,7 +21,7 @@ if redis.call('lrem', KEYS[1], 1, ARGV[1]) == 1 then redis.call('rpush', KEYS[2]
 def main() -> None:
     """Work until SIGTERM."""
     url, machine, seconds = sys.argv[1:]
-    queue, told = Redis.from_url(url), threading.Event()
+    queue, told = Redis.from_url(url, decode_responses=True), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())
     working = f"working:{machine}"
     while queue.lmove(working, "jobs", "RIGHT", "LEFT"):
@@ -32,9 +32,9 @@ def main() -> None:
         while not told.is_set():
             job = queue.blmove("jobs", working, 1, "LEFT", "RIGHT")
             if job:
-                queue.incr(f"begun:{job.decode()}")
+                queue.incr(f"begun:{job}")
                 time.sleep(float(seconds))
-                finish(keys=[working, f"result:{job.decode()}"], args=[job, machine])
+                finish(keys=[working, f"result:{job}"], args=[job, machine])
 
     threads = [threading.Thread(target=work) for _ in range(ROOM)]
     for thread in threads:
