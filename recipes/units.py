@@ -5,7 +5,6 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from recipes.machinery import Machinery, family
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from typing import Any
 
 from redis import Redis
 
@@ -30,7 +31,7 @@ def main() -> None:
 
     def work() -> None:
         while not told.is_set():
-            job = queue.blmove("jobs", working, 1, "LEFT", "RIGHT")
+            job: Any = queue.blmove("jobs", working, 1, "LEFT", "RIGHT")
             if job:
                 queue.incr(f"begun:{job}")
                 time.sleep(float(seconds))
