@@ -43,7 +43,7 @@ class EventRule:
             "impacts": SETTINGS["impacts"](self.impacts),
             "causes": SETTINGS["causes"](self.causes),
             "shorter_than": wrong_span(self.shorter_than),
-            "lead": "" if self.lead == ANNOUNCED else wrong_span(self.lead),
+            "lead": _wrong_lead(self.lead),
             "handlers": "is a list of handlers' names, not a text" if isinstance(self.handlers, str) else "",
         }
         for name, why in checked.items():
@@ -59,3 +59,9 @@ class EventRule:
     def allows(self, label: str) -> bool:
         """Whether the handler of that label may work on such events."""
         return self.handlers is None or label in self.handlers
+
+
+def _wrong_lead(value: object) -> str:
+    if value == ANNOUNCED:
+        return ""
+    return wrong_span(value).replace("is a timedelta or None", f"is a timedelta, {ANNOUNCED!r} or None")
