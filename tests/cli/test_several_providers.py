@@ -3,8 +3,10 @@
 import pytest
 from click import UsageError
 
+from stormcone.cli.configured import sources_of
 from stormcone.cli.options import sources_from
 from stormcone.clouds.contract import AUTO, Source
+from stormcone.config.load import load
 from stormcone.errors import SettingsError
 
 BOTH = ("aws", "aws-queue")
@@ -57,3 +59,38 @@ def test_a_dot_in_a_value_names_nobody():
 def test_mistakes_are_refused(provider, given, why):
     with pytest.raises((UsageError, SettingsError), match=why):
         sources(*provider, **given)
+
+
+class TestTables:
+    """`[providers.NAME]` in the file: what belongs to one provider."""
+
+    TEXT = (
+        '[providers.azure]\napi-version = "2017-11-01"\nendpoint = "http://a"\nregion = "r"\nmachine = "m"\n'
+        '[providers.aws-queue]\nqueue = "q"\n'
+    )
+
+    @pytest.fixture
+    def found(self, tmp_path):
+        def read(**flags):
+            file = tmp_path / "stormcone.toml"
+            file.write_text(self.TEXT)
+            return sources_of(load(file=file, flags=flags, environment={}))
+
+        return read
+
+    def test_belong_to_their_provider_alone(self, found):
+        assert found(provider=("azure", "aws-queue")) == (
+            Source(
+                provider="azure", endpoint="http://a", region="r", machine="m", settings={"api-version": "2017-11-01"}
+            ),
+            Source(provider="aws-queue", settings={"queue": "q"}),
+        )
+
+    def test_are_weaker_than_flags(self, found):
+        (only,) = found(provider=("azure",), set=("api-version=2020-07-01",), endpoint=("http://b",))
+        assert (only.settings, only.endpoint, only.region) == ({"api-version": "2020-07-01"}, "http://b", "r")
+
+    def test_wait_for_the_provider_that_is_found(self, found):
+        (only,) = found(provider=(AUTO,))
+        assert (only.settings, sorted(only.own)) == ({}, ["aws-queue", "azure"])
+        assert only.own["azure"].endpoint == "http://a"

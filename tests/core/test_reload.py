@@ -1,5 +1,6 @@
 """Other handlers while the agent works: what is under way, what begins later, and what is refused."""
 
+import os
 import sys
 from datetime import timedelta
 
@@ -115,6 +116,18 @@ class TestHandlersThatWouldNotRecover:
         world.step(hours=1)
         assert world.calls == ["one.prepare", "one.recover"]
 
+    def test_are_taken_once_those_that_are_gone_have_recovered(self, world, new):
+        world.handler("two", ROUND, lead=None)
+        world.cloud.announce()
+        world.step()
+        world.app.handler("one").script.append(Retry("not yet", after=7200))
+        world.cloud.forget()
+        world.step(hours=1)
+        assert world.calls[2:] == ["two.recover", "one.recover"]
+        world.agent.take_app(App([new()]))
+        world.step(hours=3)
+        assert world.calls[4:] == ["new one.recover#2"]
+
     def test_are_taken_once_it_is_over(self, world, new):
         world.cloud.announce()
         world.step()
@@ -142,7 +155,7 @@ def test_what_cannot_be_written_is_taken_in_later(world, new, monkeypatch):
         patch.setattr(type(engine), "resume", lambda self, now: (_ for _ in ()).throw(JournalError("the disk is full")))
         world.agent.take_app(App([new()]))
         world.step()
-    assert world.agent.app is world.app
+        assert engine.app is world.agent.app is world.app
     world.cloud.forget()
     world.step(hours=1)
     assert world.calls == ["one.prepare", "new one.recover"]
@@ -176,10 +189,13 @@ def f(event, context): ...
         file.write_text(file.read_text().replace("prepare(name", "recover(name"))
         assert load_app(str(file)).handlers[0].has(Stage.RECOVER)
 
-    def test_is_read_again_though_it_has_changed_within_a_second(self, file):
+    def test_is_read_again_though_it_has_changed_within_a_second(self, file, monkeypatch):
+        monkeypatch.setattr(sys, "dont_write_bytecode", False)
         file.write_text("from stormcone import App\napp = App()\n@app.prepare\ndef aaa(event, context): ...\n")
+        os.utime(file, (1, 1))
         assert self.labels(file) == ["aaa"]
         file.write_text(file.read_text().replace("aaa", "bbb"))
+        os.utime(file, (1, 1))
         assert self.labels(file) == ["bbb"]
 
     def test_that_is_broken_leaves_the_modules_that_are_there(self, file):
