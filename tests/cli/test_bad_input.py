@@ -65,7 +65,7 @@ COMMAND_LINES = [
     (
         f"approve {{event}} {MADE}",
         1,
-        "nothing was approved: it would speak for web-0 (this machine), web-1; say --yes if it may",
+        "nothing was approved: it would speak for web-0 (this machine), web-1; give --yes if that is right",
     ),
     # the journal
     (f"{RUN} --journal text", 74, "the journal text cannot be used: file is not a database"),

@@ -245,7 +245,7 @@ class TestTextFromOutside:
         url = hostile(self.DOCUMENT, clock=False)
         said = stormcone("approve", f"E-1{HOSTILE}", "--provider", "azure", "--endpoint", url)
         assert said.status == 1
-        assert "say --yes if it may" in said.err
+        assert "give --yes if that is right" in said.err
         assert_harmless(said)
 
     def test_in_approve_that_succeeds(self, stormcone: Run, hostile: Any, scripted: Any) -> None:

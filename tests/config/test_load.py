@@ -124,7 +124,7 @@ class TestTheFile:
             (lambda file: None, "there is no configuration file {file}; name another with --config"),
             (lambda file: file.mkdir(), "the configuration {file} cannot be read: Is a directory; "),
             (lambda file: file.write_bytes(b"\n\n# \xff"), "{file} is not UTF-8 in line 3; save it as UTF-8"),
-            (lambda file: file.write_bytes(b"#" * 2_000_000), "is longer than a mebibyte"),
+            (lambda file: file.write_bytes(b"#" * 2_000_000), "is larger than 1 MiB"),
             (lambda file: file.write_text("a = " + "[" * 5000), "{file}"),
         ],
     )

@@ -83,9 +83,9 @@ def test_of_several_the_first_is_told_and_how_many_there_are(mistake):
         ({"STORMCONE_KEEP": "3 parsecs"}, "write 90s, 15m, 1h30m or 7d (variable STORMCONE_KEEP)"),
         (
             {"STORMCONE_STANDBYAFTER": "3m"},
-            "nothing reads the variable STORMCONE_STANDBYAFTER; did you mean STORMCONE_STANDBY_AFTER?",
+            "there is no setting for the variable STORMCONE_STANDBYAFTER; did you mean STORMCONE_STANDBY_AFTER?",
         ),
-        ({"STORMCONE_RULES": "freeze"}, "the variable STORMCONE_RULES is to be JSON, since it is a table: "),
+        ({"STORMCONE_RULES": "freeze"}, "the variable STORMCONE_RULES must be JSON, since it is a table: "),
         (
             {"STORMCONE_COMMANDS__DRAIN__PREPAIR": "x"},
             "there is no key commands.drain.prepair (variable STORMCONE_COMMANDS__DRAIN__PREPAIR)",

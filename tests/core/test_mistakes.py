@@ -72,7 +72,7 @@ CLASSES = {
     ),
     "a stage that is no function": (
         "class Queue(Handler):\n    prepare = 'drain'\n",
-        "Queue.prepare is to be a function, not 'drain'",
+        "Queue.prepare must be a function, not 'drain'",
     ),
     "seconds for a timedelta": (
         "class Queue(Handler):\n    timeout = 30\n    def prepare(self, event, context): ...\n",

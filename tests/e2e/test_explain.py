@@ -72,7 +72,7 @@ class TestExplaining:
     @pytest.mark.parametrize(
         ("words", "sentence"),
         [
-            (["--scenario", "user-reboot"], "on which cloud? Say --cloud, one of"),
+            (["--scenario", "user-reboot"], "on which cloud? Give --cloud, one of"),
             (["--scenario", "x", "--event", "y"], "--scenario brings its own events"),
             (["--cloud", "azure"], "--cloud is for --scenario"),
             (["--scenario", "host-stop", "--cloud", "azure"], "Azure has no event with the impact stop"),

@@ -53,7 +53,7 @@ def test_tells_a_program_what_was_done(region, event, postpone):
 @pytest.mark.parametrize(
     ("until", "options", "status", "why"),
     [
-        (timedelta(days=2), (), 1, "nothing was put off: it would speak for i-aaa; say --yes if it may"),
+        (timedelta(days=2), (), 1, "nothing was put off: it would speak for i-aaa; give --yes if that is right"),
         (timedelta(days=-1), ("--yes",), 70, "is not put off: it begins "),
         (timedelta(0), ("--yes",), 70, " is no later"),
         (timedelta(days=8), ("--yes",), 70, "can be put off until "),

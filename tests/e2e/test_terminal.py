@@ -106,5 +106,8 @@ class TestAnApprovalThatSpeaksForOthers:
         done = home.run("approve", announce(simulator), "--endpoint", simulator.url, stdin=word)
         assert done.returncode == 1
         machines = "web-0 (this machine), web-1"
-        assert done.stderr == f"stormcone: nothing was approved: it would speak for {machines}; say --yes if it may\n"
+        assert (
+            done.stderr
+            == f"stormcone: nothing was approved: it would speak for {machines}; give --yes if that is right\n"
+        )
         assert home.approvals(simulator) == []

@@ -137,7 +137,7 @@ def read_file(path: Path) -> File:
             f"the configuration {path} cannot be read: {error.strerror}; correct that, or name another with --config"
         ) from error
     if len(content) > MOST_BYTES:
-        raise SettingsError(f"the configuration {path} is longer than a mebibyte, so it is something else")
+        raise SettingsError(f"the configuration {path} is larger than 1 MiB, so it is no configuration")
     if mode & stat.S_IWOTH and path.is_file():
         raise SettingsError(f"anybody may change the configuration {path} (mode {mode:04o}); chmod o-w {path}")
     try:
@@ -186,7 +186,9 @@ def read_variables(environment: Mapping[str, str]) -> Variables:
         first, *rest = variable.removeprefix(VARIABLE_PREFIX).lower().split("__")
         if first not in known:
             if first not in OTHER_VARIABLES and (near := nearest(first, known, VARIABLE_CLOSE)):
-                raise SettingsError(f"nothing reads the variable {variable}; did you mean {variable_of((near,))}?")
+                raise SettingsError(
+                    f"there is no setting for the variable {variable}; did you mean {variable_of((near,))}?"
+                )
             continue
         table = document
         for key in [first, *rest][:-1]:
@@ -210,4 +212,4 @@ def _json(variable: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise SettingsError(f"the variable {variable} is to be JSON, since it is a table: {error}") from None
+        raise SettingsError(f"the variable {variable} must be JSON, since it is a table: {error}") from None

@@ -66,7 +66,7 @@ def check_call(what: str, function: Any, given: str, *, method: bool = False) ->
         HandlerMistake: it cannot be.
     """
     if not callable(function):
-        raise HandlerMistake(f"{what} is to be a function, not {function!r}")
+        raise HandlerMistake(f"{what} must be a function, not {function!r}")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise HandlerMistake(
             f"{what} is a generator, which cannot go on after a restart; write a class with prepare and recover",

@@ -80,6 +80,6 @@ def machines_of(event: MaintenanceEvent, ours: Machine) -> str:
 def _ask(event: MaintenanceEvent, ours: Machine) -> None:
     machines = machines_of(event, ours)
     if not sys.stdin.isatty():
-        raise StormconeError(f"nothing was approved: it would speak for {machines}; say --yes if it may")
+        raise StormconeError(f"nothing was approved: it would speak for {machines}; give --yes if that is right")
     if not click.confirm(f"This {_EFFECTS[event.approval].format(event.impact)} for {machines}. Approve it?", err=True):
         raise StormconeError("nothing was approved")

@@ -133,7 +133,7 @@ def _of_scenario(name: str, cloud: str) -> Iterator[Explained]:
     """The events of a scenario's first day, on a simulator in this process."""
     if cloud == AUTO:
         raise click.UsageError(
-            f"on which cloud? Say --cloud, one of {', '.join(sorted(load_plugins(SIMULATORS).found))}"
+            f"on which cloud? Give --cloud, one of {', '.join(sorted(load_plugins(SIMULATORS).found))}"
         )
     clock = ManualClock()
     with simulator_class(cloud).from_options(SimulatorOptions(clock=clock, machines=_MACHINES)) as simulator:

@@ -73,6 +73,6 @@ def _movable(event_id: str, seen: Observation, until: datetime, clock: Clock) ->
 def _ask(event: MaintenanceEvent, ours: Machine, until: datetime) -> None:
     machines = machines_of(event, ours)
     if not sys.stdin.isatty():
-        raise StormconeError(f"nothing was put off: it would speak for {machines}; say --yes if it may")
+        raise StormconeError(f"nothing was put off: it would speak for {machines}; give --yes if that is right")
     if not click.confirm(f"This puts the {event.impact} of {machines} off until {stamp(until)}. Do it?", err=True):
         raise StormconeError("nothing was put off")
