@@ -186,6 +186,51 @@ class TestTheAgent:
         assert movable.cloud.asked == []
 
 
+JUMPS = pytest.mark.parametrize("jump", [timedelta(hours=1), -timedelta(hours=1), -30 * DAY], ids=str)
+
+
+@JUMPS
+class TestAWallClockThatJumps:
+    """The intervals of what is repeated are those of the monotonic clock; which event is near is a matter of dates."""
+
+    def test_makes_no_second_request_of_one(self, movable, jump):
+        movable.cloud.moves = False
+        movable.cloud.announce(**MOVABLE)
+        movable.step()
+        movable.clock.jump(jump)
+        movable.step(minutes=10)
+        movable.die()
+        movable.step(minutes=10)
+        assert len(movable.cloud.asked) == 1
+
+    def test_repeats_one_whose_answer_was_lost_neither_at_once_nor_never(self, movable, jump):
+        movable.cloud.faults = [ProviderError("hung up")]
+        movable.cloud.announce(**MOVABLE)
+        movable.step()
+        movable.clock.jump(jump)
+        movable.step(seconds=0.1)
+        assert len(movable.cloud.asked) == 1
+        movable.step(minutes=5)
+        assert len(movable.cloud.asked) == 2
+
+    def test_that_makes_the_event_near_puts_it_off_all_the_same_while_its_time_is_to_come(self, movable, jump):
+        movable.step()
+        movable.clock.jump(jump)
+        begins = movable.clock.now() + timedelta(minutes=5)
+        movable.cloud.announce(not_before=begins, movable_until=begins + DAY)
+        movable.step(seconds=1)
+        assert movable.cloud.asked == [("E-1", begins + DAY)]
+
+    def test_leaves_what_was_put_off_before_it_where_it_is(self, movable, jump):
+        movable.handler("lb", ROUND)
+        movable.cloud.announce(**MOVABLE)
+        movable.step()
+        movable.clock.jump(jump)
+        movable.step(minutes=1)
+        assert movable.episode().event.not_before == NOW + 9 * DAY
+        assert movable.calls == []
+
+
 class TestACloudThatWaitsWhileWorkGoesOn:
     @pytest.fixture
     def held(self):
@@ -212,6 +257,24 @@ class TestACloudThatWaitsWhileWorkGoesOn:
         movable.executor = held
         movable.cloud.announce(**HOOK)
         at = self.pace(movable)
+        assert len(at) >= 6
+        assert all(later - earlier == 30 for earlier, later in pairwise(at))
+
+    @JUMPS
+    def test_hears_of_it_as_often_while_the_wall_clock_jumps(self, movable, held, jump):
+        """An hour forward, and nobody need hear twice; an hour back, and nobody may hear nothing for an hour."""
+        movable.handler("lb", ROUND)
+        movable.step()
+        movable.executor = held
+        movable.cloud.announce(heartbeat=HOOK["heartbeat"], not_before=NOW + 90 * DAY)
+        movable.app.handlers[0].lead = None
+        at = []
+        for second in range(200):
+            if second == 45:
+                movable.clock.jump(jump)
+            before = len(movable.cloud.heard)
+            movable.step(seconds=1)
+            at += [second] * (len(movable.cloud.heard) - before)
         assert len(at) >= 6
         assert all(later - earlier == 30 for earlier, later in pairwise(at))
 
