@@ -47,6 +47,9 @@ LIFECYCLE_TYPE = "lifecycle/"
 NOT_LEAVING = frozenset({"", "inservice", "standby", "detached", "warmed:running"})
 """The target states that leave an instance where it is, or with its owner."""
 
+_NO_WORDS = frozenset({"null", "none", "undefined", "true", "false"})
+"""What programs write where they have nothing to say: none of them is a state."""
+
 _LONGEST_WORD = 60
 
 
@@ -281,7 +284,8 @@ def read_lifecycle(body: bytes, instance: str) -> Observation:
 
 
 def _is_state(text: str) -> bool:
-    return text.replace(":", "").isalpha() and text.isascii() and len(text) <= _LONGEST_WORD
+    word = text.replace(":", "").isalpha() and text.isascii() and len(text) <= _LONGEST_WORD
+    return word and folded(text) not in _NO_WORDS
 
 
 def _document(body: bytes, what: str) -> dict[str, JsonValue]:

@@ -291,7 +291,9 @@ class TestATargetState:
         assert only(observation).impact is Impact.UNKNOWN
         assert observation.problems == ("the target lifecycle state 'Warmed:Frozen' is not known",)
 
-    @pytest.mark.parametrize("body", [b"<html>log in</html>", b"null {}", b"x" * 100, b"two words", b'{"a":1}'])
+    @pytest.mark.parametrize(
+        "body", [b"<html>log in</html>", b"null {}", b"x" * 100, b"two words", b'{"a":1}', b"null", b"None"]
+    )
     def test_that_is_none_is_unknown(self, body):
         with pytest.raises(ProviderError, match="target state cannot be read: it is no state"):
             read_lifecycle(body, HERE)

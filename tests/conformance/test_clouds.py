@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from stormcone.model import Impact
+from stormcone.model import Cause, Impact
 from stormcone.plugins import PROVIDERS, SIMULATORS, load_plugins
 from stormcone.testing.conformance import Cloud, PolledEndpoint, ProviderSuite, SimulatorSuite
 
@@ -99,7 +99,28 @@ CLOUDS = [
     ),
 ]
 
+_AWS = next(cloud for cloud in CLOUDS if cloud.name == "aws")
+
 IN_OTHER_WAYS = {
+    "aws, spot": replace(
+        _AWS,
+        impact=Impact.STOP,
+        usual={"cause": Cause.PREEMPTION, "notice": timedelta(minutes=1)},
+        second={"cause": Cause.SCALE_IN, "notice": timedelta(hours=1)},
+        tells_ends=False,
+        unknown=None,
+    ),
+    "aws, lifecycle": replace(
+        _AWS,
+        impact=Impact.TERMINATE,
+        usual={"cause": Cause.SCALE_IN},
+        second={"cause": Cause.PREEMPTION, "notice": timedelta(minutes=1)},
+        # So an instance outside of a group is answered, as is one that is brand new.
+        nothing=frozenset({"empty"}),
+        waits=True,
+        tells_ends=False,
+        unknown=None,
+    ),
     "google, now": replace(
         CLOUDS[-1],
         usual={"native_type": "MIGRATE_ON_HOST_MAINTENANCE", "notice": timedelta(minutes=1)},

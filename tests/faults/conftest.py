@@ -85,6 +85,7 @@ class Cloud:
         lists: where it has several, each with the rule that picks its requests, what is ordered that stands in it, and
             the faults by which it says that nothing does.
         kind: what the provider's ids of an event begin with, by its `native_type`, where the cloud has none.
+        names_events: whether events have ids of the cloud's.
         given_again: seconds after which a message comes again whose receipt went wrong.
         second: what another event at the same time is ordered by, beside its machine.
         options: of the provider, so that it can ask, and approves at all.
@@ -105,6 +106,7 @@ class Cloud:
     spoilt: dict = field(default_factory=dict)
     lists: dict = field(default_factory=dict)
     kind: Callable = _family
+    names_events: bool = True
     given_again: float = 0
     second: dict = field(default_factory=dict)
     options: dict = field(default_factory=dict)
@@ -210,6 +212,7 @@ CLOUDS = (
         approvable=_hook,
         # No messages are no field of the answer, and the SDK sets no bound to what it reads.
         reads=dict.fromkeys(("no_entries", "huge_body"), Reads.ALL),
+        names_events=False,
         given_again=31,
         options={"machine": "i-aaa", "region": "us-east-1", "settings": {"queue": "stormcone"}},
     ),
@@ -231,6 +234,7 @@ CLOUDS = (
         # And the words by which it says that nothing is scheduled are found amid bytes of any kind.
         reads={"no_entries": Reads.ALL, "invalid_utf8": Reads.ALL},
         kind=_KEYS.get,
+        names_events=False,
         spoilt={
             "missing_fields": _upcoming(),
             "null_fields": _upcoming(**dict.fromkeys(("maintenance_status", "window_start_time", "can_reschedule"))),

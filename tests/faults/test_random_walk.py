@@ -1,4 +1,4 @@
-"""Any walk over announcements, ends, faults, failing handlers and restarts, over HTTP on both clouds: no event is lost,
+"""Any walk over announcements, ends, faults, failing handlers and restarts, over HTTP: no event is lost,
 none is handled twice, no end is invented, and no neighbour is hurt."""
 
 import json
@@ -9,9 +9,10 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from stormcone.agent.unfinished import Unfinished
 from stormcone.errors import GiveUp, Retry, SimulationError, Veto
@@ -87,6 +88,7 @@ class Walk(RuleBasedStateMachine):
         self.simulator.schedule(Impact.REBOOT, resources=resources, notice=timedelta(minutes=minutes))
         self.world.step()
 
+    @precondition(lambda self: self.cloud.approvable is not None)
     @rule()
     def announce_what_can_be_approved(self):
         self.cloud.approvable(self.simulator, self.cloud.machine)
@@ -113,7 +115,7 @@ class Walk(RuleBasedStateMachine):
         times=st.sampled_from([1, 4, None]),
     )
     def fault(self, where, fault, times):
-        self.world.fault(getattr(self.cloud, where), **fault, times=times)
+        self.world.fault(getattr(self.cloud, where) or self.cloud.poll, **fault, times=times)
         self.world.step(2)
 
     @rule()
@@ -183,6 +185,8 @@ class Walk(RuleBasedStateMachine):
 
     def approved_in(self, request):
         rule = self.cloud.approve
+        if rule is None:
+            return None
         if any(request["query"].get(name) != value for name, value in rule.get("query", {}).items()):
             return None
         if request["method"] != rule.get("method", request["method"]):
@@ -225,7 +229,10 @@ class Walk(RuleBasedStateMachine):
         return self.world.journal.runs(self.world.episode(event).id)
 
 
+@pytest.mark.timeout(300)
 def test_in_every_walk_the_agent_keeps_its_promises(cloud, begin_world):
+    if not cloud.names_events:
+        pytest.skip("the cloud's events have no ids by which one of them can be told from the next")
     walk = type("AnyWalk", (Walk,), {"cloud": cloud, "begin_world": begin_world})
     # Without shrinking, which would take minutes: each step goes over HTTP.
     budget = settings(max_examples=15, stateful_step_count=20, deadline=None, derandomize=True, phases=[Phase.generate])

@@ -48,6 +48,8 @@ class Cloud:
         nothing: those of the suite's spoilt answers (`FAULTS`) by which this cloud itself says that there is nothing.
         endpoints: what a poll asks for; none: one endpoint, which every rule is about.
         demanding: settings with which the simulator refuses whoever has no token, where it can be had so.
+        waits: whether these events begin when somebody lets them, so that they have no time and no notice.
+        tells_ends: whether it can be asked how they ended, where its provider reports outcomes at all.
         hints: whether its provider hears by itself of what is announced (`Hints`).
         unknown: a rule of faults (`Faults.add`) that makes the cloud list one event of a type that nobody knows, called
             `Evacuate`, and on whichever machine asks first; None: it cannot be made to.
@@ -66,6 +68,8 @@ class Cloud:
     nothing: frozenset[str] = frozenset()
     endpoints: Sequence[PolledEndpoint] = ()
     demanding: Mapping[str, str] = field(default_factory=dict)
+    waits: bool = False
+    tells_ends: bool = True
     hints: bool = False
     unknown: Mapping[str, Any] | None = None
 
