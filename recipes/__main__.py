@@ -17,7 +17,7 @@ from recipes.play import FULL, SHORT, Pace, Scene, perform
 from recipes.plot import svg
 from recipes.report import WITH, WITHOUT, document, lines
 
-NAMES = ("haproxy", "nginx", "postgresql", "queue_worker", "checkpoint", "shutdown")
+NAMES = ("haproxy", "nginx", "postgresql", "queue_worker", "checkpoint", "shutdown", "central_log")
 DOCS = Path(__file__).parents[1] / "docs"
 CANNOT = 69
 """The exit status where what a recipe needs is not installed (EX_UNAVAILABLE)."""

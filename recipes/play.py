@@ -53,8 +53,12 @@ class Scene(ABC):
 
     Attributes:
         machinery: where servers are started.
+        cloud: whose events there are.
+        alone: whether there is no agent.
     """
 
+    cloud: AzureSimulator
+    alone: bool
     title: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
     """Programs that must be installed."""
@@ -152,6 +156,7 @@ def perform(kind: type[Scene], pace: Pace, *, with_stormcone: bool) -> Performan
     """
     with Machinery() as machinery, AzureSimulator(kind.machines, clock=SystemClock()) as cloud, machinery.telling():
         scene = kind(machinery)
+        scene.cloud, scene.alone = cloud, not with_stormcone
         scene.set_up()
         agent = Agent(scene, cloud) if with_stormcone else None
         if agent:
@@ -178,7 +183,7 @@ def _play(
     mark("announced")
     event = cloud.schedule(scene.impact, resources=[scene.machine], notice=NOTICE, started_for=STARTED_FOR)
     if agent:
-        until(lambda: _phase(cloud) == "started", "the agent's approval")
+        until(lambda: _phase(cloud, event) == "started", "the agent's approval")
     else:
         time.sleep(pace.notice)
         cloud.start(event)
@@ -200,8 +205,8 @@ def _play(
     return marks
 
 
-def _phase(cloud: AzureSimulator) -> str:
-    return str(cloud.events()[0]["phase"])
+def _phase(cloud: AzureSimulator, event: str) -> str:
+    return next(str(each["phase"]) for each in cloud.events() if each["id"] == event)
 
 
 class Agent:

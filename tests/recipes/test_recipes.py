@@ -88,6 +88,16 @@ class TestTheEnd:
         assert without["lost"] > 0
 
 
+@pytest.mark.timeout(PATIENCE)
+class TestTheCentralLog:
+    """A machine reboots, and then its central log is away for a while."""
+
+    def test_the_log_hears_of_every_event(self, play):
+        without, with_ = play("central_log")
+        assert with_["lost"] == 0, with_["why"]
+        assert without["lost"] > 0
+
+
 class TestTheProgram:
     """`python -m recipes`."""
 
