@@ -91,8 +91,11 @@ class TestJson:
 
     def test_of_doctor(self, stormcone: Run, simulator: Any) -> None:
         document = stormcone("doctor", "--json", "--provider", "azure", "--endpoint", simulator.url).json
-        assert keys(document) == {"checks": [dict.fromkeys(["name", "ok", "found"])]}
-        assert [check["name"] for check in document["checks"]] == ["journal", "boot id", "cloud azure", "azure events"]
+        assert keys(document) == {"checks": [dict.fromkeys(["name", "ok", "found", "light", "advice"])]}
+        assert [check["name"] for check in document["checks"]] == [
+            *("journal", "agent", "boot id", "providers", "simulators"),
+            *("cloud azure", "azure names", "azure events", "azure latency"),
+        ]
 
     def test_of_each_simulated_step(self, stormcone: Run, simulator: Any) -> None:
         def simulate(*words: str) -> Any:

@@ -123,13 +123,14 @@ class TestTheStoryOfRun:
     def test_has_the_lines_of_handlers_in_their_place_and_nothing_raw(self, home: Any, simulator: Any) -> None:
         agent = home.start("run", home.write("h.py", LOGGING), "--endpoint", simulator.url, "--interval", "0.1s")
         agent.says("identified")
-        simulator.schedule("reboot", resources=["web-0"], description=HOSTILE)
+        event = simulator.schedule("reboot", resources=["web-0"], description=HOSTILE)
         agent.says("drain.prepare done")
         assert agent.ends_by(signal.SIGTERM) == 0
         begins = next(place for place, line in enumerate(agent.out) if "drain.prepare begins" in line)
         ends = next(place for place, line in enumerate(agent.out) if "drain.prepare done" in line)
         warning, error, first, *trace, ended = agent.out[begins + 1 : ends + 1]
-        assert [line[22:] for line in (warning, error, ended)] == [
+        assert all(line.endswith(f"[{event}]") for line in (warning, error, ended))
+        assert [line[22:].removesuffix(f"  [{event}]") for line in (warning, error, ended)] == [
             "log              drain.prepare: warning: for  ]0;owned   red ",
             "log              drain.prepare: error: caught",
             "run ended        drain.prepare done",
