@@ -11,6 +11,7 @@ from stormcone.clouds.exchange import Exchange
 from stormcone.health.addresses import Address, own_socket
 from stormcone.health.face import Health
 from stormcone.health.server import HealthListener
+from stormcone.journal import Journal, SinkRecord
 from stormcone.plugins import PROVIDERS
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -145,9 +146,28 @@ class TestWhatIsToBeRun:
         assert said.status == 0
         assert "! approval: never, since no handler prepares" in said.out
 
-    def test_sinks_are_asked_by_whoever_can(self, doctor, monkeypatch):
-        monkeypatch.setattr(given, "SINKS", [lambda configuration: [well("sink ops", "reachable")]])
-        assert "✓ sink ops: reachable" in doctor("--on-prepare", "true").out
+    def test_sinks_are_made_and_shown_with_what_became_of_them(self, doctor, tmp_path):
+        with Journal.open(tmp_path / "journal.db") as book:
+            book.outbox.subscribe(["ops"])
+        said = doctor("--on-prepare", "true", "--sink", "ops=log", "--sink", f"ops.file={tmp_path / 'log'}")
+        assert (said.status, said.err) == (0, "")
+        assert "✓ sink ops: log; 0 waiting, 0 taken" in said.out
+
+    def test_a_sink_that_could_not_be_reached_says_how_to_try_it(self, doctor, monkeypatch, tmp_path):
+        standing = {"ops": SinkRecord(name="ops", waiting=3, error="connection refused")}
+        monkeypatch.setattr(given, "_records", lambda journal: standing)
+        said = doctor("--on-prepare", "true", "--sink", "ops=log", "--sink", f"ops.file={tmp_path / 'log'}")
+        assert said.status == 0
+        (line,) = [line for line in said.out.splitlines() if "sink ops" in line]
+        assert line == (
+            "! sink ops: log; 3 waiting, 0 taken; not reached the last time: connection refused; "
+            "stormcone sink test ops"
+        )
+
+    def test_a_sink_that_cannot_be_made_is_red(self, doctor):
+        said = doctor("--on-prepare", "true", "--sink", "ops=webhook")
+        assert said.status == 1
+        assert "✗ sink ops: " in said.out
 
 
 class TestTheCloud:

@@ -93,7 +93,7 @@ class TestJson:
         document = stormcone("doctor", "--json", "--provider", "azure", "--endpoint", simulator.url).json
         assert keys(document) == {"checks": [dict.fromkeys(["name", "ok", "found", "light", "advice"])]}
         assert [check["name"] for check in document["checks"]] == [
-            *("journal", "agent", "boot id", "providers", "simulators"),
+            *("journal", "agent", "boot id", "providers", "simulators", "sinks"),
             *("cloud azure", "azure names", "azure events", "azure latency"),
         ]
 

@@ -38,7 +38,7 @@ class Heard(list[Notice]):
 @pytest.fixture
 def health(world: World) -> Health:
     """The health of the world's agent, which counts."""
-    health = Health(world.clock, lambda: {"ops": 3})
+    health = Health(world.clock)
     assert health.count()
     world.notices = Heard(health)
     return health

@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
+from dataclasses import replace
 
 import pytest
 from tests.core.conftest import HeldExecutor
@@ -16,6 +17,7 @@ from stormcone.errors import ProviderError, Veto
 from stormcone.handlers import Stage
 from stormcone.health.face import METRICS
 from stormcone.health.server import HealthListener
+from stormcone.journal import SinkRecord
 from stormcone.service.unit import drop_in_text, unit_text
 
 PATIENCE = 40.0
@@ -63,6 +65,7 @@ def told(world, health):
     world.executor = HeldExecutor()
     world.cloud.announce(id="E-3")
     world.step(seconds=2)
+    world.agent._view = replace(world.agent.view, sinks=(SinkRecord(name="ops", waiting=1),))
     return health
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -9,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from stormcone.errors import ProviderError, Veto
 from stormcone.handlers import Stage
 from stormcone.health.face import METRICS
+from stormcone.journal import SinkRecord
 
 
 @pytest.fixture
@@ -127,14 +129,21 @@ class TestApprovals:
 
 
 class TestTheRest:
-    def test_the_outbox_the_journal_the_machine_and_the_build(self, world, scrape):
+    def test_the_journal_the_machine_and_the_build(self, world, scrape):
         world.step()
-        assert scrape("outbox_messages", sink="ops") == 3
         assert scrape("journal_size_bytes") == world.path.stat().st_size
         assert scrape("machine_info", cloud_provider="test", host_id="vm-0", host_name="web-0") == 1
         assert scrape("ready") == 1
         world.clock.advance(seconds=7)
         assert scrape("loop_idle_seconds") == 7
+
+    def test_what_waits_for_sinks_and_what_became_of_the_rest(self, world, scrape, health):
+        world.step()
+        standing = SinkRecord(name="ops", waiting=3, sent=5, refused=1, dropped=2)
+        world.agent._view = replace(world.agent.view, sinks=(standing,))
+        assert scrape("outbox_messages", sink="ops") == 3
+        results = ("sent", "refused", "dropped")
+        assert [scrape("notifications_total", sink="ops", result=result) for result in results] == [5, 1, 2]
 
     def test_it_is_what_promtool_calls_well_made(self, world, health):
         promtool = shutil.which("promtool")

@@ -28,8 +28,7 @@ class WatchedRun:
     def __init__(
         self, clock: Clock, tell: Callable[[Notice], None], listen: Iterable[Address], journal: Path | None
     ) -> None:
-        self.health = Health(clock, self._waiting)
-        self._view: AgentView | None = None
+        self.health = Health(clock)
         self._clock = clock
         self._tell = tell
         self._listen = tuple(listen)
@@ -54,13 +53,9 @@ class WatchedRun:
 
     def turned(self, view: AgentView) -> None:
         """Called at the end of each turn of an agent's loop, in its thread."""
-        self._view = view
         self.health.turned(view)
         if self._notifier.wanted:
             self._notifier.turned(view, self.health.readiness(view))
-
-    def _waiting(self) -> dict[str, int]:
-        return {sink.name: sink.waiting for sink in self._view.sinks} if self._view else {}
 
     def begin(self, agent: Agent) -> None:
         """Answer for this agent from now on."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,25 +51,19 @@ class Shows(Protocol):
         """How it stands."""
 
 
-def _nothing_waits() -> Mapping[str, int]:
-    return {}
-
-
 class Health:
     """How one agent is, then the next one's where that one's journal had to be replaced.
 
     Args:
         clock: the agents'.
-        outbox: how many notifications wait for each sink, by name.
 
     Attributes:
         metrics: what counts; None where it is not wanted or not installed.
     """
 
-    def __init__(self, clock: Clock, outbox: Callable[[], Mapping[str, int]] = _nothing_waits) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.metrics: Metrics | None = None
         self._clock = clock
-        self._outbox = outbox
         self._agent: Shows | None = None
         self._app: App | None = None
 
@@ -91,7 +84,7 @@ class Health:
             from stormcone.health.metrics import Metrics
         except ImportError:
             return False
-        self.metrics = Metrics(self._clock, self._view, self.readiness, self._outbox)
+        self.metrics = Metrics(self._clock, self._view, self.readiness)
         return True
 
     def hear(self, notice: Notice) -> None:

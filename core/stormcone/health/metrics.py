@@ -5,7 +5,7 @@ name for something, OpenTelemetry's, with underscores: `cloud_provider`, `host_i
 outside chooses: handlers, sources and rules are the app's, the agent's and ours.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
@@ -48,7 +48,6 @@ class Metrics:
         clock: the agent's.
         view: how the agent stands; None where there is none now.
         readiness: what is concluded from that.
-        outbox: how many notifications wait for each sink, by name.
     """
 
     def __init__(
@@ -56,7 +55,6 @@ class Metrics:
         clock: Clock,
         view: Callable[[], AgentView | None],
         readiness: "Callable[[AgentView], Readiness]",
-        outbox: Callable[[], Mapping[str, int]],
     ) -> None:
         self._registry = CollectorRegistry()
         self._seen = self._counter("events_seen", "Events that were announced or seen to begin.", "impact", "cause")
@@ -83,7 +81,7 @@ class Metrics:
         )
         self._problems = self._counter("problems", "Troubles that were told.", "kind")
         ProcessCollector(registry=self._registry)
-        self._registry.register(_State(clock, view, readiness, outbox))
+        self._registry.register(_State(clock, view, readiness))
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"stormcone_{name}", text, labels, registry=self._registry)
@@ -141,12 +139,10 @@ class _State(Collector):
         clock: Clock,
         view: Callable[[], AgentView | None],
         readiness: "Callable[[AgentView], Readiness]",
-        outbox: Callable[[], Mapping[str, int]],
     ) -> None:
         self._clock = clock
         self._view = view
         self._readiness = readiness
-        self._outbox = outbox
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: what there is to collect is not known before."""
@@ -157,15 +153,25 @@ class _State(Collector):
         build = InfoMetricFamily("stormcone_build", "The stormcone that runs.")
         build.add_metric([], {"version": __version__})
         yield build
-        outbox = _gauge("outbox_messages", "Notifications that wait to be told.", "sink")
-        for sink, depth in self._outbox().items():
-            outbox.add_metric([sink], depth)
-        yield outbox
         view = self._view()
         if view is not None:
             yield from self._agent(view)
             yield from self._sources(view)
             yield from self._events(view)
+            yield from self._outbox(view)
+
+    def _outbox(self, view: AgentView) -> Iterator[Metric]:
+        waiting = _gauge("outbox_messages", "Notifications that wait to be told.", "sink")
+        told = CounterMetricFamily(
+            "stormcone_notifications",
+            "Notifications of each sink that are done with, by result.",
+            labels=("sink", "result"),
+        )
+        for sink in view.sinks:
+            waiting.add_metric([sink.name], sink.waiting)
+            for result, number in (("sent", sink.sent), ("refused", sink.refused), ("dropped", sink.dropped)):
+                told.add_metric([sink.name, result], number)
+        yield from (waiting, told)
 
     def _agent(self, view: AgentView) -> Iterator[Metric]:
         ready = _gauge("ready", "1 where what is announced now would be heard of and acted on.")

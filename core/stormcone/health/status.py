@@ -39,6 +39,10 @@ def status_document(
         "machine": {"name": view.machine.name, **view.machine.attributes()} if view.machine else None,
         "journal": {"path": view.journal, "bytes": size, "error": view.journal_error or None},
         "sources": [_source(name, status, seconds) for name, status in view.sources.items()],
+        "sinks": [
+            {"name": sink.name, "waiting": sink.waiting, "sent": sink.sent, "error": sink.error or None}
+            for sink in view.sinks
+        ],
         "events": [_event(work, view, now) for work in view.works[:MOST_EVENTS]],
         "events_left_out": max(len(view.works) - MOST_EVENTS, 0),
     }

@@ -1,21 +1,24 @@
 """What `doctor` looks at of what was given to be run: handlers, commands, sinks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
 from stormcone.cli.checks.check import Check, bad, doubtful, well
 from stormcone.cli.commands.check import approval_of, summary_of
+from stormcone.cli.options import default_journal
+from stormcone.clock import SystemClock
 from stormcone.config.build import Incomplete, app_of
 from stormcone.config.load import Configuration
+from stormcone.config.sinks import made, tables_of
 from stormcone.errors import StormconeError
-
-SINKS: list[Callable[[Configuration], Iterator[Check]]] = []
-"""Whoever can say whether the sinks of a configuration can be reached."""
+from stormcone.journal import Journal, SinkRecord
 
 
 def checks(configuration: Configuration) -> Iterator[Check]:
-    """The configuration, the handlers with their commands, and the sinks."""
+    """The configuration, the sinks, and the handlers with their commands."""
     if configuration.file is not None:
         yield well("configuration", str(configuration.file))
+    yield from _sinks(configuration)
     try:
         app = app_of(configuration)
     except Incomplete:
@@ -30,5 +33,33 @@ def checks(configuration: Configuration) -> Iterator[Check]:
         yield doubtful("approval", approval, "where events should begin early, add a handler that prepares")
     else:
         yield well("approval", approval)
-    for reachable in SINKS:
-        yield from reachable(configuration)
+
+
+def _sinks(configuration: Configuration) -> Iterator[Check]:
+    """Each sink that is configured: whether it can be made, and what became of it the last time."""
+    journal = configuration.settings.journal or default_journal()
+    for name, table in tables_of(configuration).items():
+        try:
+            made(configuration, name, table, SystemClock()).sink.close()
+        except StormconeError as error:
+            yield bad(f"sink {name}", str(error), "put that right; the agent would not start")
+            continue
+        record = _records(journal).get(name, SinkRecord(name=name))
+        found = f"{table['type']}; {record.waiting} waiting, {record.sent} taken"
+        if record.error:
+            yield doubtful(
+                f"sink {name}", f"{found}; not reached the last time: {record.error}", f"stormcone sink test {name}"
+            )
+        else:
+            yield well(f"sink {name}", found)
+
+
+def _records(journal: Path) -> dict[str, SinkRecord]:
+    """How each sink stands; nothing where the journal, which is looked at by itself, cannot be read."""
+    if not journal.exists():
+        return {}
+    try:
+        with Journal.read(journal) as book:
+            return {record.name: record for record in book.outbox.sinks()}
+    except StormconeError:
+        return {}

@@ -14,9 +14,9 @@ from stormcone.health.disk import journal_trouble
 from stormcone.health.face import READY
 from stormcone.journal import Journal
 from stormcone.journal.sqlite.damage import damaged
-from stormcone.plugins import PROVIDERS, SIMULATORS, load_plugins
+from stormcone.plugins import PROVIDERS, SIMULATORS, SINKS, load_plugins
 
-GROUPS = (PROVIDERS, SIMULATORS)
+GROUPS = (PROVIDERS, SIMULATORS, SINKS)
 """The kinds of plug-ins that are looked through."""
 
 METADATA_HOSTS = ("169.254.169.254", "100.100.100.200", "metadata.google.internal")

@@ -54,6 +54,9 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     yield f"  journal {printable(journal['path'])}" + (f", {size / 1024:,.0f} KiB" if size is not None else "")
     for source in document["sources"]:
         yield f"  {_source(source)}"
+    for sink in document["sinks"]:
+        error = f", not reached the last time: {sink['error']}" if sink["error"] else ""
+        yield printable(f"  sink {sink['name']}: {sink['waiting']} waiting, {sink['sent']} taken{error}")
     if not document["events"]:
         yield "Nothing is announced."
     for event in document["events"]:
