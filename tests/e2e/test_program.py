@@ -191,7 +191,8 @@ class TestTheStoryOfRun:
         agent = home.start("run", home.write("h.py", LOGGING), "--endpoint", simulator.url)
         agent.says("identified")
         assert agent.ends_by(signal.SIGTERM) == 0
-        assert [line[22:] for line in agent.out[:2]] == [
+        assert [line[22:] for line in agent.out[:3]] == [
+            "identified       azure it is: it says that this is web-0",
             "handler          drain: prepare; impacts all but none; prepares 60 min ahead",
             "handler          approval: once every prepare has succeeded",
         ]
