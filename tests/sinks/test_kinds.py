@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from stormcone.clock import ManualClock
 from stormcone.errors import PluginError, SettingsError, SinkError
 from stormcone.plugins import sink_class
+from stormcone.sinks.contract import NamedSink, secrets_of
 from stormcone.sinks.log import LogSink, LogSinkSettings
 from stormcone.sinks.notify import FIELDS, FOR_PEOPLE, NotifySink, NotifySinkSettings
 from stormcone.sinks.otlp import OtlpSink, OtlpSinkSettings
@@ -285,3 +286,22 @@ def test_nothing_heavy_is_imported_before_it_is_used():
     code = f"import sys; import stormcone.plugins as p; p.load_plugins(p.SINKS); print(*{heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == ""
+
+
+def test_of_an_address_its_password_and_its_keys_are_secrets_too():
+    settings = QueueSinkSettings.model_validate(
+        {"url": "amqp://me:hunter%2Dtwo@127.0.0.1/a-virtual-host?key=t0ken-t0ken"}
+    )
+    assert secrets_of(settings) == (
+        "amqp://me:hunter%2Dtwo@127.0.0.1/a-virtual-host?key=t0ken-t0ken",
+        "hunter%2Dtwo",
+        "hunter-two",
+        "a-virtual-host",
+        "t0ken-t0ken",
+    )
+    named = NamedSink(
+        name="ops", sink=QueueSink(QueueSinkSettings(url="amqp://127.0.0.1/")), secrets=secrets_of(settings)
+    )
+    assert (
+        named.said(OSError("login of me with hunter-two at a-virtual-host")) == "OSError: login of me with *** at ***"
+    )

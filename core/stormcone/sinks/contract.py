@@ -11,11 +11,12 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, ClassVar, Protocol, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from stormcone.clock import Clock
-from stormcone.clouds.secret_values import hidden
+from stormcone.clouds.secret_values import SHORTEST, hidden
 from stormcone.sinks.notification import TYPES, Notification
 from stormcone.text import one_line, printable, shortened
 
@@ -150,7 +151,7 @@ def pause_after(attempt: int, asked: float | None = None, *, luck: float = 1.0) 
 
 
 def secrets_of(settings: SinkSettings) -> tuple[str, ...]:
-    """Every value among the settings that must not be told."""
+    """Every value among the settings that must not be told; of an address, also its password and the keys in it."""
 
     def found(value: object) -> Iterable[str]:
         if isinstance(value, SecretStr):
@@ -162,4 +163,18 @@ def secrets_of(settings: SinkSettings) -> tuple[str, ...]:
             for each in value:
                 yield from found(each)
 
-    return tuple(secret for _, value in settings for secret in found(value) if secret)
+    whole = [secret for _, value in settings for secret in found(value) if secret]
+    return tuple(dict.fromkeys(each for secret in whole for each in (secret, *_keys_in(secret))))
+
+
+def _keys_in(secret: str) -> Iterable[str]:
+    """What may be a key in an address: a library's error may have that alone."""
+    try:
+        parts = urlsplit(secret)
+    except ValueError:
+        return
+    if parts.scheme and parts.netloc:
+        pieces = (parts.password or "", *parts.path.split("/"), *(value for _, value in parse_qsl(parts.query)))
+        for piece in pieces:
+            if len(piece) >= SHORTEST:
+                yield from dict.fromkeys((piece, unquote(piece)))
