@@ -21,7 +21,7 @@ from stormcone.clouds.http.client import Timeouts, fault_reason
 from stormcone.errors import PartMissing, ProviderError
 from stormcone_alibaba.errors import api_error
 from stormcone_alibaba.identity import Credentials, CredentialsUnusable
-from stormcone_alibaba.redact import redact_logs, remember
+from stormcone_alibaba.redact import LOGS, remember
 
 TIMEOUTS = Timeouts(connect=5.0, read=10.0)
 """The library's own, in seconds."""
@@ -113,7 +113,7 @@ class Lender:
 
     def _ask(self, make: Callable[[Any], Any], action: str, place: str, source: str) -> Credentials:
         library = _library()
-        redact_logs()  # what is asked stands in urllib3's, at DEBUG
+        LOGS.apply()  # what is asked stands in urllib3's, at DEBUG
         try:
             provider = make(library)
             getattr(provider, _OPTIONS).update({"ca": self.verify, "debug": "off"})

@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Iterable
 
+from stormcone.clouds.redacting import Redacting
 from stormcone.clouds.secret_values import SecretValues, hidden
 
 HIDDEN = "***"
@@ -37,34 +38,10 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
     return hidden(_NAMED.sub(rf"\1\2{HIDDEN}", text), secrets, HIDDEN)
 
 
-class _Redacting(logging.Filter):
-    """Rewrites a record in place, before any handler sees it; keeps the SDK's to those who want details."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        try:
-            said = record.getMessage()
-        except (TypeError, ValueError):
-            return True  # logging itself reports a message that does not fit its arguments
-        clean = _KNOWN.hidden(redacted(said), HIDDEN)
-        if clean != said:
-            record.msg, record.args = clean, ()
-        if record.exc_info:
-            record.exc_text = _KNOWN.hidden(redacted(_AS_TEXT.formatException(record.exc_info)), HIDDEN)
-            record.exc_info = None
-        # Of a fault the provider's error tells; what the SDK says of it besides is a detail.
-        return not record.name.startswith("aliyunsdkcore.") or _log.isEnabledFor(logging.DEBUG)
+def _shown(record: logging.LogRecord) -> bool:
+    # Of a fault the provider's error tells; what the SDK says of it besides is a detail.
+    return not record.name.startswith("aliyunsdkcore.") or _log.isEnabledFor(logging.DEBUG)
 
 
-_AS_TEXT = logging.Formatter()
-_FILTER = _Redacting()
-
-
-def redact_logs() -> None:
-    """Hide the secrets in what the `PACKAGES` log from now on, once they are imported; safe to call again."""
-    for name in loggers():
-        logging.getLogger(name).addFilter(_FILTER)
-
-
-def loggers() -> tuple[str, ...]:
-    """The names of all loggers of the `PACKAGES`: a filter does not go down to the loggers below its own."""
-    return tuple(name for name in tuple(logging.root.manager.loggerDict) if name.partition(".")[0] in PACKAGES)
+LOGS = Redacting(PACKAGES, lambda text: _KNOWN.hidden(redacted(text), HIDDEN), _shown)
+"""Hides the secrets in what the `PACKAGES` log, once it is applied."""

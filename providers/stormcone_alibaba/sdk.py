@@ -23,7 +23,7 @@ from stormcone.errors import PartMissing, ProviderError
 from stormcone_alibaba.ecs import BATCH, Document, HistoryQuery
 from stormcone_alibaba.errors import api_error
 from stormcone_alibaba.identity import Credentials
-from stormcone_alibaba.redact import redact_logs, redacted, remember
+from stormcone_alibaba.redact import LOGS, redacted, remember
 from stormcone_alibaba.transport import TIMEOUTS, ApiSession
 from stormcone_alibaba.wire import read_answer
 
@@ -91,7 +91,7 @@ class SdkEcs:
         verify: str | bool = True,
     ) -> None:
         require_sdk()
-        redact_logs()
+        LOGS.apply()
         parts = urlsplit(endpoint)
         self._host = parts.netloc + parts.path
         self._protocol = _protocol(parts.scheme)

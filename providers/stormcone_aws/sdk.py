@@ -22,7 +22,7 @@ from stormcone.clouds.http.trust import VARIABLES, authorities
 from stormcone.clouds.payload import read_json
 from stormcone.errors import PartMissing, ProviderError, ProviderUnavailable, Unreachable
 from stormcone_aws.api_errors import api_error
-from stormcone_aws.redact import redact_logs, redacted, remember
+from stormcone_aws.redact import LOGS, redacted, remember
 
 TIMEOUTS = Timeouts(connect=5.0, read=10.0)
 """Seconds until a connection stands, and without a byte from a service that is not asked to wait."""
@@ -219,7 +219,7 @@ class Sdk:
             verify=None if self._verify is True else self._verify,
         )
         _Watch(client, self._clock, self._tap)
-        redact_logs()  # by now all that botocore needs for this service is imported
+        LOGS.apply()  # by now all that botocore needs for this service is imported
         return client
 
     def _fault(self, service: str, action: str, error: Exception) -> ProviderError:

@@ -1,7 +1,9 @@
 """A simulator's own options: text by name, as the command line gives them, read as values."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Self
 
 from stormcone.errors import SettingsError
 from stormcone.text import span_of
@@ -45,3 +47,31 @@ def count(settings: Mapping[str, str], name: str) -> int:
 def names(settings: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Names, with commas between."""
     return tuple(part.strip() for part in settings[name].split(",") if part.strip())
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessKey:
+    """Who may call.
+
+    Attributes:
+        id: the access key id.
+        secret: what signs.
+        token: the security token of temporary credentials, or "".
+    """
+
+    id: str
+    secret: str = field(repr=False)
+    token: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """A key from `ID:SECRET` or `ID:SECRET:TOKEN`.
+
+        Raises:
+            SettingsError: the text is not of that form.
+        """
+        identifier, _, rest = text.partition(":")
+        secret, _, token = rest.partition(":")
+        if not identifier or not secret:
+            raise SettingsError("an access key is of the form ID:SECRET or ID:SECRET:TOKEN, such as testid:testsecret")
+        return cls(id=identifier, secret=secret, token=token)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stormcone_alibaba.redact import redact_logs, redacted, remember
+from stormcone_alibaba.redact import LOGS, redacted, remember
 
 STRING_TO_SIGN = "POST&%2F&AccessKeyId%3DLTAI1%26Action%3DX%26SecurityToken%3DCAIS%252B1%26SignatureNonce%3Dnonce1"
 
@@ -41,22 +41,22 @@ def test_a_known_secret_is_hidden_however_it_is_encoded(secret, before, after):
 
 
 def test_logs_are_cleaned_before_any_handler_sees_them(caplog):
-    redact_logs()
-    redact_logs()
+    LOGS.apply()
+    LOGS.apply()
     caplog.set_level(logging.DEBUG)
     logging.getLogger("urllib3.connectionpool").debug('%s "POST %s" %s', "h", "/?Signature=sig1&AccessKeyId=LTAI1", 200)
     assert caplog.messages == ['h "POST /?Signature=***&AccessKeyId=***" 200']
 
 
 def test_a_log_message_that_does_not_fit_its_arguments_is_left_to_logging():
-    redact_logs()
+    LOGS.apply()
     record = logging.LogRecord("urllib3.connectionpool", logging.DEBUG, "", 1, "%d", ("x",), None)
     assert logging.getLogger("urllib3.connectionpool").filter(record)
 
 
 def test_what_the_sdk_says_of_a_fault_is_a_detail(caplog):
     """The provider's error tells of it, in one sentence."""
-    redact_logs()
+    LOGS.apply()
     sdk = logging.getLogger("aliyunsdkcore.client")
     with caplog.at_level(logging.INFO, logger="stormcone.alibaba"):
         sdk.error("ServerException occurred")
@@ -72,7 +72,7 @@ def test_a_value_that_begins_with_b_is_hidden_whole():
 
 @pytest.fixture
 def log(caplog):
-    redact_logs()
+    LOGS.apply()
     caplog.set_level(logging.DEBUG)
     return logging.getLogger("aliyunsdkcore.http.http_response")
 

@@ -17,7 +17,7 @@ from stormcone.errors import ProviderError, ProviderUnavailable
 from stormcone_alibaba import transport
 from stormcone_alibaba.ecs import HistoryQuery
 from stormcone_alibaba.errors import ApiFault, ApiRefused
-from stormcone_alibaba.redact import loggers
+from stormcone_alibaba.redact import LOGS
 from stormcone_alibaba.sdk import ReadRetries, SdkEcs, require_sdk
 
 HISTORY = "DescribeInstanceHistoryEvents"
@@ -325,7 +325,7 @@ class TestSecrets:
     def quiet(self, temporary, caplog, monkeypatch, capfd):
         """Fails if one of them shows in a text, in the log at DEBUG, or on the SDK's own output."""
         monkeypatch.setenv("DEBUG", "sdk")
-        for name in loggers():  # whatever an earlier test has set up
+        for name in LOGS.loggers():  # whatever an earlier test has set up
             monkeypatch.setattr(logging.getLogger(name), "filters", [])
         caplog.set_level(logging.DEBUG)
         for name in ("aliyunsdkcore", "urllib3", "stormcone", "stormcone.alibaba"):

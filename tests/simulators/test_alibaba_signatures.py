@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.errors import SettingsError
 from stormcone_simulators.alibaba.errors import ApiError
-from stormcone_simulators.alibaba.gate import AccessKey, Call, Gate
+from stormcone_simulators.alibaba.gate import Call, Gate
 from stormcone_simulators.alibaba.signature import (
     acs3_sign,
     acs3_string_to_sign,
@@ -23,6 +23,7 @@ from stormcone_simulators.alibaba.signature import (
     string_to_sign,
 )
 from stormcone_simulators.http.messages import Request
+from stormcone_simulators.settings import AccessKey
 
 KEY = AccessKey(id="testid", secret="testsecret")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

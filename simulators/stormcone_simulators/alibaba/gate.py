@@ -10,16 +10,16 @@ of the checks is unverified.
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Self
 
 from stormcone.clock import Clock
-from stormcone.errors import SettingsError
 from stormcone_simulators.alibaba import signature
 from stormcone_simulators.alibaba.errors import ApiError, invalid, missing
 from stormcone_simulators.http.messages import Request, form_of
+from stormcone_simulators.settings import AccessKey
 
 API_VERSION = "2014-05-26"
 SKEW = timedelta(minutes=15)
@@ -52,34 +52,6 @@ _ACS3_HEADERS = (
     "x-acs-signature-nonce",
     "x-acs-content-sha256",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class AccessKey:
-    """Who may call.
-
-    Attributes:
-        id: the access key id.
-        secret: what signs.
-        token: the security token of temporary credentials, or "".
-    """
-
-    id: str
-    secret: str = field(repr=False)
-    token: str = field(default="", repr=False)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """A key from `ID:SECRET` or `ID:SECRET:TOKEN`.
-
-        Raises:
-            SettingsError: the text is not of that form.
-        """
-        identifier, _, rest = text.partition(":")
-        secret, _, token = rest.partition(":")
-        if not identifier or not secret:
-            raise SettingsError("an access key is of the form ID:SECRET or ID:SECRET:TOKEN, such as testid:testsecret")
-        return cls(id=identifier, secret=secret, token=token)
 
 
 @dataclass(frozen=True)

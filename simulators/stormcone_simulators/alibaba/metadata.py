@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 
 from stormcone.clock import Clock
 from stormcone_simulators.alibaba.documents import stamp
-from stormcone_simulators.alibaba.gate import AccessKey
 from stormcone_simulators.alibaba.metadata_tree import leaves_of
 from stormcone_simulators.alibaba.model import AlibabaModel
 from stormcone_simulators.alibaba.site import Site
 from stormcone_simulators.http.messages import Request, Response
 from stormcone_simulators.machines import SimulatedMachine
 from stormcone_simulators.metadata import MetadataTree, SealedTokens
+from stormcone_simulators.settings import AccessKey
 
 ROOT = "/latest"
 DATED = "/2016-01-01"

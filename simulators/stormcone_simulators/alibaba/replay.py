@@ -5,7 +5,7 @@ Signatures are not looked at: they are not in a trace, and whoever replays one h
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 from stormcone.clouds.contract import ProviderOptions
@@ -21,7 +21,7 @@ from stormcone_simulators.events import SimulatedEvent
 from stormcone_simulators.http.bounds import read_json
 from stormcone_simulators.http.messages import Request, Response
 from stormcone_simulators.replay import CloudReplay, ReplaySimulator
-from stormcone_simulators.replay.track import Listing, recorded_request
+from stormcone_simulators.replay.track import Listing, recorded_request, time_in
 
 HISTORY = "DescribeInstanceHistoryEvents"
 ACCEPT = "AcceptInquiredSystemEvent"
@@ -152,7 +152,7 @@ def _event(item: Mapping[str, Any], at: datetime) -> SimulatedEvent:
         cause=known.cause if known else Cause.UNKNOWN,
         native_type=native_type,
         resources=(str(item.get("InstanceId", "")),),
-        not_before=_time(item.get("NotBefore"), at),
+        not_before=time_in(item.get("NotBefore"), at),
         duration=None,
         started_for=None,
         description=str(item.get("Reason", "")),
@@ -161,11 +161,3 @@ def _event(item: Mapping[str, Any], at: datetime) -> SimulatedEvent:
         phase=Phase.ENDED if outcome else started,
         outcome=outcome,
     )
-
-
-def _time(value: object, otherwise: datetime) -> datetime:
-    try:
-        time = datetime.fromisoformat(str(value))
-        return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return otherwise

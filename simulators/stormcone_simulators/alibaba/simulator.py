@@ -14,7 +14,7 @@ from stormcone.errors import SettingsError, SimulationError
 from stormcone.recording import Trace
 from stormcone.simulators.contract import Setting, SimulatorOptions, Tls
 from stormcone_simulators.alibaba.documents import Document
-from stormcone_simulators.alibaba.gate import AccessKey, Gate
+from stormcone_simulators.alibaba.gate import Gate
 from stormcone_simulators.alibaba.metadata import ROLE_KEY, MetadataService
 from stormcone_simulators.alibaba.model import AlibabaModel, AlibabaRules
 from stormcone_simulators.alibaba.notifications import Notifications, Webhook, checked_webhook
@@ -28,7 +28,7 @@ from stormcone_simulators.control import Body, Route, read
 from stormcone_simulators.http.messages import Request, Response, json_response
 from stormcone_simulators.machines import Machines
 from stormcone_simulators.scenarios.play import PossibleEvent
-from stormcone_simulators.settings import count, seconds, switch
+from stormcone_simulators.settings import AccessKey, count, seconds, switch
 
 DEFAULT_MACHINE = "i-stormcone0"
 DEFAULT_REGION = "cn-hangzhou"

@@ -4,8 +4,7 @@ Tokens are not looked at: they are not in a trace, and whoever replays one is no
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 from stormcone.clouds.exchange import Exchange
@@ -17,7 +16,7 @@ from stormcone_simulators.events import SimulatedEvent
 from stormcone_simulators.http.bounds import read_json
 from stormcone_simulators.http.messages import Request, Response
 from stormcone_simulators.replay import CloudReplay, ReplaySimulator
-from stormcone_simulators.replay.track import Listing
+from stormcone_simulators.replay.track import Listing, time_in
 
 _ROOT = "/latest"
 _META = f"{_ROOT}/meta-data"
@@ -99,7 +98,7 @@ def _scheduled(body: bytes, at: datetime) -> list[SimulatedEvent]:
 
 def _entry(item: Mapping[str, Any], at: datetime) -> SimulatedEvent:
     outcome = next((outcome for state, outcome in _OUTCOMES.items() if state == item.get("State")), None)
-    event = _event(str(item.get("EventId", "")), str(item.get("Code", "")), _time(item.get("NotBefore"), at), at)
+    event = _event(str(item.get("EventId", "")), str(item.get("Code", "")), time_in(item.get("NotBefore"), at), at)
     event.description, event.outcome = str(item.get("Description", "")), outcome
     event.phase = Phase.ENDED if outcome else event.phase
     return event
@@ -107,7 +106,7 @@ def _entry(item: Mapping[str, Any], at: datetime) -> SimulatedEvent:
 
 def _spot(body: bytes, at: datetime) -> list[SimulatedEvent]:
     found = _object(body)
-    return [_event("spot/", f"spot/{found.get('action', '')}", _time(found.get("time"), at), at)] if found else []
+    return [_event("spot/", f"spot/{found.get('action', '')}", time_in(found.get("time"), at), at)] if found else []
 
 
 def _rebalance(body: bytes, at: datetime) -> list[SimulatedEvent]:
@@ -152,13 +151,3 @@ def _event(identifier: str, native_type: str, not_before: datetime, at: datetime
         starts_at=None,
         phase=Phase.SCHEDULED if begun else Phase.STARTED,
     )
-
-
-def _time(value: object, otherwise: datetime) -> datetime:
-    for read in (datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            time = read(str(value))
-            return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            continue
-    return otherwise

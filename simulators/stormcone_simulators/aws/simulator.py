@@ -9,7 +9,7 @@ from stormcone.clock import Clock, ManualClock, SystemClock
 from stormcone.errors import SettingsError, SimulationError
 from stormcone.recording import Trace
 from stormcone.simulators.contract import Setting, SimulatorOptions, Tls
-from stormcone_simulators.aws.api.gate import AwsGate, AwsKey
+from stormcone_simulators.aws.api.gate import AwsGate
 from stormcone_simulators.aws.api.service import AwsApis
 from stormcone_simulators.aws.imds.role import ROLE_KEY
 from stormcone_simulators.aws.imds.service import MOST_HOPS, ImdsMode, MetadataEndpoint
@@ -26,7 +26,7 @@ from stormcone_simulators.control import Route
 from stormcone_simulators.http.messages import Request, Response, json_response
 from stormcone_simulators.machines import Machines
 from stormcone_simulators.scenarios.play import PossibleEvent
-from stormcone_simulators.settings import count, names, seconds
+from stormcone_simulators.settings import AccessKey, count, names, seconds
 
 DEFAULT_MACHINE = "i-0123456789abcdef0"
 DEFAULT_KEY = "testid:testsecret"
@@ -132,9 +132,9 @@ class AwsSimulator(BaseSimulator):
             raise SettingsError(f"the setting on-demand cannot be used: {error}") from error
         clients = signing_clock or SystemClock()
         metadata = MetadataEndpoint(self._aws, clients, imds, hops=hops, hop_limit=hop_limit)
-        self._key = AwsKey.parse(access_key)
+        self._key = AccessKey.parse(access_key)
         self._queue = queue
-        role = AwsKey(id=ROLE_KEY.id, secret=ROLE_KEY.secret, token=ROLE_KEY.token)
+        role = AccessKey(id=ROLE_KEY.id, secret=ROLE_KEY.secret, token=ROLE_KEY.token)
         dead = SimulatedQueue(queue + DEAD)
         queues = (SimulatedQueue(queue, dead=dead, most_receives=max_receives), dead)
         self._queues = SqsService(queues, EventBridge(self._aws), region, lambda: self.tls is not None)

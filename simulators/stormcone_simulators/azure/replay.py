@@ -1,8 +1,7 @@
 """Replaying what Azure's metadata service said; see `stormcone_simulators.replay`."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from stormcone.clouds.exchange import Exchange
@@ -19,7 +18,7 @@ from stormcone_simulators.events import SimulatedEvent
 from stormcone_simulators.http.bounds import read_json
 from stormcone_simulators.http.messages import Request, Response
 from stormcone_simulators.replay import CloudReplay, ReplaySimulator
-from stormcone_simulators.replay.track import Listing
+from stormcone_simulators.replay.track import Listing, time_in
 
 _ROOT = "/metadata/"
 
@@ -102,7 +101,7 @@ def _event(entry: dict[str, Any], at: datetime) -> SimulatedEvent:
         cause=cause,
         native_type=native_type,
         resources=tuple(map(str, resources)) if isinstance(resources, list) else (),
-        not_before=_time(entry.get("NotBefore"), at),
+        not_before=time_in(entry.get("NotBefore"), at),
         duration=timedelta(seconds=seconds) if isinstance(seconds, int) and 0 <= seconds < 10**9 else None,
         started_for=None,
         description=str(entry.get("Description", "")),
@@ -110,13 +109,3 @@ def _event(entry: dict[str, Any], at: datetime) -> SimulatedEvent:
         starts_at=None,
         phase=Phase.STARTED if folded(str(entry.get("EventStatus", ""))) == "started" else Phase.SCHEDULED,
     )
-
-
-def _time(value: object, otherwise: datetime) -> datetime:
-    for read in (parsedate_to_datetime, datetime.fromisoformat):
-        try:
-            time = read(str(value))
-            return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            continue
-    return otherwise

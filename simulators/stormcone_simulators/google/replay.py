@@ -6,7 +6,6 @@ Tokens are not looked at: they are not in a trace, so one is made up for whoever
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from stormcone.clouds.exchange import Exchange
@@ -19,7 +18,7 @@ from stormcone_simulators.google.types import EVENT_TYPES, MAINTENANCE, PREEMPTE
 from stormcone_simulators.http.bounds import read_json
 from stormcone_simulators.http.messages import Request, Response, json_response
 from stormcone_simulators.replay import CloudReplay, ReplaySimulator
-from stormcone_simulators.replay.track import Listing
+from stormcone_simulators.replay.track import Listing, time_in
 
 _API = "/compute/v1/"
 _PERFORM = re.compile(rf"{_API}.*/instances/(?P<vm>[^/]+)/performMaintenance")
@@ -107,7 +106,7 @@ def _event(key: str, exchange: Exchange) -> SimulatedEvent | None:
         cause=known.cause if known else Cause.UNKNOWN,
         native_type=native_type,
         resources=(),
-        not_before=_time(document.get("windowstarttime"), exchange.at),
+        not_before=time_in(document.get("windowstarttime"), exchange.at),
         duration=None,
         started_for=None,
         description="",
@@ -126,11 +125,3 @@ def _object(body: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         return {}
     return {re.sub(r"[_-]", "", name).lower(): value for name, value in document.items()}
-
-
-def _time(value: object, otherwise: datetime) -> datetime:
-    try:
-        time = datetime.fromisoformat(str(value))
-        return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return otherwise

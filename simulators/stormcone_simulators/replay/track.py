@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+from stormcone.clouds.dates import read_time
 from stormcone.clouds.exchange import Exchange
 from stormcone.recording import Trace
 from stormcone.recording.secrets import is_dropped
@@ -178,6 +179,14 @@ class Track:
         """All answers of an operation until then, in order."""
         moments = [moment for known, each in self._answers.items() if known.operation == operation for moment in each]
         return [moment.exchange for moment in sorted(moments, key=lambda one: one.offset) if moment.offset <= offset]
+
+
+def time_in(value: object, otherwise: datetime) -> datetime:
+    """The time that a recorded document says, or another one where it says none."""
+    try:
+        return read_time(value)
+    except ValueError:
+        return otherwise
 
 
 def _on(event: SimulatedEvent, machine: str) -> SimulatedEvent:

@@ -8,15 +8,13 @@ codes a service has for a wrong signature, and the order of the checks.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Self
 
 from stormcone.clock import Clock
-from stormcone.errors import SettingsError
 from stormcone_simulators.aws.api import sigv4
 from stormcone_simulators.aws.api.errors import AwsError
 from stormcone_simulators.http.messages import Request, form_of
+from stormcone_simulators.settings import AccessKey
 
 SKEW = timedelta(minutes=5)
 """How far a client's clock may be off."""
@@ -24,34 +22,6 @@ SKEW = timedelta(minutes=5)
 SERVICES = ("ec2", "sqs", "autoscaling")
 
 _TIME = "%Y%m%dT%H%M%SZ"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AwsKey:
-    """Who may call.
-
-    Attributes:
-        id: the access key id.
-        secret: what signs.
-        token: the session token of temporary credentials, or "".
-    """
-
-    id: str
-    secret: str = field(repr=False)
-    token: str = field(default="", repr=False)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """A key from `ID:SECRET` or `ID:SECRET:TOKEN`.
-
-        Raises:
-            SettingsError: the text is not of that form.
-        """
-        identifier, _, rest = text.partition(":")
-        secret, _, token = rest.partition(":")
-        if not identifier or not secret:
-            raise SettingsError("an access key is of the form ID:SECRET or ID:SECRET:TOKEN, such as testid:testsecret")
-        return cls(id=identifier, secret=secret, token=token)
 
 
 class AwsGate:
@@ -63,7 +33,7 @@ class AwsGate:
         signing_clock: the clients' time.
     """
 
-    def __init__(self, keys: Iterable[AwsKey], region: str, signing_clock: Clock) -> None:
+    def __init__(self, keys: Iterable[AccessKey], region: str, signing_clock: Clock) -> None:
         self._keys = {key.id: key for key in keys}
         self._region = region
         self._clock = signing_clock
