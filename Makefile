@@ -5,14 +5,14 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types lowest clients bench crash-walk chaos chaos-check fuzz soak recipes docs docs-fit audit clean venv-runtime venv-suite venv-dev
+.PHONY: help demo test check lint types lowest clients bench crash-walk chaos chaos-check fuzz soak recipes docs docs-fit audit clean venv-runtime venv-bench venv-suite venv-dev
 
 help:
 	@echo "make demo    see the whole story in a minute"
 	@echo "make test    run the tests"
 	@echo "make check   style, types, layers, docs and tests: all that must hold"
 	@echo "make clients try the simulators with programs that others wrote"
-	@echo "make bench   measure"
+	@echo "make bench   measure, side by side; ROW=idle measures one row"
 	@echo "make fuzz    a million spoilt documents, a hundred thousand spoilt requests (20 minutes)"
 	@echo "make crash-walk   die at every boundary of every story (10 minutes)"
 	@echo "make chaos   kill, freeze and stop the agent, KILLS=1000 times"
@@ -57,8 +57,8 @@ lowest:
 clients: venv-suite
 	@$(or $(PYTHON),python3) .ci/clients
 
-bench: venv-runtime
-	@for file in benchmarks/bench_*.py; do echo "== $$file" && $(BIN)/python "$$file" || exit 1; done
+bench: venv-bench
+	@$(BIN)/python benchmarks/bench.py $(ROW)
 
 audit:
 	@PYTHON="$(PYTHON)" .ci/audit
@@ -89,5 +89,5 @@ recipes: venv-suite
 clean:
 	@rm -rf .venv .venv-audit .venv-clients .venv-lowest .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist docs/_build
 
-venv-runtime venv-suite venv-dev:
+venv-runtime venv-bench venv-suite venv-dev:
 	@PYTHON="$(PYTHON)" .ci/venv $(@:venv-%=%)

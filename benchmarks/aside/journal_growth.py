@@ -1,6 +1,6 @@
 """What an event costs the journal, and how large the journal grows when very many go through it.
 
-    python benchmarks/bench_journal.py [EVENTS]
+    python benchmarks/aside/journal_growth.py [EVENTS]
 
 Each event is announced, prepared for, approved, begins, ends and is recovered from, as the agent does it; one in ten
 minutes of the journal's time, and each day what ended 90 days ago is forgotten. Beside it, in the same run and with the

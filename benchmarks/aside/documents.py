@@ -1,6 +1,6 @@
 """What documents beyond all measure cost the agent: time, memory and what it prints.
 
-    python benchmarks/bench_documents.py [CASE ...]
+    python benchmarks/aside/documents.py [CASE ...]
 
 For each case a server of its own, in a process of its own, answers every poll in Azure's words with one document of at
 most 1 MiB, and the agent is `stormcone run`, a process too, with a handler that does nothing, its journal in the
@@ -165,7 +165,7 @@ def measure(name: str) -> str:
         Path(folder, "handlers.py").write_text(HANDLERS)
         words = ["run", "handlers.py", "--provider", "azure", "--endpoint", f"http://127.0.0.1:{pipe.recv()}"]
         begun = time.monotonic()
-        agent = subprocess.Popen(  # noqa: S603 - our own program
+        agent = subprocess.Popen(
             [sys.executable, "-m", "stormcone", *words, "--journal", "journal.db", "--log", "text"],
             cwd=folder,
             stdout=output,

@@ -1,6 +1,6 @@
 """How soon the first poll comes where the instance endpoint fails and the events' one is well; in real time.
 
-python benchmarks/bench_first_poll.py
+python benchmarks/aside/first_poll.py
 
 Each row is an agent or a command against a server of its own: seconds from its first request of any kind to its first
 poll, or how it stood half a minute later where there was none.
@@ -93,7 +93,7 @@ def start(service: Service, command: str, name: tuple[str, ...], folder: str) ->
     more = ("--journal", f"{folder}/journal.db", "--on-prepare", "true") if command == "run" else ()
     env = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     words = [sys.executable, "-m", "stormcone", command, *where, *more]
-    return subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    return subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def measure(fault: int | str, way: str, name: tuple[str, ...]) -> str:

@@ -1,6 +1,6 @@
 """What a large journal costs at the start of the agent: memory and time.
 
-    python benchmarks/bench_start.py [EVENTS]
+    python benchmarks/aside/large_journal.py [EVENTS]
 
 A journal of so many events is made in the temporary folder (TMPDIR puts it elsewhere) and opened in a process of its
 own, which then looks for what is left to do: once where all have ended, and once where all go on.
@@ -69,9 +69,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "journal.db")
             make(path, number, ended=ended)
-            code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import bench_start as b; "
+            code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import large_journal as b; "
             code += f"print(b.start(b.Path({str(path)!r})))"
-            said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own program
+            said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
             what = "have ended" if ended else "go on"
             print(f"{number} events that {what}, {path.stat().st_size / 2**20:.0f} MiB: {said.strip()}", flush=True)
 
