@@ -7,10 +7,11 @@ first becomes a `BrokenPlugin` that says which distribution and which error, the
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
-from stevedore import ExtensionManager
+from stevedore import ExtensionManager, NamedExtensionManager
 
 from stormcone.clouds.contract import Provider
 from stormcone.errors import PluginError
@@ -21,6 +22,8 @@ from stormcone.text import one_line
 PROVIDERS = "stormcone.providers"
 SIMULATORS = "stormcone.simulators"
 SINKS = "stormcone.sinks"
+
+_UNKNOWN = "an unknown distribution"
 
 _REQUIRED = {
     PROVIDERS: ("name", "capabilities", "from_options", "identify", "poll", "outcomes", "approve", "close"),
@@ -52,8 +55,12 @@ class Plugins:
 
     group: str
     found: dict[str, type[Any]]
-    distributions: dict[str, str]
     broken: tuple[BrokenPlugin, ...]
+
+    @cached_property
+    def distributions(self) -> dict[str, str]:
+        """The installed distribution of each that works, with its version."""
+        return {name: source for (name, _), source in _sources(self.group).items() if name in self.found}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,16 +85,19 @@ class Plugins:
         raise PluginError(f"no such {kind}: {name}; there are: {known}{hint}")
 
 
-def _distribution(entry_point: EntryPoint) -> str:
-    # stevedore's cache keeps no distribution with an entry point, so ask the installed metadata for it.
-    for installed in entry_points(group=entry_point.group, name=entry_point.name):
-        if installed.value == entry_point.value and installed.dist:
-            return f"{installed.dist.name} {installed.dist.version}"
-    return "an unknown distribution"
+def _sources(group: str) -> dict[tuple[str, str], str]:
+    """The installed distribution of each entry point, by its name and value, from what all that are installed say.
+
+    Reading that takes a while, and stevedore's cache does without: ask only where a distribution is to be told.
+    """
+    return {
+        (each.name, each.value): f"{each.dist.name} {each.dist.version}" if each.dist else _UNKNOWN
+        for each in entry_points(group=group)
+    }
 
 
-def load_plugins(group: str) -> Plugins:
-    """All plug-ins of a group, imported and checked.
+def load_plugins(group: str, *names: str) -> Plugins:
+    """The plug-ins of a group that have one of these names, or all of them, imported and checked.
 
     Raises:
         PluginError: two distributions offer one name; the text names both. Or one ends the import for all.
@@ -95,52 +105,69 @@ def load_plugins(group: str) -> Plugins:
     broken: list[BrokenPlugin] = []
 
     def failed(_manager: ExtensionManager[Any], entry_point: EntryPoint, error: BaseException) -> None:
-        broken.append(BrokenPlugin(entry_point.name, _distribution(entry_point), one_line(error)))
+        broken.append(_broken(group, entry_point, one_line(error)))
 
     try:
-        manager = ExtensionManager[Any](group, on_load_failure_callback=failed)
+        manager = (
+            NamedExtensionManager[Any](
+                group, names, on_load_failure_callback=failed, on_missing_entrypoints_callback=lambda _names: None
+            )
+            if names
+            else ExtensionManager[Any](group, on_load_failure_callback=failed)
+        )
     except (AssertionError, SystemExit) as error:  # stevedore lets these through, and does not say whose they are
         raise PluginError(
             f"a plug-in in {group} cannot be imported ({one_line(error)}); uninstall the one that was added last"
         ) from error
     found: dict[str, type[Any]] = {}
-    distributions: dict[str, str] = {}
+    values: dict[str, str] = {}
     # stevedore looks for conflicts among neighbours only, and then only when asked by name: look at all of them.
     for extension in manager:
-        name, source = extension.name, _distribution(extension.entry_point)
+        name, value = extension.name, extension.entry_point.value
         missing = [attribute for attribute in _REQUIRED[group] if not hasattr(extension.plugin, attribute)]
         if missing:
-            broken.append(BrokenPlugin(name, source, f"it lacks {', '.join(missing)}"))
+            broken.append(_broken(group, extension.entry_point, f"it lacks {', '.join(missing)}"))
         elif name in found and found[name] is not extension.plugin:
-            sources = " and ".join(sorted({source, distributions[name]}))
+            known = _sources(group)
+            sources = " and ".join(sorted({known.get((name, each), _UNKNOWN) for each in (values[name], value)}))
             raise PluginError(f"two plug-ins in {group} are called {name!r}, of {sources}; uninstall one of them")
         else:
-            found[name], distributions[name] = extension.plugin, source
-    return Plugins(group, found, distributions, tuple(broken))
+            found[name], values[name] = extension.plugin, value
+    return Plugins(group, found, tuple(broken))
+
+
+def _broken(group: str, entry_point: EntryPoint, error: str) -> BrokenPlugin:
+    source = _sources(group).get((entry_point.name, entry_point.value), _UNKNOWN)
+    return BrokenPlugin(entry_point.name, source, error)
 
 
 def provider_class(name: str) -> type[Provider]:
-    """The provider of that name.
+    """The provider of that name; no other is imported.
 
     Raises:
         PluginError: it is not installed, broken, or there are two.
     """
-    return cast(type[Provider], load_plugins(PROVIDERS).get(name))
+    return cast(type[Provider], _class(PROVIDERS, name))
 
 
 def simulator_class(name: str) -> type[Simulator]:
-    """The simulator of that name.
+    """The simulator of that name; no other is imported.
 
     Raises:
         PluginError: it is not installed, broken, or there are two.
     """
-    return cast(type[Simulator], load_plugins(SIMULATORS).get(name))
+    return cast(type[Simulator], _class(SIMULATORS, name))
 
 
 def sink_class(name: str) -> type[Sink]:
-    """The sink of that type.
+    """The sink of that type; no other is imported.
 
     Raises:
         PluginError: it is not installed, broken, or there are two.
     """
-    return cast(type[Sink], load_plugins(SINKS).get(name))
+    return cast(type[Sink], _class(SINKS, name))
+
+
+def _class(group: str, name: str) -> type[Any]:
+    plugins = load_plugins(group, name)
+    return (plugins if plugins.names else load_plugins(group)).get(name)

@@ -68,7 +68,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     def install(*broken: BrokenPlugin, **identify: Callable[[], Machine]) -> dict[str, Cloud]:
         clouds = {name: Cloud(name, function) for name, function in identify.items()}
         found: dict[str, Any] = dict(clouds)
-        plugins = Plugins("stormcone.providers", found, dict.fromkeys(clouds, "tests 1.0"), broken)
+        plugins = Plugins("stormcone.providers", found, broken)
         monkeypatch.setattr(detect, "load_plugins", lambda _group: plugins)
         monkeypatch.setattr(detect, "provider_class", plugins.get)
         return clouds

@@ -71,7 +71,7 @@ def vendor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
 def clouds(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Cloud]]:
     def install(**identify: Callable[[], Machine]) -> dict[str, Cloud]:
         made = {name: Cloud(name, f"{name} inc", function) for name, function in identify.items()}
-        plugins = Plugins(PROVIDERS, dict[str, Any](made), dict.fromkeys(made, "tests 1.0"), ())
+        plugins = Plugins(PROVIDERS, dict[str, Any](made), ())
         monkeypatch.setattr(detect, "load_plugins", lambda _group: plugins)
         monkeypatch.setattr(detect, "provider_class", plugins.get)
         return made
