@@ -96,13 +96,16 @@ class TestWhatIsUnchanged:
             ("http://x/1", 3),
         ]
 
-    def test_may_differ_in_what_differs_always(self, recorder, path, after):
+    @pytest.mark.parametrize(
+        "body", [b'{"RequestId": "%d", "Events": []}', b"<Answer><requestId>%d</requestId><events/></Answer>"]
+    )
+    def test_may_differ_in_what_differs_always(self, recorder, path, after, body):
         for second in range(3):
             recorder.record(
                 after(
                     second,
                     url=f"http://x/?Action=List&Timestamp={second}&SignatureNonce=n{second}&Signature=s{second}",
-                    body=b'{"RequestId": "%d", "Events": []}' % second,
+                    body=body % second,
                     headers={"Date": str(second)},
                 )
             )

@@ -147,9 +147,10 @@ def essence(body: bytes) -> bytes:
     try:
         return json.dumps(_without_volatile(json.loads(body))).encode()
     except (ValueError, RecursionError):
-        return body
+        return _VOLATILE_ELEMENT.sub(b"", body)
 
 
+_VOLATILE_ELEMENT = re.compile(rf"<({'|'.join(VOLATILE_FIELDS)})>[^<]*</\1>".encode(), re.IGNORECASE)
 _VOLATILE = tuple(name.encode() for name in VOLATILE_FIELDS)
 
 
