@@ -7,6 +7,7 @@ python -m recipes --write            all, and write figures and pictures into do
 
 import argparse
 import json
+import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -46,6 +47,7 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"no recipe is called {', '.join(sorted(unknown))}; there are: {', '.join(NAMES)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what a play has begun, it ends
     status = 0
     for name in options.names or NAMES:
         kind = scene(name)
