@@ -37,6 +37,12 @@ def play(kind: type[Scene], pace: Pace, command: str) -> dict[str, Any]:
         return document(kind, {name: future.result() for name, future in plays.items()}, command)
 
 
+def _end(number: int, _frame: object) -> None:
+    """Play no more; what is being played is played to its end, so that none of its servers stays."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def main() -> int:
     """Answers the exit status."""
     parser = argparse.ArgumentParser(prog="python -m recipes", description="Play recipes, with stormcone and without.")
@@ -47,7 +53,7 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"no recipe is called {', '.join(sorted(unknown))}; there are: {', '.join(NAMES)}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what a play has begun, it ends
+    signal.signal(signal.SIGTERM, _end)
     status = 0
     for name in options.names or NAMES:
         kind = scene(name)

@@ -40,7 +40,7 @@ def main() -> None:
     told = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told.set())
     server = ThreadingHTTPServer(("127.0.0.1", port), Collector)
-    threading.Thread(target=server.serve_forever).start()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     while not told.wait(seconds):
         write(file)
     server.shutdown()
