@@ -7,6 +7,7 @@ entry in it that was left as it was is read as it is read alone, and every entry
 import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -14,8 +15,11 @@ from typing import Any
 from mutate import spoil_bytes, spoil_value, written
 from stormcone.errors import ProviderError
 from stormcone.model import MaintenanceEvent
+from stormcone.text import folded
 from stormcone_alibaba import notifications
 from stormcone_alibaba import wire as alibaba
+from stormcone_aws import wire as aws
+from stormcone_aws.kinds import EVENT_CODES
 from stormcone_azure import wire as azure
 
 ACTION = "DescribeInstanceHistoryEvents"
@@ -51,7 +55,7 @@ class Documents:
     """
 
     entry: Callable[[Random, str], Entry]
-    around: Callable[[Random], Entry]
+    around: Callable[[Random], Entry | list[Any]]
     entries: Callable[[Any], list[Any] | None]
     read: Callable[[bytes], Read]
 
@@ -127,7 +131,34 @@ def _alibaba_read(body: bytes) -> Read:
     return Read(events, all(reading.event is not None for reading in readings), problems)
 
 
+def _aws_entry(rng: Random, identifier: str) -> Entry:
+    return {
+        "NotBefore": "21 Jan 2026 09:00:43 GMT",
+        "Code": rng.choice(list(EVENT_CODES)),
+        "Description": rng.choice(("scheduled reboot", "power maintenance", "é")),
+        "EventId": f"instance-event-{identifier}",
+        "NotAfter": "21 Jan 2026 09:17:23 GMT",
+        "State": "active",
+    }
+
+
+def _aws_around(_rng: Random) -> list[Any]:
+    return ["@entries@"]
+
+
+def _aws_entries(document: Any) -> list[Any] | None:
+    return document if isinstance(document, list) else None
+
+
+def _aws_read(body: bytes) -> Read:
+    seen = aws.read_scheduled(body, "i-aaa")
+    # A key that stands twice anywhere withholds the approval of all entries, and none of them can be approved anyhow.
+    events = (event.but(withheld="") for event in seen.events)
+    return Read({event.key.id: event for event in events}, seen.reads_whole(), seen.problems)
+
+
 CLOUDS: Mapping[str, Documents] = {
+    "aws": Documents(_aws_entry, _aws_around, _aws_entries, _aws_read),
     "azure": Documents(_azure_entry, _azure_around, _azure_entries, _azure_read),
     "alibaba": Documents(_alibaba_entry, _alibaba_around, _alibaba_entries, _alibaba_read),
 }
@@ -147,7 +178,7 @@ class DocumentFuzzer:
 
     def _event_alone(self, entry: Entry) -> MaintenanceEvent:
         around = json.dumps(self._documents.around(Random(0)))
-        (event,) = self._documents.read(around.replace(_SLOT, json.dumps([entry])).encode()).events.values()
+        (event,) = self._documents.read(_filled(around.encode(), json.dumps(entry).encode())).events.values()
         return event
 
     def make(self, rng: Random) -> tuple[bytes, list[int]]:
@@ -168,7 +199,7 @@ class DocumentFuzzer:
                 parts.append(written(rng, holder)[1:-1])
             else:
                 parts.append(spoil_bytes(rng, rng.choice(self._written[place])))
-        body = written(rng, around).replace(_SLOT.encode(), b"[" + b", ".join(parts) + b"]")
+        body = _filled(written(rng, around), b", ".join(parts))
         if rng.random() < 0.2:
             body = spoil_bytes(rng, body)
         return body, [place for place in chosen if place not in touched]
@@ -212,10 +243,21 @@ class DocumentFuzzer:
         text = body[: rng.randrange(200)].decode(errors="replace")
         notifications.read_hint(body)
         alibaba.spot_event(text, "i-aaa")
+        for reader in (aws.read_spot, aws.read_rebalance, aws.read_lifecycle, aws.read_termination_time):
+            with suppress(ProviderError):
+                reader(body, "i-aaa")
+        with suppress(ProviderError):
+            aws.read_history(body)
         try:
             azure.read_compute(body)
         except ValueError:
             return
+
+
+def _filled(around: bytes, entries: bytes) -> bytes:
+    """The document with its entries, which are a list there, or, where it is a list itself, its own."""
+    slot = _SLOT.encode()
+    return around.replace(slot, entries if around.lstrip()[:1] == b"[" else b"[" + entries + b"]")
 
 
 def _plain(body: bytes) -> Any:
@@ -235,4 +277,4 @@ def _id_of(entry: Any) -> str | None:
     if not isinstance(identifier, str) or not identifier.strip():
         return None
     # A lone surrogate is replaced by the reader.
-    return identifier.encode("utf-16", "surrogatepass").decode("utf-16", "replace").casefold()
+    return folded(identifier.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))

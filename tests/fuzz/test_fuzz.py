@@ -37,6 +37,13 @@ def test_a_few_thousand_documents_and_requests_find_no_fault(cloud):
     assert f"{cloud}: 1000 requests, no fault" in done.stdout
 
 
+@pytest.mark.parametrize("cloud", ["aws", "aws-queue", "google"])
+def test_a_few_thousand_documents_find_no_fault(cloud):
+    done = fuzz("--cloud", cloud, "--documents", "2000", "--requests", "0")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert f"{cloud}: 2000 documents, no fault" in done.stdout
+
+
 FAULTS = {
     "a crash": ("seen.problems and [][0]", "IndexError"),
     "a hang": ("while seen.problems: pass", "more than 1 s of processor time"),
@@ -47,6 +54,37 @@ FAULTS = {
         "was left as it was and is read otherwise",
     ),
 }
+
+
+ON_SINGLE_DOCUMENTS = """
+import sys
+sys.path.insert(0, {folder!r})
+import fuzz, singles
+sound = singles.read_key
+def broken(key, answer, context):
+    found = sound(key, answer, context)
+    {fault}
+    return found
+singles.read_key = broken
+sys.exit(fuzz.main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ("if answer.body[:2] == bytes((123, 10)): [][0]", "IndexError"),
+        ("if not found.event: found = found._replace(whole=False, problems=())", "nothing is said of that"),
+        # As it is written on several lines, which what is read first is not.
+        ("if answer.body[:2] == bytes((123, 10)): found = found._replace(event=None)", "read otherwise"),
+    ],
+    ids=["a crash", "silence", "an event that is lost"],
+)
+def test_it_finds_what_is_wrong_with_a_document_that_says_one_thing(broken, words):
+    program = ON_SINGLE_DOCUMENTS.format(folder=str(FUZZ), fault=broken)
+    found = fuzz("--cloud", "google", "--documents", "1000", "--requests", "0", program=program)
+    assert found.returncode == 1, found.stderr
+    assert re.search(words, found.stdout)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
