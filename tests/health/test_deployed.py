@@ -3,15 +3,12 @@
 import json
 import re
 import shutil
-import socket
 import subprocess
-import time
-import urllib.parse
-import urllib.request
 from dataclasses import replace
 
 import pytest
 from tests.core.conftest import HeldExecutor
+from tests.health.prometheus import Prometheus
 
 from stormcone.errors import ProviderError, Veto
 from stormcone.handlers import Stage
@@ -19,9 +16,6 @@ from stormcone.health.face import METRICS
 from stormcone.health.server import HealthListener
 from stormcone.journal import SinkRecord
 from stormcone.service.unit import drop_in_text, unit_text
-
-PATIENCE = 40.0
-"""Real seconds that Prometheus has to come up and to scrape; it scrapes ten times a second here."""
 
 _NAME = re.compile(r"\b(?:stormcone|process)_\w+")
 
@@ -131,54 +125,6 @@ def test_the_unit_is_the_one_that_is_installed(deploy):
     folder = deploy / "systemd"
     assert (folder / "stormcone.service").read_text() == unit_text(["/opt/stormcone/bin/stormcone", "run"])
     assert (folder / "stormcone.service.d" / "handlers.conf").read_text() == drop_in_text()
-
-
-class Prometheus:
-    """A real one, which scrapes an agent."""
-
-    def __init__(self, folder, target, rules):
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
-        config = folder / "prometheus.yml"
-        config.write_text(
-            f"rule_files: ['{rules}']\n"
-            "scrape_configs:\n- job_name: stormcone\n  scrape_interval: 100ms\n  scrape_timeout: 100ms\n"
-            f"  static_configs: [targets: ['127.0.0.1:{target}']]\n"
-        )
-        self._log = (folder / "log").open("w")
-        self._process = subprocess.Popen(
-            [
-                "prometheus",
-                f"--config.file={config}",
-                f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{self.port}",
-            ],
-            stdout=self._log,
-            stderr=self._log,
-        )
-
-    def ask(self, expression):
-        """What an expression comes to: values by labels."""
-        query = urllib.parse.urlencode({"query": expression})
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/query?{query}", timeout=10) as answer:
-            return json.loads(answer.read())["data"]["result"]
-
-    def until(self, expression):
-        """Wait until an expression comes to something."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            try:
-                if found := self.ask(expression):
-                    return found
-            except OSError:
-                pass
-            time.sleep(0.05)
-        pytest.fail(f"Prometheus knows nothing of {expression}")
-
-    def close(self):
-        self._process.terminate()
-        self._process.wait(20)
-        self._log.close()
 
 
 @needs("prometheus")
