@@ -1,6 +1,7 @@
 """Servers in processes of their own, in one temporary folder and on free ports of the loopback address."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which what is waited for counts as never coming."""
 
 PAUSE = 0.02
@@ -36,10 +37,12 @@ def until(condition: Callable[[], object], what: str, patience: float = PATIENCE
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """A port that nobody listens on, and that no client's connection is given by the system: those are higher."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - nobody is to be surprised
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def listens(port: int) -> bool:

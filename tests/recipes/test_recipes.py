@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 150.0
+PATIENCE = 240.0
 """Real seconds after which a play counts as stuck; only a failing test takes so long."""
 
 CANNOT = 69
