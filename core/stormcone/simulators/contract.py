@@ -8,12 +8,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 from stormcone.clock import ManualClock, SystemClock
 from stormcone.clouds.contract import ProviderOptions
 from stormcone.model import Cause, Impact, Outcome
-from stormcone.recording.trace_file import Trace
+
+if TYPE_CHECKING:
+    from stormcone.recording.trace_file import Trace
 
 
 class Faults(Protocol):
@@ -286,7 +288,7 @@ class Replays(Protocol):
     """A simulator, or its class, that can replay traces."""
 
     @classmethod
-    def replay(cls, traces: Sequence[Trace], options: SimulatorOptions) -> Replay:
+    def replay(cls, traces: Sequence["Trace"], options: SimulatorOptions) -> Replay:
         """A simulator that answers what was recorded, not yet listening.
 
         Raises:
