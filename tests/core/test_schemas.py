@@ -63,6 +63,16 @@ def test_an_older_journal_is_brought_to_this_version_and_keeps_everything(old: P
     assert shape(old) == shape(tmp_path / "new.db")
 
 
+def test_an_older_journal_is_read_as_it_is_before_its_agent_has_upgraded_it(old: Path) -> None:
+    before = old.read_bytes()
+    with Journal.read(old) as journal:
+        (episode,) = journal.episodes()
+        assert (episode.event.id, episode.approved) == ("E-1", True)
+        assert [run.state for run in journal.runs(episode.id)] == [RunState.SUCCEEDED, RunState.PENDING]
+        assert len(journal.approvals(1)) == len(journal.lives()) == 1
+    assert old.read_bytes() == before
+
+
 def test_an_upgrade_that_is_cut_off_has_not_happened(
     old: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -3,14 +3,14 @@
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
 from stormcone.errors import JournalDamaged, JournalError
 from stormcone.journal.boundaries import Boundary, reached
 from stormcone.journal.sqlite.files import ROLLBACK, beside, sync_folder
-from stormcone.journal.sqlite.schema import upgrade
+from stormcone.journal.sqlite.schema import is_older, upgrade
 
 PRAGMAS = MappingProxyType(
     {
@@ -66,16 +66,29 @@ def connect(name: str) -> sqlite3.Connection:
 
 
 def connect_to_read(name: str) -> sqlite3.Connection:
-    """Open for reading, beside the agent that writes."""
+    """Open for reading, beside the agent that writes; one of an older stormcone is read as the agent will upgrade it."""
     with errors(name):
         connection = sqlite3.connect(f"{Path(name).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         try:
             connection.row_factory = sqlite3.Row
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if is_older(connection):
+                connection = _upgraded_copy(connection)
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+def _upgraded_copy(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """The same in memory, at this version; the one on the disk is left for the agent, and closed."""
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    with closing(connection):
+        connection.backup(copy)
+    copy.row_factory = sqlite3.Row
+    upgrade(copy)
+    copy.execute("COMMIT")
+    return copy
 
 
 @contextmanager

@@ -179,6 +179,12 @@ UPGRADES = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION
 VERSION = len(UPGRADES)
 
 
+def is_older(connection: sqlite3.Connection) -> bool:
+    """Whether an earlier version wrote the journal."""
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    return 0 < int(found) < VERSION
+
+
 def upgrade(connection: sqlite3.Connection) -> bool:
     """Bring an open journal to this version, all steps in one transaction, which is left for the caller to commit.
 
