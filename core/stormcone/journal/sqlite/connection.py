@@ -66,7 +66,7 @@ def connect(name: str) -> sqlite3.Connection:
 
 
 def connect_to_read(name: str) -> sqlite3.Connection:
-    """Open for reading, beside the agent that writes; one of an older stormcone is read as the agent will upgrade it."""
+    """Open for reading, beside the agent that writes; an older one is read as its agent will upgrade it."""
     with errors(name):
         connection = sqlite3.connect(f"{Path(name).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         try:
