@@ -24,7 +24,7 @@ def folded(name: str) -> str:
 
     Clouds name machines in ASCII; a wider folding would take two machines for one (`straße` and `STRASSE`).
     """
-    return name.translate(_ASCII_CASE)
+    return name.lower() if name.isascii() else name.translate(_ASCII_CASE)
 
 
 def shortened(text: str, longest: int) -> str:

@@ -6,6 +6,7 @@ Pure functions over values; the docs draw their table from `MOVES`.
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import NamedTuple
 
 from stormcone.model import (
@@ -70,6 +71,8 @@ REVISED_FIELDS = (
 )
 """A difference in one of these is a revision; a new wording is not."""
 
+_what_is_revised = attrgetter(*REVISED_FIELDS)
+
 _UNSAID: Mapping[str, object] = {
     "not_before": None,
     "not_after": None,
@@ -77,6 +80,7 @@ _UNSAID: Mapping[str, object] = {
     "resources": (),
     "impact": Impact.UNKNOWN,
 }
+_what_is_said = attrgetter(*_UNSAID)
 
 
 class Others(NamedTuple):
@@ -276,13 +280,17 @@ def _step(entry: Known, event: MaintenanceEvent) -> Iterator[Change]:
 def _differing(before: MaintenanceEvent, event: MaintenanceEvent) -> tuple[str, ...]:
     """What a step has changed beside its own phase; of what has begun little counts."""
     taken_back = ("phase",) if (before.phase, event.phase) == (Phase.STARTED, Phase.SCHEDULED) else ()
-    renamed = ("id",) if before.key != event.key else ()
+    renamed = ("id",) if before.id != event.id and before.key != event.key else ()
+    if _what_is_revised(before) == _what_is_revised(event):  # as of nearly all events, nearly always
+        return (*taken_back, *renamed)
     names = REVISED_FIELDS if event.phase is Phase.SCHEDULED else ("listing",)
     return (*taken_back, *renamed, *(name for name in names if getattr(before, name) != getattr(event, name)))
 
 
 def _completed_from(before: MaintenanceEvent, seen: MaintenanceEvent) -> MaintenanceEvent:
     """The sighting with what it leaves unsaid filled in from before (Azure drops the time once started)."""
+    if _what_is_said(before) == _what_is_said(seen):
+        return seen
     kept = {
         name: said
         for name, unsaid in _UNSAID.items()
