@@ -268,29 +268,27 @@ class Journal(JournalStore):
 
     def save_change(self, change: Change, at: Instant, machine: Machine) -> Episode:
         """Write a step in an event's life as the machine saw it; within a transaction. Answers the episode after it."""
-        date = to_text(at.date)
+        date, key = to_text(at.date), change.event.key
         event = change.event.model_dump_json()
+        moment = {"started": date} if change.kind is ChangeKind.STARTED else {}
+        moment |= {"ended": date} if change.kind is ChangeKind.ENDED else {}
         if change.before is None:
             number = self._insert(
                 "episodes",
                 home=machine.provider,
-                provider=change.event.key.provider,
+                provider=key.provider,
                 machine=self._key(machine),
-                key=change.event.key.id,
+                key=key.id,
                 number=change.episode,
                 event=event,
                 boot_id=machine.boot_id,
                 first_seen=date,
                 seen=to_text(at.steady),
+                **moment,
             )
         else:
             number = self._id_of(change, machine)
-        key = change.event.key.id
-        self._connection.execute("UPDATE episodes SET key = ?, event = ? WHERE id = ?", (key, event, number))
-        if change.kind is ChangeKind.STARTED:
-            self._connection.execute("UPDATE episodes SET started = ? WHERE id = ?", (date, number))
-        if change.kind is ChangeKind.ENDED:
-            self._connection.execute("UPDATE episodes SET ended = ? WHERE id = ?", (date, number))
+            self._update("episodes", number, key=key.id, event=event, **moment)
         fields = json.dumps(change.fields)
         self._insert("changes", episode=number, at=date, kind=change.kind, event=event, fields=fields)
         return self.episode(number)
@@ -456,6 +454,10 @@ class Journal(JournalStore):
             tuple(values.values()),
         )
         return int(cursor.lastrowid or 0)
+
+    def _update(self, table: str, number: int, **values: Any) -> None:
+        columns = ", ".join(f"{name} = ?" for name in values)
+        self._connection.execute(f"UPDATE {table} SET {columns} WHERE id = ?", (*values.values(), number))
 
     def _id_of(self, change: Change, machine: Machine) -> int:
         key = (change.before or change.event).key  # an event may get its id later, or another one
