@@ -10,7 +10,7 @@ import svg
 
 HOUSE = Path(__file__).parents[1] / "data" / "house.toml"
 
-_WIDTH, _BOX, _ROW, _GAP = 1000, 34, 78, 14
+_WIDTH, _BOX, _ROW, _GAP = 1250, 34, 78, 14
 _KINDS = {"simulators/": "simulator", "stormcone_": "provider"}
 
 
