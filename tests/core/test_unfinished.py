@@ -1,10 +1,12 @@
 """What the loop keeps in memory is what the journal has, and spares it reading and asking twice."""
 
 from contextlib import contextmanager
+from datetime import timedelta
 
-from stormcone import JournalError
+from stormcone import JournalError, Retry
 from stormcone.agent import engine
 from stormcone.agent.unfinished import Unfinished
+from stormcone.clock import Instant
 from stormcone.handlers import Stage
 
 
@@ -130,3 +132,56 @@ class TestAnIdleTurn:
         world.step()
         assert asked == ["E-1"]
         assert world.cloud.approvals == ["E-1"]
+
+
+class TestWhatIsDue:
+    def looks(self, monkeypatch):
+        looked = []
+        usual = engine.Engine._look_for_due
+        monkeypatch.setattr(engine.Engine, "_look_for_due", lambda *given: looked.append(given) or usual(*given))
+        return looked
+
+    def test_is_not_looked_for_where_nothing_has_changed(self, world, monkeypatch):
+        world.handler("lb", [Stage.PREPARE], lead=timedelta(minutes=5))
+        world.cloud.announce()
+        world.step()
+        looked = self.looks(monkeypatch)
+        for _ in range(5):
+            world.step(seconds=1)
+        assert looked == []
+        world.cloud.announce(id="E-2")
+        world.step(seconds=1)
+        assert looked != []
+
+    def test_begins_when_its_date_comes(self, world):
+        world.handler("lb", [Stage.PREPARE], lead=timedelta(minutes=5))
+        world.cloud.announce()
+        for _ in range(9):
+            world.step(minutes=1)
+        assert world.calls == []
+        world.step(minutes=1)
+        assert world.calls == ["lb.prepare"]
+
+    def test_begins_again_when_its_pause_is_over(self, world):
+        lb = world.handler("lb", [Stage.PREPARE])
+        lb.script.append(Retry(after=30))
+        world.cloud.announce()
+        for _ in range(4):
+            world.step(seconds=10)
+        assert world.calls == ["lb.prepare", "lb.prepare#2"]
+
+    def test_begins_when_there_is_room_for_it(self, world):
+        world.handler("lb", [Stage.PREPARE], lead=timedelta(minutes=5))
+        world.cloud.announce()
+        world.step()
+        ours, now = world.agent._engine, Instant.of(world.clock.now() + timedelta(minutes=12))
+        assert ours.begin_due(now, confirmed={"test"}, most=0) == []
+        assert len(ours.begin_due(now, confirmed={"test"}, most=1)) == 1
+
+    def test_begins_when_its_source_has_been_asked(self, world):
+        world.handler("lb", [Stage.PREPARE], lead=timedelta(minutes=5))
+        world.cloud.announce()
+        world.step()
+        ours, now = world.agent._engine, Instant.of(world.clock.now() + timedelta(minutes=12))
+        assert ours.begin_due(now, confirmed=()) == []
+        assert len(ours.begin_due(now, confirmed={"test"})) == 1

@@ -6,7 +6,8 @@ Each method is one step that the journal records whole or not at all, so the pro
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from stormcone.agent.asking import (
     ApprovalRequest,
@@ -30,6 +31,9 @@ from stormcone.rules.postponing import put_off_until
 from stormcone.rules.runs import Attempt, Run, Settled, backoff, machines_of, may_begin, outdated, plan, settle
 from stormcone.text import folded, printable
 
+NEVER = Instant.of(datetime.max.replace(tzinfo=UTC))
+"""A time that does not come."""
+
 
 @dataclass(frozen=True)
 class DueRun:
@@ -48,6 +52,16 @@ class DueRun:
     episode: Episode
     begun: Instant
     due: datetime | None
+
+
+class _Rest(NamedTuple):
+    """What was looked at and found to have nothing to begin, and until when that holds unless it changes."""
+
+    basis: tuple[object, ...]
+    until: Instant
+
+    def holds(self, basis: tuple[object, ...], now: Instant) -> bool:
+        return self.basis == basis and now.date < self.until.date and now.steady < self.until.steady
 
 
 class Engine:
@@ -70,6 +84,7 @@ class Engine:
         self._unfinished = Unfinished(journal, machine)
         self._told: dict[str, Observation] = {}
         self._settled: set[str] = set()
+        self._rest = _Rest((), NEVER)
 
     def going_on(self) -> dict[EventKey, MaintenanceEvent]:
         """The events that have not ended."""
@@ -77,7 +92,7 @@ class Engine:
 
     def works(self) -> tuple[Work, ...]:
         """The events with something left to do, each with what was done for it so far."""
-        return tuple(self._unfinished)
+        return self._unfinished.all()
 
     def episode(self, number: int) -> Episode:
         """The episode of that number as it is now.
@@ -189,12 +204,31 @@ class Engine:
             held: the episodes for which nothing begins yet.
             most: how many runs may begin; None begins all.
         """
+        basis = (self._unfinished.version, self.app, frozenset(confirmed), frozenset(held))
+        if self._rest.holds(basis, now):
+            return []
+        begun, dropped = self._look_for_due(now, confirmed, held, most)
+        if not begun and not dropped:
+            if most != 0:  # else what could begin was held up by the room alone
+                self._rest = _Rest(basis, self._next_date(now))
+            return []
+        with self.together():
+            for run, episode, why in dropped:
+                self._unfinished.changed(run.episode)
+                self._drop(run, episode, why, now)
+            return [self._begin(run, handler, episode, now) for run, handler, episode in begun]
+
+    def _look_for_due(
+        self, now: Instant, confirmed: Collection[str], held: Collection[int], most: int | None
+    ) -> tuple[list[tuple[Run, Handler, Episode]], list[tuple[Run, Episode, str]]]:
+        """What is due, and what of it comes to nothing, with the reason."""
         begun: list[tuple[Run, Handler, Episode]] = []
         dropped: list[tuple[Run, Episode, str]] = []
         busy: set[tuple[EventKey, str]] = set()
         for work in self._unfinished:
-            busy |= {(work.episode.event.key, machine) for machine in work.busy}
-            if not work.waiting or work.episode.id in held or is_being_put_off(work, now):
+            if work.busy:
+                busy |= {(work.episode.event.key, machine) for machine in work.busy}
+            if not work.waits(now) or work.episode.id in held or is_being_put_off(work, now):
                 continue
             for run, found in self._due(work, now, busy, confirmed=work.episode.event.source in confirmed):
                 if isinstance(found, str):
@@ -203,13 +237,16 @@ class Engine:
                     break
                 else:
                     begun.append((run, found, work.episode))
-        if not (begun or dropped):
-            return []
-        with self.together():
-            for run, episode, why in dropped:
-                self._unfinished.changed(run.episode)
-                self._drop(run, episode, why, now)
-            return [self._begin(run, handler, episode, now) for run, handler, episode in begun]
+        return begun, dropped
+
+    def _next_date(self, now: Instant) -> Instant:
+        """When there may be something to begin, though nothing changes."""
+        works = [work for work in self._unfinished if work.waiting]
+        if any(work.postponements for work in works):
+            return now
+        dates = (run.due for work in works for run in work.waiting if run.due and run.due > now.date)
+        pauses = (run.again for work in works for run in work.waiting if run.again and run.again > now.steady)
+        return Instant(min(dates, default=NEVER.date), min(pauses, default=NEVER.steady))
 
     def _due(
         self, work: Work, now: Instant, busy: set[tuple[EventKey, str]], *, confirmed: bool

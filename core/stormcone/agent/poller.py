@@ -72,6 +72,7 @@ class Poller:
         self._going_on = going_on
         self._wake = threading.Event()
         self._stopping = False
+        self._last = (Observation(), Observation())
 
     def run(self, post: Callable[[PollResult], None]) -> None:
         """Poll and post each answer, until `stop`."""
@@ -96,7 +97,7 @@ class Poller:
     def ask(self) -> PollResult:
         """Poll once. Never raises: what went wrong is the answer's error."""
         try:
-            answer = PollResult(seen_by(self._provider.name, self._provider.poll()))
+            answer = PollResult(self._seen(self._provider.poll()))
             return self._with_verdicts(answer) if self._provider.capabilities.reports_outcome else answer
         except ProviderError as error:
             return PollResult(error=error)
@@ -104,6 +105,12 @@ class Poller:
             _log.debug("the provider %s failed", self._provider.name, exc_info=True)
             wrapped = ProviderError(f"the provider {self._provider.name} failed: {one_line(error)}")
             return PollResult(error=wrapped)
+
+    def _seen(self, observation: Observation) -> Observation:
+        """As `seen_by`: a provider that has read nothing new gives the value that it gave before, and so do we."""
+        if observation is not self._last[0]:
+            self._last = (observation, seen_by(self._provider.name, observation))
+        return self._last[1]
 
     def _with_verdicts(self, answer: PollResult) -> PollResult:
         """The answer with how what it no longer lists has ended; where that cannot be asked, that is a problem."""

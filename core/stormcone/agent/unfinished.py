@@ -7,9 +7,11 @@ the agent that holds the journal writes it. So memory is as true as the disk, al
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
 
+from stormcone.clock import Instant
 from stormcone.handlers import Stage
 from stormcone.journal import ApprovalRecord, Episode, JournalStore
 from stormcone.model import EventKey, Machine
@@ -59,6 +61,16 @@ class Work:
         """The runs of which the next for its machine may begin when its time comes; none while one is running."""
         return tuple(run for run in self.runs if run.state is RunState.PENDING and folded(run.machine) not in self.busy)
 
+    def waits(self, now: Instant) -> bool:
+        """Whether a run waits whose date has come."""
+        return bool(self.waiting) and (self._due is None or self._due <= now.date)
+
+    @cached_property
+    def _due(self) -> datetime | None:
+        """The first date of those that wait; None: one has none."""
+        dates = [run.due for run in self.waiting]
+        return None if None in dates else min(filter(None, dates), default=None)
+
     @cached_property
     def answered(self) -> bool:
         """Whether the cloud has taken an approval, or refused it for good: it is not asked again."""
@@ -73,19 +85,25 @@ class Unfinished:
     Args:
         journal: where they are.
         machine: whose they are.
+
+    Attributes:
+        version: where it is the same, nothing has changed.
     """
 
     def __init__(self, journal: JournalStore, machine: Machine) -> None:
+        self.version = 0
         self._journal = journal
         self._changed: set[int] = set()
         self._touched: set[int] = set()
         self._going_on: dict[EventKey, Work] = {}
         self._works: dict[int, Work] = {}
+        self._all: tuple[Work, ...] | None = None
         for episode in journal.unfinished(machine):
             self._put(episode.id, self._read(episode))
 
     def changed(self, episode: int) -> None:
         """The episode of that number is about to be written, or has been: it is read again before the next look."""
+        self.version += 1
         self._changed.add(episode)
         self._touched.add(episode)
 
@@ -96,12 +114,19 @@ class Unfinished:
         try:
             yield
         except BaseException:
+            self.version += 1
             self._changed |= self._touched
             raise
 
     def __iter__(self) -> Iterator[Work]:
+        return iter(self.all())
+
+    def all(self) -> tuple[Work, ...]:
+        """All of them; the same value as before where nothing has changed."""
         self._read_changed()
-        return iter(tuple(self._works.values()))
+        if self._all is None:
+            self._all = tuple(self._works.values())
+        return self._all
 
     def get(self, episode: int) -> Work | None:
         """The event with the episode of that number; None where nothing is left to do for it."""
@@ -124,6 +149,7 @@ class Unfinished:
 
     def _put(self, number: int, work: Work | None) -> None:
         """Keep one event as it is now; None: there is no such event."""
+        self._all = None
         before = self._works.get(number)
         if work is None or work.finished:
             self._works.pop(number, None)
