@@ -23,9 +23,9 @@ WIDTH = 100
 _HEADER = """\
 # A configuration of stormcone: /etc/stormcone/stormcone.toml, or what --config names.
 #
-# A key behind a mark (#) is the default or an example; take the mark away to set it. Variables
-# (STORMCONE_KEEP) are stronger than this file, and flags (--keep) than both. `stormcone config`
-# shows what is in force, and where each value comes from.
+# Each commented key shows its default or an example; remove the mark (#) to set it. Variables
+# (STORMCONE_KEEP) win over this file, and flags (--keep) over both. `stormcone config` shows
+# what is in force, and where each value comes from.
 """
 
 _KINDS = {
