@@ -146,7 +146,7 @@ class RunSettings(Table):
     provider: Texts = Field(default=(AUTO,), examples=["azure"])
     """The cloud, or several; `auto` finds out. `stormcone providers` lists them."""
     endpoint: Texts = Field(default=(), examples=["http://127.0.0.1:18169"])
-    """Send every call to this address, such as a simulator's, instead of the cloud's; PROVIDER=URL for one of several."""
+    """Send every call to this address (a simulator's, say), not to the cloud's; PROVIDER=URL for one of several."""
     machine: Texts = Field(default=(), examples=["web-0"])
     """This machine's name in events; the cloud is asked if unset. With several providers, PROVIDER=NAME for any but the
     first.
