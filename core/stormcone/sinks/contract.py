@@ -59,7 +59,7 @@ class SinkSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     only: tuple[str, ...] = Field(
-        ("*",), description="Which notifications it is told, as patterns of their type: `maintenance.*`, `run.failed`."
+        ("*",), description="Which notifications it gets, as patterns of their type: `maintenance.*`, `run.failed`."
     )
 
     @field_validator("only", mode="before")

@@ -21,9 +21,9 @@ _WARNING, _INFO = 4, 6
 class LogSinkSettings(SinkSettings):
     """The settings of the sink `log`."""
 
-    file: Path | None = Field(None, description="A file that lines are added to; its folder must be there.")
+    file: Path | None = Field(None, description="The file to append lines to; its folder must exist.")
     syslog: str | None = Field(
-        None, description="In place of a file: the socket of the system's log, `/dev/log`, or `HOST:PORT` for UDP."
+        None, description="Instead of a file: the socket of the system's log, `/dev/log`, or `HOST:PORT` for UDP."
     )
 
     @model_validator(mode="after")

@@ -45,14 +45,14 @@ class NotifySinkSettings(SinkSettings):
     """The settings of the sink `notify`."""
 
     only: tuple[str, ...] = Field(
-        FOR_PEOPLE, description="Which notifications it is told, as patterns of their type: `maintenance.*`."
+        FOR_PEOPLE, description="Which notifications it gets, as patterns of their type: `maintenance.*`."
     )
     urls: tuple[Secret, ...] = Field(
-        min_length=1, description="Who is told, as Apprise writes it: `slack://...`, `mailto://...`, `msteams://...`."
+        min_length=1, description="Who gets them, as Apprise addresses: `slack://...`, `mailto://...`, `msteams://...`."
     )
-    title: str = Field("{machine}: {kind}", description="The title; names in braces stand for what is told.")
-    text: str = Field("{text}", description="The text, likewise.")
-    neighbours: bool = Field(False, description="Whether events that name other machines alone are told, too.")
+    title: str = Field("{machine}: {kind}", description="The title; names in braces are replaced by what happened.")
+    text: str = Field("{text}", description="The text, with the same names.")
+    neighbours: bool = Field(False, description="Whether to report events that name only other machines, too.")
 
     @field_validator("urls", mode="before")
     @classmethod

@@ -29,8 +29,8 @@ class OtlpSinkSettings(SinkSettings):
     endpoint: str = Field(
         "http://127.0.0.1:4318", description="The collector: OTLP over HTTP, without `/v1/logs` and `/v1/traces`."
     )
-    headers: dict[str, Secret] = Field(default_factory=dict, description="Further headers, by name.")
-    spans: bool = Field(True, description="Whether attempts are sent as spans, too.")
+    headers: dict[str, Secret] = Field(default_factory=dict, description="More headers, by name.")
+    spans: bool = Field(True, description="Whether to send attempts as spans, too.")
 
     @field_validator("endpoint")
     @classmethod

@@ -26,12 +26,10 @@ class QueueSinkSettings(SinkSettings):
 
     url: Secret = Field(description="The broker: `amqp://USER:PASSWORD@HOST/VHOST`, or `amqps://` with TLS.")
     queue: str = Field(
-        "stormcone", description="The queue that is told; made where it is not there, and durable. Without an exchange."
+        "stormcone", description="The queue, if no `exchange` is set; it is durable, and created if it does not exist."
     )
-    exchange: str = Field(
-        "", description="An exchange that is there already, in place of a queue; the routing key is the type."
-    )
-    mode: Mode = Field("structured", description="As of a webhook; in `binary` the attributes are headers.")
+    exchange: str = Field("", description="An existing exchange, instead of a queue; the routing key is the type.")
+    mode: Mode = Field("structured", description="As for a webhook; in `binary` the attributes are headers.")
 
     @field_validator("url")
     @classmethod

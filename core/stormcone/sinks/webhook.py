@@ -55,15 +55,15 @@ _UNEXPECTED = HttpStatusMeaning("which is not expected here; redirects are not f
 class WebhookSinkSettings(SinkSettings):
     """The settings of the sink `webhook`."""
 
-    url: Secret = Field(description="Where it is posted; a secret, since many receivers know their senders by it.")
+    url: Secret = Field(description="Where to post; a secret, since for many receivers the address is the password.")
     mode: Mode = Field(
-        "structured", description="`structured`: all of it is in the body; `binary`: its attributes are headers."
+        "structured", description="`structured`: everything is in the body; `binary`: the attributes are headers."
     )
     headers: dict[str, Secret] = Field(
-        default_factory=dict, description="Further headers, by name, such as `Authorization`."
+        default_factory=dict, description="More headers, by name, such as `Authorization`."
     )
     secret: Annotated[Secret | None, Field()] = Field(
-        None, description="Signs each message, as Standard Webhooks does: `whsec_...`, or any text."
+        None, description="The key to sign each message as in Standard Webhooks: `whsec_...`, or any text."
     )
 
     @field_validator("url")
