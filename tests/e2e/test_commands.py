@@ -97,7 +97,7 @@ class TestACommand:
     def test_is_ended_at_its_deadline_with_all_that_it_started(self, home: Any, simulator: Any) -> None:
         agent = watch(home, simulator, "--on-prepare", SLEEPING)
         reboot(simulator, notice=timedelta(seconds=2))
-        process = int(agent.says("asleep as").rpartition(" ")[2])
+        process = int(agent.says("asleep as").partition("asleep as ")[2].split()[0])
         agent.says("commands.prepare failed: it overran its deadline")
         home.until(lambda: not home.alive(process), "the end of the command's child")
 
@@ -108,7 +108,7 @@ class TestACommand:
         simulator = simulators(speed=20)  # so that the ten seconds that a command has to finish take half a second
         agent = watch(home, simulator, "--on-prepare", SLEEPING)
         reboot(simulator, notice=timedelta(hours=1))
-        process = int(agent.says("asleep as").rpartition(" ")[2])
+        process = int(agent.says("asleep as").partition("asleep as ")[2].split()[0])
         assert agent.ends_by(number) == 0
         assert "stopping; waiting up to 10 s for 1 run(s)" in agent.out[-3]
         assert "commands.prepare was cut off: the agent stops" in agent.out[-2]
@@ -131,7 +131,7 @@ class TestACommand:
         )
         agent = watch(home, simulator, "--on-prepare", json.dumps([sys.executable, "-c", slow]))
         reboot(simulator, notice=timedelta(hours=1))
-        process = int(agent.says("asleep as").rpartition(" ")[2])
+        process = int(agent.says("asleep as").partition("asleep as ")[2].split()[0])
         agent.ends_by(signal.SIGKILL)
         assert home.alive(process)
         again = watch(home, simulator, "--on-prepare", json.dumps(["sh", "-c", f"echo new >>{told}"]))
