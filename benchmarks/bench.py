@@ -7,6 +7,7 @@ that they are shown with. Nothing is asserted: an aim that is missed is shown as
 """
 
 import json
+import os
 import sys
 import time
 import tomllib
@@ -21,6 +22,8 @@ RESULTS = HERE.parent / "docs" / "data" / "performance.json"
 
 
 def main() -> None:
+    # What is installed has its bytecode; with this in the environment each start would compile it once more.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     table = {row["name"]: row for row in tomllib.loads((HERE / "table.toml").read_text("utf-8"))["row"]}
     asked = sys.argv[1:] or list(table)
     if unknown := [name for name in asked if name not in table]:
