@@ -1,9 +1,11 @@
 """SQLite as the journal uses it: how the file is made and opened, the pragmas that keep it, its errors as ours."""
 
+import atexit
 import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,6 +26,9 @@ PRAGMAS = MappingProxyType(
     }
 )
 """In force on every connection that writes."""
+
+IN_MEMORY = ":memory:"
+"""The name of a journal that is kept nowhere."""
 
 AUTO_VACUUM = "INCREMENTAL"
 """Decided when the file is made: pages that are free can be given back."""
@@ -57,11 +62,22 @@ def connect(name: str) -> sqlite3.Connection:
     with errors(name):
         connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=5)
         try:
+            if name == IN_MEMORY:
+                _blank().backup(connection)
             _set_up(connection)
             _examine(connection, name)
         except BaseException:
             connection.close()
             raise
+    return connection
+
+
+@cache
+def _blank() -> sqlite3.Connection:
+    """An empty journal to copy: to make one takes longer than most tests of handlers, and each opens one in memory."""
+    connection = sqlite3.connect(IN_MEMORY, isolation_level=None, check_same_thread=False)
+    atexit.register(connection.close)
+    _set_up(connection)
     return connection
 
 
