@@ -49,8 +49,15 @@ def measure() -> Measured:
     took = {number: _seconds(number) for number in NUMBERS}
     return Measured(
         [
-            *(Figure(f"{number:,} known events", took[number], "s") for number in SHOWN),
+            *(Figure(f"{number:,} known events", took[number] * 1e3, "ms") for number in SHOWN),
             *(Figure(f"each of {number:,}", took[number] / number * 1e6, "µs") for number in SHOWN),
         ],
-        [Curve("advance", "known events", "seconds of a processor", {"1 % changed": list(took.items())})],
+        [
+            Curve(
+                "advance",
+                "known events",
+                "milliseconds of a processor",
+                {"1 % changed": [(number, seconds * 1e3) for number, seconds in took.items()]},
+            )
+        ],
     )

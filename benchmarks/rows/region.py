@@ -57,7 +57,7 @@ def measure() -> Measured:
             beyond += abs(calls - max(1, math.ceil(active / 100)))
             name = f"{active:,} active of {instances:,} instances"
             figures += [Figure(name, seconds * 1e3, "ms"), Figure(f"calls, {name}", calls, "")]
-            series.setdefault(f"{instances:,} instances", []).append((active, seconds))
+            series.setdefault(f"{instances:,} instances", []).append((active, seconds * 1e3))
             if active == max(events for events, _ in CASES):
                 figures.append(Figure(f"memory for a poll of {active:,} active", megabytes, "MB"))
             if (active, instances) == BY_HUNDREDS:
@@ -65,6 +65,6 @@ def measure() -> Measured:
                 calls = _poll(simulator, 1, instances=names)[1]
                 figures.append(Figure(f"calls, asking for the {instances:,} by a hundred", calls, ""))
     figures.append(Figure("calls beyond ceil(active / 100), all cases", beyond, ""))
-    curve = [(active or 1, seconds) for points in series.values() for active, seconds in points]
+    curve = [(active or 1, took) for points in series.values() for active, took in points]
     by_events = {"a poll": sorted(curve)}
-    return Measured(figures, [Curve("region", "active events", "seconds of a processor", by_events)])
+    return Measured(figures, [Curve("region", "active events", "milliseconds of a processor", by_events)])

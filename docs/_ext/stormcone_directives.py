@@ -14,12 +14,19 @@
 
 ```{stormcone-recipe} haproxy
 ```
+
+```{stormcone-performance}
+```
+
+```{stormcone-curve} advance
+```
 """
 
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from stormcone_performance import curves, performance, plot
 from stormcone_pictures import PICTURES
 from stormcone_recipes import figures, summary
 from stormcone_tables import TABLES, configuration, help_text, markdown
@@ -66,6 +73,29 @@ class ConfigurationDirective(SphinxDirective):
         return list(holder.children)
 
 
+class PerformanceDirective(SphinxDirective):
+    """`stormcone-performance`: the table of the last `make bench`."""
+
+    def run(self) -> list[nodes.Node]:
+        """The table, and on what it was measured."""
+        holder = nodes.container()
+        self.state.nested_parse(StringList(performance(), "performance"), 0, holder)
+        return list(holder.children)
+
+
+class CurveDirective(SphinxDirective):
+    """`stormcone-curve NAME`: a plot of how cost grows."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """The plot."""
+        name = self.arguments[0]
+        if name not in curves():
+            raise self.error(f"there is no curve {name!r}; there are: {', '.join(curves())}")
+        return [nodes.raw("", plot(name), format="html")]
+
+
 class PictureDirective(SphinxDirective):
     """`stormcone-picture NAME`: a picture of `PICTURES`, where the builder can show one."""
 
@@ -98,5 +128,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("stormcone-help", HelpDirective)
     app.add_directive("stormcone-configuration", ConfigurationDirective)
     app.add_directive("stormcone-picture", PictureDirective)
+    app.add_directive("stormcone-performance", PerformanceDirective)
+    app.add_directive("stormcone-curve", CurveDirective)
     app.add_directive("stormcone-recipe", RecipeDirective)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

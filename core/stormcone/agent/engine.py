@@ -115,7 +115,7 @@ class Engine:
         if source in self._settled and observation == self._told.get(source) and not verdicts:
             return ()  # as at the last look, and what is to be concluded from that has been
         works = self._unfinished.going_on()
-        known = {key: work.episode.known(begun=work.begun) for key, work in works.items()}
+        known = {key: work.known for key, work in works.items()}
         others = [event.key for event in observation.events if event.key not in known]
         known |= {episode.event.key: episode.known() for episode in self._journal.latest(self.machine, others)}
         told = [seen for name, seen in self._told.items() if name != source]

@@ -15,6 +15,7 @@ from stormcone.clock import Instant
 from stormcone.handlers import Stage
 from stormcone.journal import ApprovalRecord, Episode, JournalStore
 from stormcone.model import EventKey, Machine
+from stormcone.rules.changes import Known
 from stormcone.rules.runs import Run, RunState
 from stormcone.text import folded
 
@@ -39,6 +40,11 @@ class Work:
     def begun(self) -> bool:
         """Whether a handler's stage has begun for it."""
         return any(run.attempt for run in self.runs)
+
+    @cached_property
+    def known(self) -> Known:
+        """The part that decides which move an observation means."""
+        return self.episode.known(begun=self.begun)
 
     @property
     def to_recover(self) -> tuple[str, ...]:
@@ -139,6 +145,8 @@ class Unfinished:
         return MappingProxyType(self._going_on)
 
     def _read_changed(self) -> None:
+        if not self._changed:  # to go through a set that once was large takes time, also where it is empty
+            return
         for number in sorted(self._changed):
             try:
                 work: Work | None = self._read(self._journal.episode(number))
