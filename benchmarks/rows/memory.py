@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 from figures import Curve, Figure, Measured
 from processes import SimulatorProcess, agent, memory, wait_until
@@ -28,6 +29,7 @@ def _phase(simulator: SimulatorProcess, event: str) -> str:
 
 def measure() -> Measured:
     taken: list[tuple[float, float]] = []
+    sizes: dict[int, float] = {}
     with SimulatorProcess() as simulator, agent(simulator.url, "--interval", "0.001") as program:
         for number in range(1, EVENTS + 1):
             event = simulator.call("schedule", Impact.REBOOT, resources=["web-0"], notice=timedelta(minutes=15))
@@ -36,12 +38,14 @@ def measure() -> Measured:
             polls = number * POLLS // EVENTS
             wait_until(lambda polls=polls: simulator.call("arrived") >= polls)
             taken.append((polls, memory(program.pid)))
+            sizes[polls] = Path(f"/proc/{program.pid}/cwd/journal.db").stat().st_size / 1e6
     after = dict(taken)
     return Measured(
         [
             Figure("the agent", after[POLLS], "MB"),
             Figure("python -c 'import requests'", _bare(), "MB"),
             Figure("growth over the last 9,000 polls", after[POLLS] - after[SETTLED], "MB"),
+            Figure("growth of the journal's file meanwhile", sizes[POLLS] - sizes[SETTLED], "MB"),
         ],
         [Curve("memory", "polls", "resident memory, MB", {"the agent": taken[9::10]})],
     )
