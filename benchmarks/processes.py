@@ -69,7 +69,7 @@ def _serve(pipe: Connection, kind: str, names: list[str], settings: dict[str, An
             return super().parameters(request, path)
 
     with Watched(names, **settings) as simulator:
-        extra = {
+        extra: dict[str, Callable[..., Any]] = {
             "url": lambda: simulator.url,
             "settings": lambda: dict(simulator.provider_options().settings),
             "announce": lambda names: [simulator.schedule(Impact.REBOOT, resources=[name]) for name in names],
@@ -78,7 +78,8 @@ def _serve(pipe: Connection, kind: str, names: list[str], settings: dict[str, An
         }
         while (asked := pipe.recv()) is not None:
             name, arguments, named = asked
-            pipe.send(extra.get(name, getattr(simulator, name, None))(*arguments, **named))
+            call = extra[name] if name in extra else getattr(simulator, name)
+            pipe.send(call(*arguments, **named))
 
 
 class SimulatorProcess:

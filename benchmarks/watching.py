@@ -5,16 +5,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from processes import SimulatorProcess, agent, wait_until
 from stormcone import Impact
 
 INTERVAL = 0.05
 EVENTS = 150
+PLAN: dict[str, Any] = {"resources": ["web-0"], "notice": timedelta(minutes=15)}
 
 TELLS = """
 import os, time
@@ -74,16 +76,16 @@ def _loop(url: str, told: Path) -> Iterator[None]:
         program.wait()
 
 
-def _late(simulator: SimulatorProcess, act: Callable[[], None], told: _Told) -> float:
-    """Milliseconds from the act, or the first poll that can see it, to the next line of the handler."""
-    time.sleep(random.uniform(0, INTERVAL))  # polls and acts must not keep step
+def _late(simulator: SimulatorProcess, told: _Told, call: str, *arguments: Any, **named: Any) -> tuple[Any, float]:
+    """The answer of a call, and milliseconds from it, or the first poll that can see it, to the handler's next line."""
+    time.sleep(random.uniform(0, INTERVAL))  # polls and calls must not keep step
     before = time.time()
-    act()
+    answer = simulator.call(call, *arguments, **named)
     visible, reached = time.time(), told.next()
     polls = [arrival.at for arrival in simulator.call("arrivals", before) if arrival.method == "GET"]
     seen = max((at for at in polls if at <= min(visible, reached)), default=before)
     later = [at for at in polls if visible < at <= reached]
-    return (reached - (later[0] if later else seen)) * 1e3
+    return answer, (reached - (later[0] if later else seen)) * 1e3
 
 
 def to_the_agent() -> tuple[list[float], list[float]]:
@@ -94,9 +96,9 @@ def to_the_agent() -> tuple[list[float], list[float]]:
         with agent(simulator.url, "--interval", str(INTERVAL), handlers=TELLS.format(told=str(told.path))):
             wait_until(lambda: simulator.call("arrived") > 10)
             for _ in range(EVENTS):
-                event: list[str] = []
-                noticed.append(_late(simulator, lambda event=event: event.append(_announce(simulator)), told))
-                called_off.append(_late(simulator, lambda event=event: simulator.call("cancel", event[0]), told))
+                event, late = _late(simulator, told, "schedule", Impact.REBOOT, **PLAN)
+                noticed.append(late)
+                called_off.append(_late(simulator, told, "cancel", event)[1])
     return noticed, called_off
 
 
@@ -108,12 +110,7 @@ def to_a_loop() -> list[float]:
         with _loop(simulator.url, told.path):
             wait_until(lambda: simulator.call("arrived") > 10)
             for _ in range(EVENTS):
-                event: list[str] = []
-                noticed.append(_late(simulator, lambda event=event: event.append(_announce(simulator)), told))
-                simulator.call("cancel", event[0])
+                event, late = _late(simulator, told, "schedule", Impact.REBOOT, **PLAN)
+                noticed.append(late)
+                simulator.call("cancel", event)
     return noticed
-
-
-def _announce(simulator: SimulatorProcess) -> str:
-    identifier: str = simulator.call("schedule", Impact.REBOOT, resources=["web-0"], notice=timedelta(minutes=15))
-    return identifier

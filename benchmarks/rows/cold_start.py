@@ -28,7 +28,8 @@ def _first_poll(simulator: SimulatorProcess) -> float:
     begun = time.time()
     with agent(simulator.url):
         wait_until(lambda: any("scheduledevents" in each.path for each in simulator.call("arrivals", begun)))
-        return next(each.at for each in simulator.call("arrivals", begun) if "scheduledevents" in each.path) - begun
+        first: float = next(each.at for each in simulator.call("arrivals", begun) if "scheduledevents" in each.path)
+        return first - begun
 
 
 def measure() -> Measured:

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from figures import Figure, Measured
 from processes import SimulatorProcess, agent, processor, wait_until
@@ -55,16 +56,20 @@ def _by_hand(loop: str, url: str) -> Iterator[subprocess.Popen[bytes]]:
         program.wait()
 
 
+def _has_polled(simulator: SimulatorProcess, times: int) -> bool:
+    return bool(simulator.call("arrived") > times)
+
+
 def measure() -> Measured:
-    spent, polls = defaultdict(float), defaultdict(int)
+    spent: defaultdict[str, float] = defaultdict(float)
+    polls: defaultdict[str, int] = defaultdict(int)
     with SimulatorProcess() as simulator:
         for _ in range(ROUNDS):
             ways = {"the agent": agent(simulator.url, "--interval", INTERVAL)}
             ways |= {name: _by_hand(loop, simulator.url) for name, loop in BY_HAND.items()}
             for name, way in ways.items():
                 with way as program:
-                    begun = simulator.call("arrived")
-                    wait_until(lambda begun=begun: simulator.call("arrived") > begun + WARM)
+                    wait_until(partial(_has_polled, simulator, simulator.call("arrived") + WARM))
                     before, used = simulator.call("arrived"), processor(program.pid)
                     time.sleep(SECONDS)
                     polls[name] += simulator.call("arrived") - before

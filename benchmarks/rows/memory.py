@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from figures import Curve, Figure, Measured
@@ -23,8 +24,12 @@ def _bare() -> float:
     return found
 
 
-def _phase(simulator: SimulatorProcess, event: str) -> str:
-    return next(each["phase"] for each in simulator.call("events") if each["id"] == event)
+def _has_started(simulator: SimulatorProcess, event: str) -> bool:
+    return any(each["id"] == event and each["phase"] == "started" for each in simulator.call("events"))
+
+
+def _has_been_asked(simulator: SimulatorProcess, times: int) -> bool:
+    return bool(simulator.call("arrived") >= times)
 
 
 def measure() -> Measured:
@@ -33,10 +38,10 @@ def measure() -> Measured:
     with SimulatorProcess() as simulator, agent(simulator.url, "--interval", "0.001") as program:
         for number in range(1, EVENTS + 1):
             event = simulator.call("schedule", Impact.REBOOT, resources=["web-0"], notice=timedelta(minutes=15))
-            wait_until(lambda event=event: _phase(simulator, event) == "started")
+            wait_until(partial(_has_started, simulator, event))
             simulator.call("complete", event)
             polls = number * POLLS // EVENTS
-            wait_until(lambda polls=polls: simulator.call("arrived") >= polls)
+            wait_until(partial(_has_been_asked, simulator, polls))
             taken.append((polls, memory(program.pid)))
             sizes[polls] = Path(f"/proc/{program.pid}/cwd/journal.db").stat().st_size / 1e6
     after = dict(taken)

@@ -47,7 +47,8 @@ def _poll(simulator: SimulatorProcess, polls: int, **settings: str) -> tuple[int
 
 
 def measure() -> Measured:
-    figures, beyond, series = [], 0.0, {}
+    figures: list[Figure] = []
+    beyond, points = 0.0, []
     for (active, instances), polls in CASES.items():
         with SimulatorProcess("alibaba", ["i-0"], quota=active + 1) as simulator:
             simulator.call("add_machines", [f"i-{number}" for number in range(1, instances)])
@@ -57,7 +58,7 @@ def measure() -> Measured:
             beyond += abs(calls - max(1, math.ceil(active / 100)))
             name = f"{active:,} active of {instances:,} instances"
             figures += [Figure(name, seconds * 1e3, "ms"), Figure(f"calls, {name}", calls, "")]
-            series.setdefault(f"{instances:,} instances", []).append((active, seconds * 1e3))
+            points.append((max(1, active), seconds * 1e3))
             if active == max(events for events, _ in CASES):
                 figures.append(Figure(f"memory for a poll of {active:,} active", megabytes, "MB"))
             if (active, instances) == BY_HUNDREDS:
@@ -65,6 +66,5 @@ def measure() -> Measured:
                 calls = _poll(simulator, 1, instances=names)[1]
                 figures.append(Figure(f"calls, asking for the {instances:,} by a hundred", calls, ""))
     figures.append(Figure("calls beyond ceil(active / 100), all cases", beyond, ""))
-    curve = [(active or 1, took) for points in series.values() for active, took in points]
-    by_events = {"a poll": sorted(curve)}
+    by_events = {"a poll": sorted(points)}
     return Measured(figures, [Curve("region", "active events", "milliseconds of a processor", by_events)])

@@ -171,7 +171,8 @@ def _load(port: int, process: int, clients: int) -> tuple[float, list[float]]:
 def measure() -> Measured:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(limit[1], 65536), limit[1]))
-    rates, took = defaultdict(list), defaultdict(list)
+    rates: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
+    took: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
     for _ in range(ROUNDS):
         for name, serve in SERVERS.items():
             with _serving(serve) as (port, process):

@@ -4,11 +4,22 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from figures import Curve, Figure, Measured
 from rows.advance import MACHINE, NOW, an_event
-from stormcone import Agent, App, Capabilities, Handler, InlineExecutor, Journal, ManualClock, Observation, Scope
+from stormcone import (
+    Agent,
+    App,
+    Capabilities,
+    Handler,
+    InlineExecutor,
+    Journal,
+    ManualClock,
+    Observation,
+    Provider,
+    Scope,
+)
 
 NUMBERS = (0, 100, 1_000, 10_000)
 CHANGED = (1, 10, 100, 1_000)
@@ -52,9 +63,17 @@ def _seconds(act: Callable[[], None], times: int) -> float:
 
 def measure() -> Measured:
     provider, clock = Announces(), ManualClock(NOW)
-    idle, changes = {}, {}
+    idle: dict[int, float] = {}
+    changes: dict[int, dict[int, float]] = {}
     with Journal.open(":memory:") as journal:
-        agent = Agent(provider, App([Prepares()]), journal, clock=clock, boot_id="boot-1", executor=InlineExecutor())
+        agent = Agent(
+            cast(Provider, provider),
+            App([Prepares()]),
+            journal,
+            clock=clock,
+            boot_id="boot-1",
+            executor=InlineExecutor(),
+        )
         agent.step()
         for number in NUMBERS:
             events = [an_event(each) for each in range(number)]
