@@ -333,7 +333,7 @@ class World:
 
     def episode(self, event_id):
         """What the agent made of the simulator's event, or None."""
-        known = next(each for each in self.simulator.events() if each["id"] == event_id)
+        known = next(each for each in self.simulator.events() if each["id"].casefold() == event_id.casefold())
         return next((each for each in self.journal.episodes() if self.is_it(known, each)), None)
 
     def is_it(self, known, episode):
