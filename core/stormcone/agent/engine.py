@@ -116,7 +116,7 @@ class Engine:
             return ()  # as at the last look, and what is to be concluded from that has been
         works = self._unfinished.going_on()
         known = {key: work.known for key, work in works.items()}
-        others = [event.key for event in observation.events if event.key not in known]
+        others = [key for key in (event.key for event in observation.events) if key not in known]
         known |= {episode.event.key: episode.known() for episode in self._journal.latest(self.machine, others)}
         told = [seen for name, seen in self._told.items() if name != source]
         elsewhere = Others(

@@ -25,6 +25,8 @@ def recognized(
     sightings: dict[EventKey, MaintenanceEvent] = {}
     for event in seen:
         sightings.setdefault(event.key, event)
+    if going_on.keys() <= sightings.keys():
+        return sightings  # each known event has been seen under its own id, so no sighting is of another one
     known = set(known)
     free = _Free(event for key, event in going_on.items() if key not in sightings)
     found: dict[EventKey, MaintenanceEvent] = {}

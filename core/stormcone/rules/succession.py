@@ -85,6 +85,8 @@ def followed(
     alike: dict[tuple[object, ...], list[Known]] = {}
     for entry in gone:
         alike.setdefault(_nature(entry.event), []).append(entry)
+    if not alike:
+        return dict(listed)
     found: dict[EventKey, MaintenanceEvent] = {}
     for key, seen in listed.items():
         new = key not in known and seen.phase is Phase.STARTED
