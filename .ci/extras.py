@@ -3,7 +3,7 @@
 import tomllib
 from pathlib import Path
 
-OURS = frozenset({"suite", "docs", "dev"})
+OURS = frozenset({"bench", "suite", "docs", "dev"})
 """Those that are for the repository itself."""
 
 
