@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,6 +13,24 @@ if TYPE_CHECKING:
 
 JSON_TYPE = "application/json; charset=utf-8"
 TEXT_TYPE = "text/plain; charset=utf-8"
+
+
+_TARGETS = 64
+"""Targets that are remembered as they were read: most clients ask for the same again and again."""
+
+
+@lru_cache(_TARGETS)
+def _read(target: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The path and the parameters of a request's target.
+
+    Raises:
+        ValueError: it is not a URL, or has too many parameters.
+    """
+    path, _, query = target.partition("?")
+    if not path.startswith("/"):
+        # The absolute form, which clients send when they take the server for a proxy.
+        path = urlsplit(path).path or "/"
+    return unquote(path), tuple(parse_qsl(query, keep_blank_values=True))
 
 
 @dataclass(frozen=True)
@@ -41,12 +60,9 @@ class Request:
     query: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        path, _, query = self.target.partition("?")
-        if not path.startswith("/"):
-            # The absolute form, which clients send when they take the server for a proxy.
-            path = urlsplit(path).path or "/"
-        object.__setattr__(self, "path", unquote(path))
-        object.__setattr__(self, "query", dict(parse_qsl(query, keep_blank_values=True)))
+        path, pairs = _read(self.target)
+        object.__setattr__(self, "path", path)
+        object.__setattr__(self, "query", dict(pairs))
 
     def header(self, name: str) -> str | None:
         """The value of the header, or None; `name` in lower case."""
@@ -103,7 +119,9 @@ def form_of(request: Request) -> Mapping[str, str]:
 
 def repeated_parameters(request: Request) -> tuple[str, ...]:
     """The parameters of the query that are given more than once, in the order of the query."""
-    names = [name for name, _ in parse_qsl(request.target.partition("?")[2], keep_blank_values=True)]
+    names = [name for name, _ in _read(request.target)[1]]
+    if len(names) == len(request.query):
+        return ()
     return tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
 
 

@@ -15,7 +15,9 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any
 
 import h11
@@ -42,6 +44,11 @@ PATIENCE = 60.0
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _log = logging.getLogger(__name__)
+
+
+@lru_cache(1)
+def _date(second: datetime) -> str:
+    return format_datetime(second, usegmt=True)
 
 
 class _Refused(Exception):
@@ -91,7 +98,7 @@ class ClientConnection:
         """The response as bytes, to send now: once for each request. Its `Date` is the simulator's."""
         protocol, body = self._protocol, response.body
         headers = [
-            ("Date", format_datetime(self.clock.now(), usegmt=True)),
+            ("Date", _date(self.clock.now().replace(microsecond=0))),
             ("Content-Type", response.content_type),
             ("Content-Length", str(len(body))),
             *response.headers,
@@ -107,8 +114,9 @@ class ClientConnection:
     async def send(self, data: bytes) -> None:
         """Write the bytes as they are; a client that takes none of them for `PATIENCE` is gone (`TimeoutError`)."""
         self._writer.write(data)
-        async with asyncio.timeout(PATIENCE):
-            await self._writer.drain()
+        if self._writer.transport.get_write_buffer_size():  # else the client has taken all of it already
+            async with asyncio.timeout(PATIENCE):
+                await self._writer.drain()
 
     def end(self) -> None:
         """Take no further request on this connection; what has been sent still arrives."""
