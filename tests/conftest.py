@@ -8,9 +8,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from stormcone.postgresql.server import PostgresqlServer, programs
 
 pytest_plugins = ["pytester"]
 
@@ -201,6 +204,24 @@ def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", connect)
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL of this process's tests; a test that changes the server puts it back."""
+    pytest.importorskip("psycopg", reason="the extra `fleet` is not installed")
+    if programs() is None:
+        pytest.skip("there is no PostgreSQL server here")
+    with PostgresqlServer() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgresql: PostgresqlServer) -> str:
+    """A database of the test's own, by its name."""
+    name = f"test_{uuid4().hex}"
+    postgresql.run("createdb", "-h", "127.0.0.1", "-p", str(postgresql.port), name)
+    return name
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

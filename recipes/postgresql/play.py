@@ -1,7 +1,5 @@
 """A primary, its standby, and a client that knows both."""
 
-import os
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -10,9 +8,7 @@ from pathlib import Path
 from recipes.client import Lost
 from recipes.machinery import Machinery, Stuck, free_port, until
 from recipes.play import Scene
-
-USER = "postgres"
-"""Whom the servers run as where we are root, which they refuse."""
+from stormcone.postgresql.server import USER, own, programs
 
 # A play's power cut is a SIGKILL, which no file system sees; so nothing is to be had from fsync but time.
 CONFIGURATION = """
@@ -30,12 +26,6 @@ GIVES_UP = 5.0
 
 WORK = 0.5
 """How long a transaction takes, in seconds."""
-
-
-def programs() -> Path | None:
-    """The folder of the newest PostgreSQL that Debian's packages have brought."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    return found[-1] if found and (found[-1] / "initdb").exists() else None
 
 
 class PostgresqlScene(Scene):
@@ -64,7 +54,7 @@ class PostgresqlScene(Scene):
         primary, standby = self._data("db-0"), self._data("db-1")
         for folder in (primary, standby):
             folder.mkdir(mode=0o700)
-            self._own(folder)
+            own(folder)
         self._run("initdb", "-D", primary, "-U", USER, "-A", "trust", "--no-sync", "--no-instructions", "--no-locale")
         self._configure("db-0", "db-1")
         self._serve("db-0")
@@ -72,7 +62,7 @@ class PostgresqlScene(Scene):
         self._run("pg_basebackup", "-D", standby, "-d", self._server("db-0"), "-c", "fast", "--no-sync")
         self._configure("db-1", "db-0")
         (standby / "standby.signal").touch()
-        self._own(standby / "standby.signal")
+        own(standby / "standby.signal")
         self._serve("db-1")
         until(lambda: self._followers("db-0") == 1, "the standby")
 
@@ -133,10 +123,6 @@ class PostgresqlScene(Scene):
 
     def _server(self, name: str) -> str:
         return f"host=127.0.0.1 port={self._ports[name]} user={USER}"
-
-    def _own(self, path: Path) -> None:
-        if os.geteuid() == 0:
-            shutil.chown(path, USER, USER)
 
     def _run(self, program: str, *words: str | Path) -> str:
         return self.machinery.run([self._bin / program, *words], user=USER)
