@@ -43,6 +43,12 @@ class EcsApi(Protocol):
     def describe_instances(self, instance_ids: tuple[str, ...]) -> Document:
         """DescribeInstances: those of these ids that there are; at most `BATCH`."""
 
+    def try_describe_instances(self) -> None:
+        """DescribeInstances with `DryRun`: always an error, `DryRunOperation` where the caller may call it.
+
+        None of the other operations here has a dry run. Source: ECS's documentation of each operation.
+        """
+
     def create_simulated(self, event_type: str, not_before: str, instance_ids: tuple[str, ...]) -> Document:
         """CreateSimulatedSystemEvents: one event for each instance, notifications only; at most `BATCH`."""
 

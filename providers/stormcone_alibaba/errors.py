@@ -17,6 +17,10 @@ PERMISSION = "ecs:{action}"
 """What RAM calls the permission to call an operation. Source: ECS's documentation of RAM authorisation."""
 
 
+DRY_RUN = "DryRunOperation"
+"""The code of a dry run of what the caller may do. Source: ECS's documentation of the operations that have one."""
+
+
 class ErrorKind(StrEnum):
     """What becomes of a request that met an error."""
 
@@ -49,6 +53,7 @@ _WRONG_SECRET = CodeMeaning(
     "the signature does not fit, so the access key secret is wrong",
     "check that secret and id belong together",
 )
+_NOT_ALLOWED = CodeMeaning(ErrorKind.SETUP, "these credentials may not do that", "let a RAM policy allow {permission}")
 _AGAIN = "it is asked again"
 
 CODES: tuple[tuple[str, CodeMeaning], ...] = (
@@ -104,18 +109,12 @@ CODES: tuple[tuple[str, CodeMeaning], ...] = (
         "AuthenticationFail*",
         CodeMeaning(ErrorKind.SETUP, "the token does not entitle to the role", "check the role's trust policy"),
     ),
-    (
-        "Forbidden.RAM",
-        CodeMeaning(ErrorKind.SETUP, "these credentials may not do that", "let a RAM policy allow {permission}"),
-    ),
+    ("Forbidden.RAM", _NOT_ALLOWED),
     (
         "Forbidden.RiskControl",
         CodeMeaning(ErrorKind.SETUP, "risk control has locked the account", "look into the console for the reason"),
     ),
-    (
-        "Forbidden*",
-        CodeMeaning(ErrorKind.SETUP, "these credentials may not do that", "let a RAM policy allow {permission}"),
-    ),
+    ("Forbidden*", _NOT_ALLOWED),
     (
         "OperationDenied.NotInWhiteList",
         CodeMeaning(ErrorKind.SETUP, "the account is not on the list for this", "ask Alibaba Cloud's support"),
@@ -219,6 +218,11 @@ def meaning(code: str, status: int | None = None) -> CodeMeaning:
             return found
     may_pass = status is None or status >= 500 or status == 429 or status < 400
     return _UNKNOWN_PASSING if may_pass else _UNKNOWN_REFUSED
+
+
+def not_allowed(code: str) -> bool:
+    """Whether a code says that the caller lacks a permission."""
+    return meaning(code) is _NOT_ALLOWED
 
 
 def api_error(

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Self
 
 from stormcone.clock import Clock, SystemClock
-from stormcone.clouds.contract import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions, Right
 from stormcone.clouds.exchange import Tap
 from stormcone.clouds.http.api import shown_proxy
 from stormcone.clouds.http.trust import authorities
@@ -33,7 +33,7 @@ from stormcone.model import (
 )
 from stormcone_alibaba.credentials import ENVIRONMENT, URI, CredentialChain
 from stormcone_alibaba.ecs import BATCH, EcsApi, HistoryQuery
-from stormcone_alibaba.errors import PERMISSION, ApiRefused
+from stormcone_alibaba.errors import DRY_RUN, PERMISSION, ApiFault, ApiRefused, not_allowed
 from stormcone_alibaba.metadata import MetadataReader
 from stormcone_alibaba.notifications import read_hint
 from stormcone_alibaba.sdk import SdkEcs, require_sdk
@@ -168,6 +168,26 @@ class AlibabaProvider:
             return {**known, "credentials": self.credentials.get().source}
         except ProviderError:
             return known  # a poll tells why there are none
+
+    def rights(self) -> Sequence[Right]:
+        """What the caller may do: of the operations that are called here, one can be asked for without doing it."""
+        tried = PERMISSION.format(action="DescribeInstances")
+        return [
+            self._right(name) if name == tried else Right(permission=name) for name in self.capabilities.permissions
+        ]
+
+    def _right(self, permission: str) -> Right:
+        try:
+            self._api().try_describe_instances()
+        except (ApiFault, ApiRefused) as error:
+            if error.code == DRY_RUN:
+                return Right(permission=permission, granted=True, why="")
+            if not_allowed(error.code):
+                return Right(permission=permission, granted=False, why=f"let a RAM policy allow {permission}")
+            return Right(permission=permission, why=str(error))
+        except ProviderError as error:
+            return Right(permission=permission, why=str(error))
+        return Right(permission=permission, why="what answers knows no dry run; check the endpoint")
 
     def poll(self) -> Observation:
         """The active events, and the release of a spot instance where one is announced.

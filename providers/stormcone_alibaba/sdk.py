@@ -131,6 +131,10 @@ class SdkEcs:
         """See `EcsApi`. `InstanceIds` is a JSON list in one parameter."""
         return self._call("DescribeInstances", {"InstanceIds": json.dumps(list(instance_ids))})
 
+    def try_describe_instances(self) -> None:
+        """See `EcsApi`."""
+        self._call("DescribeInstances", {"DryRun": "true"})
+
     def create_simulated(self, event_type: str, not_before: str, instance_ids: tuple[str, ...]) -> Document:
         """See `EcsApi`. `TriggerRealOps` is never sent: without it nothing is done to an instance."""
         values = {"EventType": event_type, "NotBefore": not_before, "InstanceIds": list(instance_ids)}

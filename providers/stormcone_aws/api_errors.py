@@ -171,6 +171,11 @@ def meaning(code: str, status: int) -> AwsCodeMeaning:
     return _TROUBLE if status >= 500 or status == 429 or status < 400 else _UNKNOWN_REFUSED
 
 
+def not_allowed(code: str) -> bool:
+    """Whether a code says that the caller lacks a permission."""
+    return meaning(code, 403) is _NOT_ALLOWED
+
+
 def api_error(
     service: str, action: str, code: str, *, status: int, message: str, secrets: Iterable[str] = ()
 ) -> AwsFault | AwsRefused:

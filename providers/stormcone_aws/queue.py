@@ -7,13 +7,13 @@ waits. Without hints a poll asks the queue itself, and does not wait.
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar, Self
 
 from stormcone.clock import Clock, SystemClock
-from stormcone.clouds.contract import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions, Right
 from stormcone.clouds.exchange import Tap
 from stormcone.clouds.sightings import TOLD
 from stormcone.errors import ProviderError, RequestRefused
@@ -34,6 +34,7 @@ from stormcone_aws.inbox import Inbox
 from stormcone_aws.kinds import PROVIDER
 from stormcone_aws.messages import BLOCK_PREFIX, Said, read_message
 from stormcone_aws.queue_settings import NAME, QueueSettings, read_settings
+from stormcone_aws.rights import asked, dry_run, rights_of
 from stormcone_aws.sdk import LONGEST_WAIT, SECRETS, Sdk, require_sdk
 from stormcone_aws.sqs import BATCH, Message, QueueFacts, SqsQueue
 
@@ -148,6 +149,18 @@ class AwsQueueProvider:
             return {**known, **redrive, "credentials": self._sdk.credentials() or "none"}
         except ProviderError:
             return {}  # a poll tells why it cannot be asked
+
+    def rights(self) -> Sequence[Right]:
+        """What the caller may do, by calls that change nothing; what becomes of messages and hooks is not tried."""
+        needless = {"sqs:GetQueueUrl"} if self._queue.has_url else set()
+        return rights_of(
+            [each for each in PERMISSIONS if each not in needless],
+            {
+                "sqs:GetQueueAttributes": lambda name: asked(name, self._queue.facts),
+                "sqs:GetQueueUrl": lambda name: asked(name, self._queue.look_up),
+                "ec2:DescribeInstances": lambda name: dry_run(self._sdk, name),
+            },
+        )
 
     def on_hint(self, callback: Callable[[], None]) -> None:
         """Have `callback` called whenever messages have come, and wait for them from now on."""

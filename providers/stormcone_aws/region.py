@@ -8,12 +8,12 @@ import re
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 from stormcone.clock import Clock, SystemClock
-from stormcone.clouds.contract import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions, Right
 from stormcone.clouds.exchange import Tap
 from stormcone.clouds.settings import Given, matching
 from stormcone.clouds.sightings import Sightings
@@ -24,6 +24,7 @@ from stormcone_aws.api_errors import AwsRefused
 from stormcone_aws.instance_status import SCHEDULED_LISTING, read_statuses
 from stormcone_aws.kinds import PROVIDER
 from stormcone_aws.queue_settings import INSTANCE, access_of
+from stormcone_aws.rights import NO_EVENT, NO_INSTANCE, dry_run, rights_of
 from stormcone_aws.sdk import SECRETS, Access, Answer, Sdk, require_sdk
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
@@ -86,7 +87,7 @@ class AwsRegionProvider:
 
     Args:
         settings: how to work.
-        clock: for the times of what the tap is told.
+        clock: for the times of what the tap is told, and of what is asked.
         sdk: the API; None for boto3's, opened when it is first needed.
         tap: told of every exchange with the API; None tells nobody.
     """
@@ -106,7 +107,8 @@ class AwsRegionProvider:
         self, settings: RegionSettings, *, clock: Clock | None = None, sdk: Sdk | None = None, tap: Tap | None = None
     ) -> None:
         self._settings = settings
-        self._sdk = sdk or Sdk(settings.access, clock or SystemClock(), tap)
+        self._clock = clock or SystemClock()
+        self._sdk = sdk or Sdk(settings.access, self._clock, tap)
         self._lock = threading.Lock()
         self._nodes: dict[str, tuple[str, ...]] = {}
 
@@ -142,6 +144,20 @@ class AwsRegionProvider:
             return {"api": self._sdk.address("ec2"), "credentials": self._sdk.credentials() or "none"}
         except ProviderError:
             return {}  # a poll tells why it cannot be asked
+
+    def rights(self) -> Sequence[Right]:
+        """What the caller may do, by calls that EC2 does not carry out."""
+        with self._lock:
+            known = next(iter(self._settings.instances or self._nodes), NO_INSTANCE)
+        move = {"InstanceId": known, "InstanceEventId": NO_EVENT, "NotBefore": self._clock.now() + timedelta(days=1)}
+        return rights_of(
+            PERMISSIONS,
+            {
+                "ec2:DescribeInstanceStatus": lambda name: dry_run(self._sdk, name),
+                "ec2:DescribeInstances": lambda name: dry_run(self._sdk, name),
+                "ec2:ModifyInstanceEventStartTime": lambda name: dry_run(self._sdk, name, **move),
+            },
+        )
 
     def poll(self) -> Observation:
         """The scheduled events, those too that have ended within the last week.

@@ -60,6 +60,9 @@ class SqsQueue:
         sdk: how it is reached.
         queue: its URL, or its name.
 
+    Attributes:
+        has_url: whether it was named by its URL.
+
     Every method raises `ProviderError` where the service cannot be asked.
     """
 
@@ -67,7 +70,8 @@ class SqsQueue:
         self._sdk = sdk
         self._queue = queue
         self._lock = threading.Lock()
-        self._found = queue if urlsplit(queue).scheme else ""
+        self.has_url = bool(urlsplit(queue).scheme)
+        self._found = queue if self.has_url else ""
 
     def receive(self, wait: int, visible_after: int) -> list[Message]:
         """Up to ten messages, which nobody else gets for so many seconds; waits so many seconds for the first."""
@@ -101,13 +105,18 @@ class SqsQueue:
         arn = [*str(said["QueueArn"]).split(":"), *[""] * 6]
         return QueueFacts(region=arn[3], account=arn[4], redrive=_redrive(said.get("RedrivePolicy", "")))
 
+    def look_up(self) -> str:
+        """The URL of the queue, which was named by its name."""
+        found = str(self._sdk.call("sqs", "GetQueueUrl", QueueName=self._queue).get("QueueUrl") or "")
+        if not found:
+            raise _not_sqs("GetQueueUrl")
+        return found
+
     def _url(self) -> str:
         with self._lock:
             found = self._found
         if not found:
-            found = str(self._sdk.call("sqs", "GetQueueUrl", QueueName=self._queue).get("QueueUrl") or "")
-            if not found:
-                raise _not_sqs("GetQueueUrl")
+            found = self.look_up()
             with self._lock:
                 self._found = found
         return found

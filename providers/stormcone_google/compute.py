@@ -5,7 +5,7 @@ it would look for proxies in the environment, and read a body of any size.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -187,6 +187,19 @@ class ComputeApi:
         taken = (Impact.TERMINATE if deleted else Impact.STOP) if spot else None
         return VmFacts(str(found.id), HostPolicy(migrates, scheduling.automatic_restart), taken)
 
+    def granted(self, vm: VmPath, permissions: Collection[str]) -> frozenset[str]:
+        """Those of these permissions that the caller has for the VM."""
+        with _told("testIamPermissions"):
+            found = self._client.test_iam_permissions(
+                project=vm.project,
+                zone=vm.zone,
+                resource=vm.instance,
+                test_permissions_request_resource=compute_v1.TestPermissionsRequest(permissions=list(permissions)),
+                retry=None,
+                timeout=API_TIMEOUTS.read,
+            )
+            return frozenset(found.permissions)
+
     def close(self) -> None:
         """Let go of connections. Safe to call twice."""
         self._session.close()
@@ -222,7 +235,7 @@ def _answered(call: str, status: int, message: str) -> ProviderError:
     plain = " ".join(_ASKED.sub("", message).split())
     sentence = f"Compute Engine's {call} failed: status {status}, {shortened(plain, _SHORT)}"
     if status == _FORBIDDEN:
-        sentence += f"; grant the caller {PERMISSIONS[call]}"
+        sentence += f"; grant the caller {PERMISSIONS.get(call, 'access to the project')}"
     if status == _TOO_MANY or status >= _SERVER or not status:
         return ProviderError(sentence)
     return RequestRefused(sentence)

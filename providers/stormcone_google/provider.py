@@ -7,7 +7,7 @@ is migrated at once. So the agent polls from its start on.
 
 import os
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from stormcone.clock import Clock, SystemClock
-from stormcone.clouds.contract import ProviderOptions
+from stormcone.clouds.contract import ProviderOptions, Right
 from stormcone.clouds.exchange import Tap
 from stormcone.clouds.http.api import shown_proxy
 from stormcone.clouds.http.trust import authorities
@@ -222,6 +222,20 @@ class GoogleProvider:
         api = self._settings.api_endpoint
         known = {"api": api, "proxy": shown_proxy(api, self._settings.proxy)}
         return {**known, "credentials": self._why_not or self._source()}
+
+    def rights(self) -> Sequence[Right]:
+        """What the caller may do to this VM, by `testIamPermissions`, which needs no permission itself."""
+        names = tuple(PERMISSIONS.values())
+        if self._why_not:
+            return [Right(permission=name, why=self._why_not) for name in names]
+        try:
+            granted = self._api().granted(self._path(self._metadata.name()), names)
+        except ProviderError as error:
+            return [Right(permission=name, why=str(error)) for name in names]
+        return [
+            Right(permission=name, granted=name in granted, why="" if name in granted else f"grant the caller {name}")
+            for name in names
+        ]
 
     def on_hint(self, callback: Callable[[], None]) -> None:
         """Have `callback` called, from a thread of the listener's, whenever a key may have changed."""

@@ -462,3 +462,34 @@ class TestPollingBesideAMetadataServiceThatFails:
     def test_is_nobody_where_nothing_is_named(self, open_provider):
         assert named(open_provider()) is None
         assert named(open_provider(scope="region")) is None
+
+
+class TestRights:
+    TRIED = "ecs:DescribeInstances"
+
+    def test_are_asked_of_the_one_operation_that_has_a_dry_run(self, cloud, provider):
+        cloud.refuses("DescribeInstances", "DryRunOperation")
+        told = {right.permission: right.granted for right in provider.rights()}
+        assert told == dict.fromkeys(provider.capabilities.permissions) | {self.TRIED: True}
+        (call,) = cloud.calls("DescribeInstances")
+        assert call.query["DryRun"] == "true"
+        assert {each.action for each in cloud.asked} - {""} == {"DescribeInstances"}
+
+    @pytest.mark.parametrize(
+        ("code", "granted", "why"),
+        [
+            ("Forbidden.RAM", False, "let a RAM policy allow ecs:DescribeInstances"),
+            ("Forbidden.RiskControl", None, "risk control has locked the account"),
+            ("ServiceUnavailable", None, "the service is not available now"),
+        ],
+    )
+    def test_that_are_not_granted_say_why(self, cloud, provider, code, granted, why):
+        cloud.refuses("DescribeInstances", code, status=403)
+        (right,) = [each for each in provider.rights() if each.permission == self.TRIED]
+        assert right.granted is granted
+        assert why in right.why
+
+    def test_of_an_endpoint_that_ignores_dry_runs_are_not_known(self, cloud, provider):
+        cloud.answers("DescribeInstances", {"RequestId": "R-1", "Instances": {"Instance": []}})
+        (right,) = [each for each in provider.rights() if each.permission == self.TRIED]
+        assert (right.granted, right.why) == (None, "what answers knows no dry run; check the endpoint")

@@ -297,3 +297,45 @@ class TestHooks:
         (event,) = queue.poll().events
         assert event.resources == ("cr-0one",)  # the simulator has no reservations
         region.close()
+
+
+def granted(provider):
+    return {right.permission: right.granted for right in provider.rights()}
+
+
+class TestRights:
+    def test_of_a_region_are_asked_by_dry_runs(self, simulator, region):
+        simulator.schedule(Impact.REBOOT, resources=["i-0one"])
+        before = region.poll().events
+        assert granted(region) == dict.fromkeys(region.capabilities.permissions, True)
+        assert all("DryRun=true" in each["body"] for each in simulator.requests()[-3:])
+        assert region.poll().events == before
+
+    @pytest.mark.parametrize("action", ["DescribeInstances", "ModifyInstanceEventStartTime"])
+    def test_one_that_is_refused_says_what_to_allow(self, simulator, region, action):
+        simulator.faults.add(status=403, query={"Action": action})
+        (refused,) = [right for right in region.rights() if not right.granted]
+        assert (refused.granted, refused.why) == (False, f"let an IAM policy allow ec2:{action}")
+
+    def test_one_that_cannot_be_asked_is_not_known(self, simulator, region):
+        simulator.faults.add(status=503, query={"Action": "DescribeInstances"})
+        (unknown,) = [right for right in region.rights() if right.granted is None]
+        assert "DescribeInstances failed" in unknown.why
+
+    def test_of_a_queue_are_asked_as_far_as_that_changes_nothing(self, queue):
+        told = granted(queue)
+        assert {name for name, right in told.items() if right} == {
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+            "ec2:DescribeInstances",
+        }
+        assert told["autoscaling:CompleteLifecycleAction"] is None
+        assert {right.why for right in queue.rights() if right.granted is None} == {"cannot be asked without doing it"}
+
+    def test_of_a_queue_that_may_not_be_looked_at_are_refused(self, simulator, queue):
+        simulator.faults.add(status=403, query={"Action": "GetQueueAttributes"})
+        assert granted(queue)["sqs:GetQueueAttributes"] is False
+
+    def test_of_a_queue_with_its_url_need_no_look_up(self, simulator, opened):
+        queue = opened(AwsQueueProvider, queue=f"{simulator.url}/123456789012/stormcone")
+        assert "sqs:GetQueueUrl" not in granted(queue)

@@ -13,6 +13,8 @@ from stormcone.health.face import Health
 from stormcone.health.server import HealthListener
 from stormcone.journal import Journal, SinkRecord
 from stormcone.plugins import PROVIDERS
+from stormcone_simulators.aws import AwsSimulator
+from stormcone_simulators.google import GoogleSimulator
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -168,6 +170,56 @@ class TestWhatIsToBeRun:
         said = doctor("--on-prepare", "true", "--sink", "ops=webhook")
         assert said.status == 1
         assert "✗ sink ops: " in said.out
+
+
+class TestTheRights:
+    def test_are_told_one_by_one_with_what_to_do(self, stormcone):
+        with GoogleSimulator(["web-0"], denied=["compute.instances.performMaintenance"]) as google:
+            said = stormcone("doctor", "--provider", "google", "--endpoint", google.url)
+        assert (said.status, said.err) == (0, "")
+        assert "✓ google permission compute.instances.get: granted" in said.out
+        assert (
+            "! google permission compute.instances.performMaintenance: refused; "
+            "grant the caller compute.instances.performMaintenance"
+        ) in said.out
+
+    def test_that_cannot_be_asked_are_neither_well_nor_ill(self, stormcone, monkeypatch):
+        for name, value in (("ACCESS_KEY_ID", "testid"), ("SECRET_ACCESS_KEY", "testsecret")):
+            monkeypatch.setenv(f"AWS_{name}", value)
+        with AwsSimulator(["i-0one"]) as aws:
+            where = (
+                "--provider",
+                "aws-queue",
+                "--endpoint",
+                aws.url,
+                "--region",
+                "us-east-1",
+                "--set",
+                "queue=stormcone",
+            )
+            said = stormcone("doctor", *where)
+        assert (said.status, said.err) == (0, "")
+        name = "aws-queue permission autoscaling:CompleteLifecycleAction"
+        assert f"- {name}: not known: cannot be asked without doing it" in said.out
+
+    def test_are_not_needed_everywhere(self, stormcone, simulator):
+        said = stormcone("doctor", "--provider", "azure", "--endpoint", simulator.url)
+        assert "- azure permissions: none are needed" in said.out
+
+
+class TestTheOtherClouds:
+    def test_are_no_faults_once_this_one_is_found(self, stormcone, simulator):
+        said = stormcone("doctor", "--endpoint", simulator.url)
+        assert said.status == 0
+        assert "✓ cloud azure: this is web-0" in said.out
+        assert "- cloud google: not this one: " in said.out
+        assert "✗" not in said.out
+
+    def test_are_where_none_is_found(self, stormcone, scripted):
+        said = stormcone("doctor", "--endpoint", scripted.url)
+        assert said.status == 69
+        assert "✗ cloud azure: " in said.out
+        assert "✗ cloud google: " in said.out
 
 
 class TestTheCloud:

@@ -278,3 +278,28 @@ def test_making_a_provider_imports_nothing_of_the_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+class TestRights:
+    NAMES = tuple(f"compute.instances.{call}" for call in ("get", "performMaintenance", "simulateMaintenanceEvent"))
+
+    def test_are_asked_in_one_call_and_told_one_by_one(self, make_cloud, make_provider):
+        cloud = make_cloud(denied=["compute.instances.performMaintenance"])
+        rights = make_provider(cloud).rights()
+        assert {each.permission: each.granted for each in rights} == dict(
+            zip(self.NAMES, (True, False, True), strict=True)
+        )
+        assert rights[1].why == "grant the caller compute.instances.performMaintenance"
+        (call,) = calls(cloud)
+        assert call["path"].endswith("/instances/web-0/testIamPermissions")
+
+    def test_that_cannot_be_asked_are_not_known(self, cloud, provider):
+        cloud.faults.add(path=API, status=503)
+        assert {each.granted for each in provider.rights()} == {None}
+        assert "testIamPermissions failed: status 503" in provider.rights()[0].why
+
+    def test_are_not_asked_for_without_the_library(self, cloud, make_provider, monkeypatch):
+        monkeypatch.setattr(provider_module, "has_library", lambda: False)
+        rights = make_provider(cloud).rights()
+        assert [each.why for each in rights] == ["google-cloud-compute is not installed"] * 3
+        assert calls(cloud) == []

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from stormcone.errors import SettingsError
 from stormcone.model import Impact
 
 FLAVOR = {"Metadata-Flavor": "Google"}
@@ -72,6 +73,47 @@ class TestEveryCall:
 
     def test_takes_no_body(self, call):
         assert call("POST", f"{VM}/performMaintenance", content={"reservation": "x"}).status == 400
+
+
+class TestPermissions:
+    NAMES = ("compute.instances.get", "compute.instances.performMaintenance")
+
+    @pytest.fixture
+    def google(self, googles):
+        return googles(denied=["compute.instances.performMaintenance"])
+
+    def test_are_told_as_far_as_they_are_granted(self, call):
+        answer = call("POST", f"{VM}/testIamPermissions", content={"permissions": list(self.NAMES)})
+        assert (answer.status, answer.json) == (200, {"permissions": ["compute.instances.get"]})
+        answer = call("POST", f"{VM}/testIamPermissions", content={"permissions": [self.NAMES[1]]})
+        assert (answer.status, answer.json) == (200, {})
+
+    def test_what_is_denied_is_refused(self, google, call):
+        google.schedule(Impact.FREEZE, resources=["web-0"], notice=HOUR)
+        answer = call("POST", f"{VM}/performMaintenance")
+        assert (answer.status, said(answer)[0]) == (403, "PERMISSION_DENIED")
+        assert "'compute.instances.performMaintenance'" in answer.json["error"]["message"]
+        assert google.events()[0]["phase"] == "scheduled"
+        assert call("GET", VM).status == 200
+
+    @pytest.mark.parametrize(
+        ("path", "body", "status"),
+        [
+            (VM, {"permissions": ["compute.instances.fly"]}, 400),
+            (VM, {"permissions": "compute.instances.get"}, 400),
+            (VM, {"rights": []}, 400),
+            (VM, [], 400),
+            (f"{ZONE}/instances/nobody", {"permissions": []}, 404),
+        ],
+    )
+    def test_that_cannot_be_asked_for_are_refused(self, call, path, body, status):
+        assert call("POST", f"{path}/testIamPermissions", content=body).status == status
+
+    def test_that_there_are_not_cannot_be_denied(self, googles):
+        with pytest.raises(
+            SettingsError, match=r"there is no permission 'fly' here; there are compute\.instances\.get"
+        ):
+            googles(denied=["fly"])
 
 
 class TestAVm:

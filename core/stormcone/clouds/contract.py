@@ -6,7 +6,7 @@ says by having the methods of the protocols below it; by which files of its own 
 class attribute `signs` (`stormcone.clouds.signs`).
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -198,6 +198,32 @@ class Explains(Protocol):
 
     def facts(self) -> Mapping[str, str]:
         """What it uses, by name: where its credentials come from, say. Never a secret."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Right:
+    """Whether the caller of a cloud's API may do something.
+
+    Attributes:
+        permission: the cloud's own word for it, such as `ec2:DescribeInstances`.
+        granted: None where that is not known.
+        why: of one that is not granted, what to do; of one that is not known, why.
+    """
+
+    permission: str
+    granted: bool | None = None
+    why: str = "cannot be asked without doing it"
+
+
+@runtime_checkable
+class Permissions(Protocol):
+    """A provider that can ask its cloud what it may do, without doing it."""
+
+    def rights(self) -> Sequence[Right]:
+        """One for each of the permissions that its capabilities name. Only calls that change nothing are made.
+
+        Never raises `ProviderError`: what could not be asked is a right that is not known.
+        """
 
 
 @runtime_checkable

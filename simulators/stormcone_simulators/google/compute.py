@@ -1,11 +1,11 @@
-"""The Compute API: a VM, its upcoming maintenance, simulated maintenance, and the operations that these are.
+"""The Compute API: a VM, its upcoming maintenance, simulated maintenance, operations, and what the caller may do.
 
 Source: the definition of the API that Google publishes, by its client library. Whatever is not here is refused with
 the API's own kind of error; unverified, the messages of refusals.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from stormcone_simulators.google.instance import email_of
 from stormcone_simulators.google.model import GoogleModel
 from stormcone_simulators.google.resources import ComputeOperation, as_list, instance
 from stormcone_simulators.google.tokens import Tokens
+from stormcone_simulators.http.bounds import read_json
 from stormcone_simulators.http.messages import Request, Response, json_response, repeated_parameters
 
 ROOT = "/compute/v1"
@@ -32,6 +33,18 @@ _PATH = re.compile(
 )
 
 
+PERMISSIONS = (
+    "compute.instances.get",
+    "compute.instances.performMaintenance",
+    "compute.instances.simulateMaintenanceEvent",
+)
+"""What the caller of these methods must be granted, and `testIamPermissions` can be asked for here; the names follow
+the API's, unverified but for the first."""
+
+_READ, _PERFORM, _SIMULATE = PERMISSIONS
+_TEST = "testIamPermissions"
+
+
 class _Call(NamedTuple):
     """One call.
 
@@ -39,11 +52,29 @@ class _Call(NamedTuple):
         name: of the VM or operation; "" for all.
         query: its parameters.
         at: when.
+        body: what it says beyond these.
     """
 
     name: str
     query: Mapping[str, str]
     at: datetime
+    body: bytes
+
+
+class _Method(NamedTuple):
+    """One method of the API.
+
+    Attributes:
+        run: does it.
+        parameters: what it takes beside what every method does.
+        permission: what the caller must be granted; "" where the simulator asks for nothing.
+        body: whether it takes a body.
+    """
+
+    run: Callable[[_Call], Response]
+    parameters: frozenset[str] = frozenset()
+    permission: str = ""
+    body: bool = False
 
 
 class ComputeService:
@@ -52,28 +83,29 @@ class ComputeService:
     Args:
         model: the rules.
         tokens: of the VMs' service accounts, of which every call needs one.
+        denied: permissions that these accounts lack.
     """
 
-    def __init__(self, model: GoogleModel, tokens: Tokens) -> None:
+    def __init__(self, model: GoogleModel, tokens: Tokens, denied: Collection[str] = ()) -> None:
         self._model = model
         self._tokens = tokens
+        self._denied = frozenset(denied)
         self._operations: dict[str, ComputeOperation] = {}
         self._by_request: dict[str, ComputeOperation] = {}
         self._made = 0
-        self._methods: Mapping[tuple[str, str, str], tuple[Callable[[_Call], Response], frozenset[str]]] = (
-            MappingProxyType(
-                {
-                    ("GET", "instances", ""): (self._list, frozenset()),
-                    ("GET", "instances", "name"): (self._get, frozenset()),
-                    ("POST", "instances", "performMaintenance"): (self._perform, frozenset({"requestId"})),
-                    ("POST", "instances", "simulateMaintenanceEvent"): (
-                        self._simulate,
-                        frozenset({"requestId", "withExtendedNotifications"}),
-                    ),
-                    ("GET", "operations", "name"): (self._operation, frozenset()),
-                    ("POST", "operations", "wait"): (self._operation, frozenset()),
-                }
-            )
+        twice = frozenset({"requestId"})
+        self._methods: Mapping[tuple[str, str, str], _Method] = MappingProxyType(
+            {
+                ("GET", "instances", ""): _Method(self._list),
+                ("GET", "instances", "name"): _Method(self._get, permission=_READ),
+                ("POST", "instances", "performMaintenance"): _Method(self._perform, twice, permission=_PERFORM),
+                ("POST", "instances", "simulateMaintenanceEvent"): _Method(
+                    self._simulate, twice | {"withExtendedNotifications"}, permission=_SIMULATE
+                ),
+                ("POST", "instances", _TEST): _Method(self._test, body=True),
+                ("GET", "operations", "name"): _Method(self._operation),
+                ("POST", "operations", "wait"): _Method(self._operation),
+            }
         )
 
     def answer(self, request: Request, path: str, now: datetime) -> Response:
@@ -97,9 +129,11 @@ class ComputeService:
         known = self._methods.get((request.method, match["kind"], verb))
         if known is None:
             raise unsupported(request, path)
-        method, parameters = known
-        self._check(request, parameters)
-        return method(_Call(name, request.query, now))
+        self._check(request, known)
+        if known.permission in self._denied:
+            resource = f"projects/{vms.project}/zones/{vms.zone}/instances/{name}"
+            raise ComputeError(403, f"Required '{known.permission}' permission for '{resource}'")
+        return known.run(_Call(name, request.query, now, request.body))
 
     def _authorize(self, request: Request) -> None:
         authorization = request.header("authorization")
@@ -109,17 +143,17 @@ class ComputeService:
             raise ComputeError(401, BAD_CREDENTIALS, "authError")
 
     @staticmethod
-    def _check(request: Request, parameters: frozenset[str]) -> None:
+    def _check(request: Request, method: _Method) -> None:
         if repeated := repeated_parameters(request):
             raise ComputeError(400, f"Invalid value for '{repeated[0]}': it is given more than once", "invalid")
-        unknown = sorted(set(request.query) - parameters - _USUAL)
+        unknown = sorted(set(request.query) - method.parameters - _USUAL)
         if unknown:
             raise ComputeError(400, f'Invalid JSON payload received. Unknown name "{unknown[0]}"', "badRequest")
         for name, value in (("alt", "json"), ("fields", "")):
             if request.query.get(name, value) not in {value, "*"}:
                 raise ComputeError(501, f"The simulator does not support {name}={request.query[name]}.")
-        if request.body.strip() not in {b"", b"{}"}:
-            raise ComputeError(400, "The simulator's calls take no body.", "badRequest")
+        if not method.body and request.body.strip() not in {b"", b"{}"}:
+            raise ComputeError(400, "Of the simulator's calls, only testIamPermissions takes a body.", "badRequest")
 
     def _vm(self, name: str) -> str:
         vms = self._model.vms
@@ -162,6 +196,24 @@ class ComputeService:
                 raise ComputeError(400, f"Instance '{vm}' is under maintenance: {error}", "resourceNotReady") from error
 
         return self._begun("simulateMaintenanceEvent", vm, call, begin)
+
+    def _test(self, call: _Call) -> Response:
+        """Which of the permissions that the body names the caller has; it needs none itself."""
+        self._vm(call.name)
+        try:
+            body = read_json(call.body or b"{}")
+        except ValueError:
+            raise ComputeError(400, "Invalid JSON payload received. Expected an object.", "badRequest") from None
+        if not isinstance(body, dict) or set(body) - {"permissions"}:
+            raise ComputeError(400, "Invalid JSON payload received. Unknown name.", "badRequest")
+        asked = body.get("permissions", [])
+        if not isinstance(asked, list) or not all(isinstance(each, str) for each in asked):
+            raise ComputeError(400, "Invalid value at 'permissions'.", "invalid")
+        for name in asked:
+            if name not in PERMISSIONS:  # the real service knows many more
+                raise ComputeError(400, f"Permission {name} is not valid for this resource.", "badRequest")
+        granted = [name for name in asked if name not in self._denied]
+        return json_response(200, {"permissions": granted} if granted else {})
 
     def _begun(self, kind: str, vm: str, call: _Call, begin: Callable[[], None]) -> Response:
         """The operation that a call begins; one with the same `requestId` is the same, and begins nothing."""

@@ -102,6 +102,16 @@ SHEET: Sheet = (
     ),
     Feature(
         Fidelity.DOES,
+        "`testIamPermissions` for what the calls here need; a service account that lacks a permission (`denied`) is "
+        "refused what needs it",
+        _API,
+        (
+            "test_google_compute.py::TestPermissions::test_are_told_as_far_as_they_are_granted",
+            "test_google_compute.py::TestPermissions::test_what_is_denied_is_refused",
+        ),
+    ),
+    Feature(
+        Fidelity.DOES,
         "Tokens of a VM's service account, which every call of the API needs; errors of the API's form",
         _API,
         (

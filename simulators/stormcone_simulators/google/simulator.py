@@ -10,7 +10,7 @@ from stormcone.errors import SettingsError
 from stormcone.recording import Trace
 from stormcone.simulators.contract import Setting, SimulatorOptions, Tls
 from stormcone_simulators.base import BaseSimulator
-from stormcone_simulators.google.compute import ComputeService
+from stormcone_simulators.google.compute import PERMISSIONS, ComputeService
 from stormcone_simulators.google.documents import Nothing, Spelling
 from stormcone_simulators.google.metadata import ROOT, MetadataServer
 from stormcone_simulators.google.model import GoogleModel
@@ -51,9 +51,10 @@ class GoogleSimulator(BaseSimulator):
         spelling: how the fields of upcoming maintenance are spelt.
         nothing: how the metadata server says that none is scheduled.
         clients_clock: the clients' time, by which tokens last; None: the real time.
+        denied: permissions that the VMs' service accounts lack.
 
     Raises:
-        SettingsError: a machine, the project or the zone cannot be used.
+        SettingsError: a machine, the project, the zone or a permission cannot be used.
     """
 
     name: ClassVar[str] = "google"
@@ -83,6 +84,12 @@ class GoogleSimulator(BaseSimulator):
             help="How it is said that none is scheduled: unavailable (503), none, empty, null or unsupported (404).",
             default=Nothing.UNAVAILABLE.value,
         ),
+        Setting(
+            name="denied",
+            help="Permissions that the VMs' service accounts lack, with commas between, such as "
+            "compute.instances.performMaintenance.",
+            default="",
+        ),
     )
 
     def __init__(
@@ -101,17 +108,21 @@ class GoogleSimulator(BaseSimulator):
         spelling: Spelling = Spelling.SNAKE,
         nothing: Nothing = Nothing.UNAVAILABLE,
         clients_clock: Clock | None = None,
+        denied: Collection[str] = (),
     ) -> None:
         known = Machines(machines)
         for what, value in (("project", project), ("zone", zone)):
             if not _PLACE.fullmatch(value):
                 raise SettingsError(f"the {what} {value!r} is not of the form of one, such as {DEFAULT_ZONE}")
+        for permission in denied:
+            if permission not in PERMISSIONS:
+                raise SettingsError(f"there is no permission {permission!r} here; there are {', '.join(PERMISSIONS)}")
         vms = Vms(known, project=project, zone=zone, terminated=terminated, spot=spot)
         self._google = GoogleModel(vms, preemption_notice)
         tokens = Tokens(clients_clock or SystemClock())
         metadata = MetadataServer(self._google, tokens, spelling=Spelling(spelling), nothing=Nothing(nothing))
         self._setup: Mapping[str, Any] = {"project": project, "zone": zone, "terminated": terminated, "spot": spot}
-        wire = GoogleWire(metadata, ComputeService(self._google, tokens))
+        wire = GoogleWire(metadata, ComputeService(self._google, tokens, denied))
         super().__init__(known, self._google, wire, clock=clock or SystemClock(), port=port, bind=bind, tls=tls)
 
     @classmethod
@@ -134,6 +145,7 @@ class GoogleSimulator(BaseSimulator):
             preemption_notice=seconds(settings, "preemption-notice"),
             spelling=_choice(settings, "spelling", Spelling),
             nothing=_choice(settings, "nothing", Nothing),
+            denied=names(settings, "denied"),
         )
 
     @classmethod

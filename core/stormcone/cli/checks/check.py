@@ -12,6 +12,8 @@ class Light(StrEnum):
     """An agent could work; somebody should look at this."""
     RED = "red"
     """An agent could not work, or not for long."""
+    GREY = "grey"
+    """It says nothing for or against."""
 
 
 @dataclass(frozen=True)
@@ -46,3 +48,8 @@ def doubtful(name: str, found: str, advice: str) -> Check:
 def bad(name: str, found: str, advice: str = "") -> Check:
     """It does not work."""
     return Check(name, False, found, Light.RED, advice)
+
+
+def plain(name: str, found: str, *, ok: bool = True) -> Check:
+    """It says nothing for or against; `ok` all the same says whether an agent could work with it."""
+    return Check(name, ok, found, Light.GREY)

@@ -13,8 +13,8 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 from stormcone.agent.notices import disputed, misnamed
-from stormcone.cli.checks.check import Check, bad, doubtful, well
-from stormcone.clouds.contract import Explains, Provider, ProviderOptions
+from stormcone.cli.checks.check import Check, bad, doubtful, plain, well
+from stormcone.clouds.contract import Explains, Permissions, Provider, ProviderOptions, Right
 from stormcone.clouds.exchange import Exchange
 from stormcone.detect import survey
 from stormcone.errors import ProviderError
@@ -53,10 +53,13 @@ class Listening:
 def checks(options: ProviderOptions) -> Iterator[Check]:
     """Each cloud that may be this one, as its answer comes."""
     listening = Listening()
+    others = []
+    found = False
     for finding in survey(replace(options, tap=listening.hear)):
         if finding.provider is None:
-            yield bad(f"cloud {finding.name}", finding.error)
+            others.append(finding)
             continue
+        found = True
         with closing(finding.provider) as provider:
             if finding.machine is None:
                 yield bad(f"cloud {finding.name}", finding.error)
@@ -65,6 +68,9 @@ def checks(options: ProviderOptions) -> Iterator[Check]:
             yield from _looked_at(finding.name, provider, finding.machine, listening)
             if options.endpoint is None:  # a simulator has a clock of its own
                 yield from clock(finding.name, listening.heard)
+    for other in others:
+        name = f"cloud {other.name}"
+        yield plain(name, f"not this one: {other.error}", ok=False) if found else bad(name, other.error)
 
 
 def _looked_at(name: str, provider: Provider, machine: Machine, listening: Listening) -> Iterator[Check]:
@@ -86,6 +92,25 @@ def _looked_at(name: str, provider: Provider, machine: Machine, listening: Liste
         yield bad(f"{name} events", said) if seen.problems else well(f"{name} events", said)
         yield latency(name, monotonic() - begun)
     yield from calls(name, listening.heard[before:])
+    yield from rights(name, provider)
+
+
+def rights(name: str, provider: Provider) -> Iterator[Check]:
+    """What the caller of the cloud's API may do, as far as that can be asked without doing it."""
+    if not provider.capabilities.permissions:
+        yield plain(f"{name} permissions", "none are needed")
+    elif not isinstance(provider, Permissions):
+        needed = ", ".join(provider.capabilities.permissions)
+        yield plain(f"{name} permissions", f"cannot be asked for; these may be needed: {needed}")
+    else:
+        for right in provider.rights():
+            yield _right(f"{name} permission {right.permission}", right)
+
+
+def _right(name: str, right: Right) -> Check:
+    if right.granted is None:
+        return plain(name, f"not known: {right.why}")
+    return well(name, "granted") if right.granted else doubtful(name, "refused", right.why)
 
 
 def _where(machine: Machine) -> str:

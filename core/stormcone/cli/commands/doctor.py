@@ -19,7 +19,7 @@ from stormcone.text import printable
 
 _WITHOUT = ("log", "listen", "interval", "keep", "grace", "dry_run", "verbose")
 
-_MARKS = {Light.GREEN: "✓", Light.YELLOW: "!", Light.RED: "✗"}
+_MARKS = {Light.GREEN: ("✓", "green"), Light.YELLOW: ("!", "yellow"), Light.RED: ("✗", "red"), Light.GREY: ("-", None)}
 
 
 @click.command("doctor")
@@ -28,7 +28,7 @@ def command(read: Callable[[], Configuration]) -> None:
     """Find out which cloud this machine is on and whether an agent could work here, with what is to be run.
 
     Takes the options of `run` and its configuration. ✓ is well, ! should be looked at, ✗ is broken; each says what to
-    do. Exit status 0: an agent could work; 69: no cloud can be asked; 1: something else is broken.
+    do. - is neither. Exit status 0: an agent could work; 69: no cloud can be asked; 1: something else is broken.
 
     \b
     stormcone doctor
@@ -56,7 +56,8 @@ def command(read: Callable[[], Configuration]) -> None:
 
 
 def _line(check: Check) -> str:
-    mark = click.style(_MARKS[check.light], fg=check.light.value)
+    sign, colour = _MARKS[check.light]
+    mark = click.style(sign, fg=colour)
     advice = f"; {check.advice}" if check.advice else ""
     return f"{mark} {printable(check.name)}: {printable(check.found + advice)}"
 
