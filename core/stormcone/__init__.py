@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from stormcone.clouds.contract import Explains as Explains
     from stormcone.clouds.contract import Extends as Extends
     from stormcone.clouds.contract import Hints as Hints
+    from stormcone.clouds.contract import Permissions as Permissions
     from stormcone.clouds.contract import Postpones as Postpones
     from stormcone.clouds.contract import Provider as Provider
     from stormcone.clouds.contract import ProviderOptions as ProviderOptions
+    from stormcone.clouds.contract import Right as Right
     from stormcone.clouds.contract import Simulates as Simulates
     from stormcone.clouds.contract import Source as Source
     from stormcone.errors import GiveUp as GiveUp
@@ -92,9 +94,11 @@ _HOMES = {
         "Explains",
         "Extends",
         "Hints",
+        "Permissions",
         "Postpones",
         "Provider",
         "ProviderOptions",
+        "Right",
         "Simulates",
         "Source",
     ),

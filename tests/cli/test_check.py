@@ -3,6 +3,8 @@
 import textwrap
 from typing import Any
 
+import pytest
+
 FILE = """
     from datetime import timedelta
     from stormcone import App, Handler, Impact, Cause
@@ -107,6 +109,7 @@ def test_without_a_file_it_is_what_the_configuration_says(stormcone: Any, tmp_pa
         "rule 1: impacts freeze; shorter than 10 s: nobody",
         "rule 2: impacts all; causes preemption: drain, as soon as announced",
         "approval: once every prepare has succeeded",
+        "provider: auto",
     ]
     first, second = stormcone("check", "--config", file, "--json").json["rules"]
     assert (first["shorter_than_seconds"], first["handlers"], first["lead"]) == (10.0, [], None)
@@ -117,3 +120,36 @@ def test_with_neither_it_says_what_is_missing(stormcone: Any) -> None:
     said = stormcone("check")
     assert said.status == 2
     assert "there is nothing to run: give a handler file" in said.err
+
+
+class TestAConfiguration:
+    def write(self, folder: Any, text: str) -> str:
+        (folder / "s.toml").write_text('[commands.drain]\nprepare = "true"\n' + text)
+        return str(folder / "s.toml")
+
+    def test_is_looked_over_with_its_providers_and_sinks(self, stormcone: Any, tmp_path: Any) -> None:
+        text = f'[sinks.ops]\ntype = "log"\nfile = "{tmp_path / "log"}"\n'
+        file = self.write(tmp_path, text)
+        said = stormcone("check", "--config", file)
+        assert (said.status, said.err) == (0, "")
+        assert said.out.splitlines()[-2:] == ["provider: auto", "sink ops: log"]
+        document = stormcone("check", "--config", file, "--json").json
+        assert (document["providers"], document["sinks"]) == (["auto"], [{"name": "ops", "type": "log"}])
+
+    @pytest.mark.parametrize(
+        ("text", "status", "why"),
+        [
+            ('[sinks.ops]\ntype = "webhook"\n', 64, "the sink ops cannot be used: url: it is missing"),
+            ('[sinks.ops]\ntype = "webhok"\n', 78, "the sink ops cannot be used: "),
+            ('[providers.azzure]\nregion = "x"\n', 64, "did you mean azure?"),
+            ('[providers.google]\npreemption = "explode"\n', 64, "preemption"),
+            ('[providers.google]\nspeling = "x"\n', 64, "speling"),
+        ],
+    )
+    def test_whose_providers_or_sinks_cannot_be_made_is_refused(
+        self, stormcone: Any, tmp_path: Any, text: str, status: int, why: str
+    ) -> None:
+        said = stormcone("check", "--config", self.write(tmp_path, text))
+        assert (said.status, said.out) == (status, "")
+        assert why in said.err
+        assert "s.toml, line" in said.err or status == 78

@@ -55,6 +55,14 @@ MISTAKES = [
     ('[[commands]]\nprepare = "true"', "commands: it is a table, with a heading in square brackets ({file}, line 1"),
     ("rules = 3", "rules: "),
     ("[providers.aws]\nqueue = [1]", "providers.aws.queue: it is a text, a number, true or false, or a list of texts"),
+    (
+        '[handlers.drain]\nprepare = "true"',
+        "not a table; a handler made of commands is a table [commands.drain] ({file}, line 1, column 2)",
+    ),
+    (
+        "handlers = 3",
+        'handlers: it is a Python file with handlers, such as "/etc/stormcone/handlers.py", not 3 ({file}',
+    ),
     # TOML itself
     (
         'leader = "first"\nkeep = 90d',

@@ -31,7 +31,7 @@ def new(world):
 
 
 def told(world):
-    return world.told(NoticeKind.RELOADED, NoticeKind.PROBLEM)
+    return world.told(NoticeKind.RELOADED, NoticeKind.NOT_RELOADED)
 
 
 class TestAnEventUnderWay:

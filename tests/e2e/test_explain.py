@@ -66,14 +66,18 @@ class TestExplaining:
         event = simulator.schedule("reboot", resources=["web-0"], notice=timedelta(minutes=5))
         agent.says("vetoed by drain")
         assert agent.ends_by(signal.SIGTERM) == 0
-        done = home.run("explain", failing, "--event", event)
-        assert "  approved now: no: vetoed by drain [vetoed]" in done.stdout.splitlines()
+        for words in (["--event", event], [event]):
+            done = home.run("explain", failing, *words)
+            assert "  approved now: no: vetoed by drain [vetoed]" in done.stdout.splitlines()
 
     @pytest.mark.parametrize(
         ("words", "sentence"),
         [
             (["--scenario", "user-reboot"], "on which cloud? Give --cloud, one of"),
             (["--scenario", "x", "--event", "y"], "--scenario brings its own events"),
+            (["--scenario", "x", "y"], "--scenario brings its own events"),
+            (["x", "y"], "there are two events, x and y; give one"),
+            (["other.py"], "there are two handler files, "),
             (["--cloud", "azure"], "--cloud is for --scenario"),
             (["--scenario", "host-stop", "--cloud", "azure"], "Azure has no event with the impact stop"),
         ],

@@ -60,6 +60,23 @@ class TestElsewhereThanOnATerminal:
         assert {"approved", "started", "ended", "run_failed"} <= set(kinds)
         assert agent.err == []
 
+    @pytest.mark.parametrize(
+        ("words", "environment", "status", "why"),
+        [
+            (("--on-prepare", "no-such-program"), {"STORMCONE_LOG": ""}, 64, "no-such-program"),
+            (("--on-prepare", "true"), {"STORMCONE_LOG": "", "STORMCONE_CONFIG": "no.toml"}, 64, "no.toml"),
+            ((), {"STORMCONE_LOG": "json"}, 2, "nothing to run"),
+            (("--log", "json", "--on-prepare", "true", "--provider", "azur"), {}, 78, "azur"),
+        ],
+        ids=["a command", "the configuration", "usage", "the provider"],
+    )
+    def test_why_it_does_not_start_is_json_too(self, home, words, environment, status, why):
+        said = home.run("run", *words, env={**home.env, **environment})
+        assert (said.returncode, said.stdout) == (status, "")
+        (line,) = map(json.loads, said.stderr.splitlines())
+        assert why in line["error"]
+        assert line["exit_status"] == status
+
     def test_it_is_text_on_request_and_each_line_of_the_event_has_its_id(self, life):
         event, agent = life("--log", "text")
         told = [

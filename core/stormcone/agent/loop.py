@@ -303,7 +303,9 @@ class Agent:
         if self._next_app is app:
             self._next_app = None
         if why:
-            self._reporter.tell(NoticeKind.PROBLEM, f"the new handlers are not taken in, the old ones go on: {why}")
+            self._reporter.tell(
+                NoticeKind.NOT_RELOADED, f"the new handlers are not taken in, the old ones go on: {why}"
+            )
         else:
             self.app = app
             names = ", ".join(handler.label for handler in app.handlers)

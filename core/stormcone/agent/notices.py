@@ -46,6 +46,7 @@ class NoticeKind(StrEnum):
     ANSWERED = "answered"
     PROBLEM = "problem"
     RELOADED = "reloaded"
+    NOT_RELOADED = "not_reloaded"
     STOPPING = "stopping"
     STOPPED = "stopped"
 
@@ -57,6 +58,7 @@ WARNINGS = frozenset(
         NoticeKind.APPROVAL_FAILED,
         NoticeKind.UNKNOWN,
         NoticeKind.PROBLEM,
+        NoticeKind.NOT_RELOADED,
     }
 )
 """Kinds that somebody should look into."""

@@ -16,7 +16,7 @@ from importlib import import_module
 import click
 
 from stormcone import __version__
-from stormcone.cli.console import NARROWEST, mute, say, wrapped
+from stormcone.cli.console import NARROWEST, Manner, mute, say, wrapped
 from stormcone.cli.signals import insisting
 from stormcone.errors import StormconeError
 from stormcone.text import printable
@@ -121,13 +121,13 @@ LEFT_BEHIND = 5.0
 def main(arguments: list[str] | None = None) -> None:
     """The program `stormcone`: runs a command and ends the process with its exit status."""
     given = sys.argv[1:] if arguments is None else arguments
-    as_json = "--json" in given
+    manner = Manner(as_json="--json" in given)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
     with _terminated_by_signal():
         try:
-            status = _status(given, as_json=as_json)
+            status = _status(given, manner)
             _bring_out(sys.stdout.flush, status)
         except BrokenPipeError:
             mute()  # or the interpreter fails once more when it empties its buffers
@@ -136,7 +136,7 @@ def main(arguments: list[str] | None = None) -> None:
             mute()
             status = 1
             what = f"{error.filename}: " if error.filename else ""
-            _complain(f"stormcone: {what}{error.strerror or error}", status, as_json=as_json)
+            _complain(f"stormcone: {what}{error.strerror or error}", status, as_json=manner.as_json)
     sys.exit(status)
 
 
@@ -215,20 +215,21 @@ def _bring_out(write: Callable[[], object], status: int) -> None:
         raise failed[0]
 
 
-def _status(arguments: list[str], *, as_json: bool) -> int:
+def _status(arguments: list[str], manner: Manner) -> int:
     """Run a command, and say in one sentence why it failed where it did."""
     try:
-        status = cli.main(arguments, prog_name="stormcone", standalone_mode=False)
+        status = cli.main(arguments, prog_name="stormcone", standalone_mode=False, obj=manner)
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(file=shown)
-        _complain(error.format_message() if as_json else shown.getvalue().rstrip(), error.exit_code, as_json=as_json)
+        text = error.format_message() if manner.as_json else shown.getvalue().rstrip()
+        _complain(text, error.exit_code, as_json=manner.as_json)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _complain("stormcone: interrupted", 130, as_json=as_json)
+        _complain("stormcone: interrupted", 130, as_json=manner.as_json)
         return 130
     except StormconeError as error:
-        _complain(f"stormcone: {printable(str(error))}", error.exit_code, as_json=as_json)
+        _complain(f"stormcone: {printable(str(error))}", error.exit_code, as_json=manner.as_json)
         return error.exit_code
     return status if isinstance(status, int) else 0
 

@@ -254,6 +254,8 @@ source_options = gathered(
 def configured(without: Collection[str] = ()) -> Callable[[Command], Command]:
     """Give a command the options of `run`; it takes `read`, which reads the configuration that they make.
 
+    `read` takes more settings by name, as if they stood on the command line.
+
     Args:
         without: the parameters that the command does not have.
     """
@@ -271,8 +273,8 @@ def configured(without: Collection[str] = ()) -> Callable[[Command], Command]:
                 if context.get_parameter_source(str(name)) is ParameterSource.COMMANDLINE
             }
 
-            def read() -> Configuration:
-                return load(file=file, flags=flags)
+            def read(**more: Any) -> Configuration:
+                return load(file=file, flags={**flags, **more})
 
             return command(*args, **given, read=read)
 

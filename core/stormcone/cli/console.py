@@ -3,12 +3,25 @@
 import json
 import os
 import sys
+from dataclasses import dataclass
 from shutil import get_terminal_size
 from typing import IO, Any
 
 import click
 
 from stormcone.text import printable
+
+
+@dataclass
+class Manner:
+    """How a command says why it failed; the object of click's context.
+
+    Attributes:
+        as_json: as a line of JSON; a command may find out later than at its start that it is wanted.
+    """
+
+    as_json: bool = False
+
 
 NARROWEST = 60
 """Columns below which lines are not wrapped: a terminal so narrow breaks them where it likes."""

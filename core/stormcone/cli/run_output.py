@@ -40,6 +40,7 @@ COLOURS: dict[str, str] = {
     NoticeKind.APPROVAL_FAILED: "red",
     NoticeKind.UNKNOWN: "red",
     NoticeKind.PROBLEM: "red",
+    NoticeKind.NOT_RELOADED: "red",
     NoticeKind.NOT_OURS: "blue",
     LOG: "bright_blue",
 }

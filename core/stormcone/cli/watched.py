@@ -70,6 +70,10 @@ class WatchedRun:
             reach = "whoever reaches this machine" if address.exposed else "this machine alone"
             self._say(NoticeKind.SERVING, f"health and metrics are served on {address}, for {reach}")
 
+    def not_reloaded(self, why: str) -> None:
+        """A changed configuration is not taken in; any thread may call this."""
+        self.hear(Notice(self._clock.now(), NoticeKind.NOT_RELOADED, why))
+
     def _told(self, trouble: str) -> None:
         self._say(NoticeKind.PROBLEM, trouble)
 

@@ -220,7 +220,7 @@ class Permissions(Protocol):
     """A provider that can ask its cloud what it may do, without doing it."""
 
     def rights(self) -> Sequence[Right]:
-        """One for each of the permissions that its capabilities name. Only calls that change nothing are made.
+        """One for each permission that it needs as it is set up. Only calls that change nothing are made.
 
         Never raises `ProviderError`: what could not be asked is a right that is not known.
         """

@@ -4,7 +4,7 @@ What is wrong with a value is a `ValueError` of one sentence.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -88,6 +88,17 @@ def _choice_of_handlers(value: Any) -> Any:
     return value if isinstance(value, str) else texts_of(value)
 
 
+def _handler_file(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        name = next(iter(value), "drain")
+        raise ValueError(
+            f"it is a Python file with handlers, not a table; a handler made of commands is a table [commands.{name}]"
+        )
+    if not isinstance(value, str):
+        raise ValueError(f'it is a Python file with handlers, such as "/etc/stormcone/handlers.py", not {value!r}')
+    return value
+
+
 _ALL_OR_NONE = ("all", "none")
 
 
@@ -125,6 +136,9 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 
 Words = Annotated[str | tuple[str, ...], BeforeValidator(words_of)]
 """A command: a line, or its words."""
+
+HandlerFile = Annotated[str, BeforeValidator(_handler_file)]
+"""A Python file with handlers, with or without the name of its app."""
 
 Handlers = Annotated[tuple[str, ...] | Literal["all", "none"], BeforeValidator(_choice_of_handlers)]
 """All handlers, none, or some by name."""

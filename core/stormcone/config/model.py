@@ -17,6 +17,7 @@ from stormcone.config.kinds import (
     Addresses,
     Causes,
     Flag,
+    HandlerFile,
     Handlers,
     Impacts,
     Lead,
@@ -141,7 +142,7 @@ SinkText = Annotated[str | SecretStr, AfterValidator(_sink)]
 class RunSettings(Table):
     """The whole configuration."""
 
-    handlers: str | None = Field(default=None, examples=["/etc/stormcone/handlers.py"])
+    handlers: HandlerFile | None = Field(default=None, examples=["/etc/stormcone/handlers.py"])
     """A Python file with handlers; if its `App` is not called `app`, add a colon and the name."""
     provider: Texts = Field(default=(AUTO,), examples=["azure"])
     """The cloud, or several; `auto` finds out. `stormcone providers` lists them."""

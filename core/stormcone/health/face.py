@@ -3,14 +3,15 @@
 import json
 import os
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
-from stormcone.agent.notices import Notice
+from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.agent.view import AgentView
 from stormcone.clock import Clock
 from stormcone.health.disk import journal_size, journal_trouble
 from stormcone.health.readiness import Condition, Readiness, alive, readiness
-from stormcone.health.status import status_document
+from stormcone.health.status import Reload, status_document
 
 if TYPE_CHECKING:
     from stormcone.handlers import App
@@ -66,6 +67,8 @@ class Health:
         self._clock = clock
         self._agent: Shows | None = None
         self._app: App | None = None
+        self._numbers = count(1)
+        self._reload: Reload | None = None
 
     def watch(self, agent: Shows) -> None:
         """Answer for this agent from now on."""
@@ -88,7 +91,10 @@ class Health:
         return True
 
     def hear(self, notice: Notice) -> None:
-        """Take in what the agent tells."""
+        """Take in what the agent tells; any thread may call this."""
+        if notice.kind in {NoticeKind.RELOADED, NoticeKind.NOT_RELOADED}:
+            taken = notice.kind is NoticeKind.RELOADED
+            self._reload = Reload(number=next(self._numbers), at=notice.at, taken=taken, text=notice.text)
         if self.metrics is not None:
             self.metrics.hear(notice)
 
@@ -124,7 +130,7 @@ class Health:
     def _status(self, view: AgentView) -> dict[str, Any]:
         now, seconds = self._clock.now(), self._clock.monotonic()
         ready, size = self.readiness(view), journal_size(view.journal)
-        return status_document(view, ready, now, seconds, process=os.getpid(), size=size)
+        return status_document(view, ready, now, seconds, process=os.getpid(), size=size, reload=self._reload)
 
     def _metrics(self) -> Answer:
         if self.metrics is None:

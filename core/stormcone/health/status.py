@@ -1,5 +1,6 @@
 """What an agent does now, as a document: what is announced, what runs and until when, and why it is not approved."""
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +18,32 @@ MOST_EVENTS = 200
 """Events that a document has; of more it says how many are left out."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reload:
+    """What came of a changed configuration.
+
+    Attributes:
+        number: how many there have been since the agent's start, this one too.
+        at: when it was taken in or refused, aware UTC.
+        taken: whether it is in force now.
+        text: the agent's word on it.
+    """
+
+    number: int
+    at: datetime
+    taken: bool
+    text: str
+
+
 def status_document(
-    view: AgentView, readiness: Readiness, now: datetime, seconds: float, *, process: int, size: int | None
+    view: AgentView,
+    readiness: Readiness,
+    now: datetime,
+    seconds: float,
+    *,
+    process: int,
+    size: int | None,
+    reload: Reload | None = None,
 ) -> dict[str, Any]:
     """How the agent stands, for programs; times are ISO 8601 in UTC.
 
@@ -29,6 +54,7 @@ def status_document(
         seconds: the same on its monotonic clock.
         process: the agent's.
         size: bytes of its journal's file; None where it has none.
+        reload: what came of the last changed configuration; None: there was none.
     """
     return {
         "condition": readiness.condition.value,
@@ -43,6 +69,7 @@ def status_document(
             {"name": sink.name, "waiting": sink.waiting, "sent": sink.sent, "error": sink.error or None}
             for sink in view.sinks
         ],
+        "reload": None if reload is None else {**asdict(reload), "at": iso(reload.at)},
         "events": [_event(work, view, now) for work in view.works[:MOST_EVENTS]],
         "events_left_out": max(len(view.works) - MOST_EVENTS, 0),
     }

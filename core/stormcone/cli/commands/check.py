@@ -5,14 +5,19 @@ from typing import Any
 
 import click
 
-from stormcone.cli.configured import built, config_option, named_file
+from stormcone.cli.configured import built, config_option, named_file, settings_placed, sources_of
 from stormcone.cli.console import print_json, say
 from stormcone.cli.options import json_option
-from stormcone.config.load import load
+from stormcone.clock import SystemClock
+from stormcone.clouds.contract import AUTO, ProviderOptions
+from stormcone.config.load import Configuration, load
+from stormcone.config.sinks import open_sinks, tables_of
+from stormcone.errors import PartMissing
 from stormcone.handlers import ANY_CAUSE, ANY_IMPACT, App, EventRule, Handler, Stage
 from stormcone.handlers.commands import CommandHandler
 from stormcone.handlers.files import load_app
 from stormcone.model import Impact
+from stormcone.plugins import provider_class
 from stormcone.text import printable, span, written
 
 
@@ -23,27 +28,67 @@ from stormcone.text import printable, span, written
 def command(file: str | None, as_json: bool) -> None:
     """Look handlers over: load them, refuse mistakes, and say what each of them takes and what approves.
 
-    Without FILE.py it is what the configuration says: its handler file, commands and rules.
+    Without FILE.py it is what the configuration says: its handler file, commands and rules, and also its providers and
+    sinks, of which none is asked.
 
     \b
     stormcone check handlers.py
     stormcone check --config stormcone.toml
     """
+    configuration = None
     if file is not None and named_file() is None:
         app = load_app(file)
     else:
-        app = built(load(file=named_file(), flags={"handlers": file} if file else {}))
+        configuration = load(file=named_file(), flags={"handlers": file} if file else {})
+        app = built(configuration)
+    providers = _providers(configuration) if configuration else []
+    sinks = _sinks(configuration) if configuration else {}
     if as_json:
         print_json(
             {
                 "handlers": [_document(handler) for handler in app.handlers],
                 "rules": [_rule_document(rule) for rule in app.rules],
                 "approval": approval_of(app),
+                "providers": providers,
+                "sinks": [{"name": name, "type": kind} for name, kind in sinks.items()],
             }
         )
         return
-    for line in summaries_of(app):
+    more = [f"provider: {name}" for name in providers] + [f"sink {name}: {kind}" for name, kind in sinks.items()]
+    for line in (*summaries_of(app), *more):
         say(printable(line))
+
+
+def _providers(configuration: Configuration) -> list[str]:
+    """The names of the providers, each of which can be made with its settings.
+
+    Raises:
+        SettingsError: a setting cannot be used.
+        PluginError: there is no such provider.
+        ProviderUnavailable: a part that it needs is not installed.
+    """
+    sources = sources_of(configuration)
+    with settings_placed(configuration):
+        for source in sources:
+            options = ProviderOptions.of(source, SystemClock())
+            for name in source.own if source.provider == AUTO else (source.provider,):
+                try:
+                    provider_class(name).from_options(options.of_provider(name)).close()
+                except PartMissing:
+                    if source.provider != AUTO:
+                        raise
+    return [source.provider for source in sources]
+
+
+def _sinks(configuration: Configuration) -> dict[str, str]:
+    """The sinks, each of which can be made with its settings, by name, with their types.
+
+    Raises:
+        SettingsError: a setting cannot be used.
+        PluginError: there is no such type, or a part that it needs is not installed.
+    """
+    with open_sinks(configuration, SystemClock()):
+        return {name: str(table["type"]) for name, table in tables_of(configuration).items()}
 
 
 def summaries_of(app: App) -> list[str]:

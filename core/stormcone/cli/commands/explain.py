@@ -30,7 +30,7 @@ from stormcone.simulators.contract import SimulatorOptions
 from stormcone.simulators.control_client import clock_of
 from stormcone.text import folded, iso, printable, span, stamp
 
-_WITHOUT = ("log", "listen", "interval", "keep", "grace", "dry_run", "verbose")
+_WITHOUT = ("file", "log", "listen", "interval", "keep", "grace", "dry_run", "verbose")
 
 _MACHINES = ("web-0@0", "web-1@0", "db-0@1")
 """The machines of a scenario, with their groups; the first one is ours."""
@@ -61,24 +61,33 @@ class Explained:
 
 
 @click.command("explain")
+@click.argument("words", metavar="[FILE.py[:APP]] [ID]", nargs=-1)
 @configured(without=_WITHOUT)
 @click.option("--event", "event_id", metavar="ID", help="This event, from the journal or announced now.")
 @click.option("--scenario", metavar="NAME|FILE", help="The events of a scenario's first day, each as it is first seen.")
 @click.option("--cloud", metavar="CLOUD", help="With --scenario: the cloud that it is played on; default: --provider.")
-def command(read: Callable[[], Configuration], event_id: str | None, scenario: str | None, cloud: str | None) -> None:
+def command(
+    read: Callable[..., Configuration],
+    words: tuple[str, ...],
+    event_id: str | None,
+    scenario: str | None,
+    cloud: str | None,
+) -> None:
     """Say what would be done about an event: by which handlers, when, until when, and whether it would be approved.
 
-    Asks the rules that the agent asks, and does nothing. Without --event and --scenario: everything that is announced.
+    Asks the rules that the agent asks, and does nothing. Without ID and --scenario: everything that is announced. ID is
+    the same as --event ID.
 
     \b
     stormcone explain handlers.py --scenario fault-domains --cloud azure
-    stormcone explain --event 602d9444-d2cd-49c7-8624-8643e7171297
+    stormcone explain 602d9444-d2cd-49c7-8624-8643e7171297
     """
+    file, event_id = _file_and_event(words, event_id)
     if scenario is not None and event_id is not None:
         raise click.UsageError("--scenario brings its own events; leave --event out")
     if cloud is not None and scenario is None:
         raise click.UsageError("--cloud is for --scenario; --provider names the cloud that is asked")
-    configuration = read()
+    configuration = read(**({"handlers": file} if file else {}))
     app = built(configuration)
     source = sources_of(configuration)[0]
     if scenario is not None:
@@ -97,6 +106,16 @@ def command(read: Callable[[], Configuration], event_id: str | None, scenario: s
     for case, explanation in explained:
         for line in _lines(case, explanation, app):
             say(line)
+
+
+def _file_and_event(words: tuple[str, ...], event_id: str | None) -> tuple[str | None, str | None]:
+    """The handler file and the event's id among the words: a file ends with .py."""
+    files = [word for word in words if word.partition(":")[0].endswith(".py")]
+    ids = [*([] if event_id is None else [event_id]), *(word for word in words if word not in files)]
+    if len(files) > 1 or len(ids) > 1:
+        what, many = ("handler files", files) if len(files) > 1 else ("events", ids)
+        raise click.UsageError(f"there are two {what}, {' and '.join(many[:2])}; give one")
+    return next(iter(files), None), next(iter(ids), None)
 
 
 def _of_journal(configuration: Configuration, event_id: str) -> Iterator[Explained]:

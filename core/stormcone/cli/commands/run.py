@@ -1,9 +1,9 @@
 """`stormcone run`: the agent."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from functools import partial
 
 import click
 
@@ -12,7 +12,7 @@ from stormcone.agent.loop import Agent
 from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.cli.commands.check import summaries_of
 from stormcone.cli.configured import built, configured, settings_placed, sources_of
-from stormcone.cli.console import is_terminal
+from stormcone.cli.console import Manner, is_terminal
 from stormcone.cli.options import default_journal
 from stormcone.cli.reloading import Reloading
 from stormcone.cli.run_output import RunOutput
@@ -22,6 +22,7 @@ from stormcone.clock import Clock
 from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, named
 from stormcone.config.build import settings_of
 from stormcone.config.load import Configuration
+from stormcone.config.names import variable_of
 from stormcone.config.sinks import open_sinks
 from stormcone.detect import PATIENCE, Choice, Identity, choose, first_sight, open_provider
 from stormcone.errors import JournalDamaged, ProviderUnavailable, Unreachable
@@ -47,21 +48,30 @@ def command(read: Callable[[], Configuration]) -> None:
     stormcone run handlers.py
     stormcone run --on-prepare 'systemctl stop queue' --on-recover 'systemctl start queue'
     """
+    context = click.get_current_context()
+    manner = context.ensure_object(Manner)
+    asked = context.params["log"] or os.environ.get(variable_of(("log",))) or "auto"
+    manner.as_json = manner.as_json or _in_json(asked)  # until the configuration can be read
     reloading = Reloading(read)
     try:
         with on_hangup(reloading.ask):
-            _run(read(), reloading)
+            configuration = read()
+            manner.as_json = configuration.settings.as_json or _in_json(configuration.settings.log)
+            _run(configuration, reloading, as_json=manner.as_json)
     finally:
         reloading.end()
 
 
-def _run(configuration: Configuration, reloading: Reloading) -> None:
+def _in_json(log: str) -> bool:
+    return log == "json" or (log == "auto" and not is_terminal())
+
+
+def _run(configuration: Configuration, reloading: Reloading, *, as_json: bool) -> None:
     given = configuration.settings
     sources = sources_of(configuration)
     journal = given.journal or default_journal()
     settings = settings_of(given)
     clock = clock_of(next((source.endpoint for source in sources if source.endpoint), None))
-    as_json = given.as_json or given.log == "json" or (given.log == "auto" and not is_terminal())
     output = RunOutput(clock, as_json=as_json)
     socket = None if settings.dry_run else journal
     with output.listening(given.verbose):
@@ -104,7 +114,7 @@ def _run(configuration: Configuration, reloading: Reloading) -> None:
                         sinks=sinks,
                     )
                     watched.begin(agent)
-                    reloading.serve(agent, configuration, partial(_problem, output, clock))
+                    reloading.serve(agent, configuration, watched.not_reloaded)
                     loss = _watch(agent, book, clock)
                     app = agent.app
         kept = "nothing was done, nothing is kept" if settings.dry_run else f"{journal} keeps what was seen and done"
