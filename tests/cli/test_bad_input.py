@@ -240,7 +240,7 @@ class TestABrokenPlugIn:
     def test_does_not_hide_the_cloud_that_is_there(self, stormcone: Callable[..., Any], simulator: Any) -> None:
         said = stormcone("doctor", "--endpoint", simulator.url)
         assert said.status == 0
-        assert "✗ cloud rusty: the plug-in of rusty 2.0 is broken" in said.out
+        assert "- cloud rusty: not found here: the plug-in of rusty 2.0 is broken" in said.out
         assert "✓ cloud azure: this is web-0" in said.out
 
 

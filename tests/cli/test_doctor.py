@@ -212,7 +212,7 @@ class TestTheOtherClouds:
         said = stormcone("doctor", "--endpoint", simulator.url)
         assert said.status == 0
         assert "✓ cloud azure: this is web-0" in said.out
-        assert "- cloud google: not this one: " in said.out
+        assert "- cloud google: not found here: " in said.out
         assert "✗" not in said.out
 
     def test_are_where_none_is_found(self, stormcone, scripted):

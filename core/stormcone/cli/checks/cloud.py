@@ -70,7 +70,7 @@ def checks(options: ProviderOptions) -> Iterator[Check]:
                 yield from clock(finding.name, listening.heard)
     for other in others:
         name = f"cloud {other.name}"
-        yield plain(name, f"not this one: {other.error}", ok=False) if found else bad(name, other.error)
+        yield plain(name, f"not found here: {other.error}", ok=False) if found else bad(name, other.error)
 
 
 def _looked_at(name: str, provider: Provider, machine: Machine, listening: Listening) -> Iterator[Check]:
