@@ -360,7 +360,7 @@ class Agent:
         placed = self._engine is not None
         if answer.observation is None:
             watch.could_not_ask(answer.error or ProviderError("it was not asked"), self._reporter, placed=placed)
-            watch.taken()
+            watch.taken(answer)
         elif self._engine is None:
             watch.could_ask(self._reporter, placed=False)
             watch.unplaced = True
@@ -368,7 +368,7 @@ class Agent:
             watch.does_not_say_who(self._reporter)
         else:
             self._observed(self._engine, watch, answer.observation, answer.verdicts)
-            watch.taken()
+            watch.taken(answer)
             self._requests.acknowledge(watch, answer.receipt)
         return True
 

@@ -15,7 +15,7 @@ from stormcone.agent.workers import Executor
 from stormcone.clock import Clock
 from stormcone.clouds.contract import Hints, Provider
 from stormcone.errors import ProviderError
-from stormcone.model import EventKey, Machine, MaintenanceEvent
+from stormcone.model import EventKey, Machine, MaintenanceEvent, Observation
 from stormcone.text import one_line, span
 
 
@@ -27,7 +27,7 @@ class AgentStatus:
         last_success: when a poll last succeeded, aware UTC, or None.
         error: why the last poll failed, or why it is not known of which machine events are to be handled; None: what is
             scheduled is known.
-        polls: how many polls have been taken in, well or not.
+        polls: how many polls there have been, well or not.
         failures: how many of these failed.
         succeeded: `last_success` on the monotonic clock.
         interval: seconds between two polls where nothing is wrong.
@@ -86,6 +86,9 @@ class Watch:
         self.going_on: Mapping[EventKey, MaintenanceEvent] = {}
         self._clock = clock
         self._wake = wake
+        self._lock = threading.Lock()  # on `answer` and what is counted of it
+        self._polls = 0
+        self._last_taken: Observation | None = None
         self._taken = threading.Event()
         self._stopping = False
         between = provider.capabilities.poll_interval if interval is None else interval
@@ -135,9 +138,12 @@ class Watch:
         except RuntimeError as error:  # no more threads, now
             self.heard = ProviderError(one_line(error))
 
-    def taken(self) -> None:
+    def taken(self, answer: PollResult) -> None:
         """The answer has been taken in, and what it says is on the disk."""
-        self.answer, self.unplaced = None, False
+        with self._lock:
+            if self.answer is answer:  # else the next one has come meanwhile
+                self.answer, self.unplaced = None, False
+        self._last_taken = answer.observation
         self._taken.set()
 
     def _post(self, answer: PollResult) -> None:
@@ -149,8 +155,16 @@ class Watch:
     def _put(self, answer: PollResult) -> None:
         if answer.receipt and not self._stopping:
             self._taken.clear()
-        self.answer, self.unplaced = answer, False
-        self._wake()
+        with self._lock:
+            self.answer, self.unplaced = answer, False
+            self._polls += 1
+        if not self._is_no_news(answer):
+            self._wake()
+
+    def _is_no_news(self, answer: PollResult) -> bool:
+        """Whether it can wait until the loop looks by itself: the cloud says what it said before, and all is well."""
+        same = answer.observation is not None and answer.observation is self._last_taken
+        return same and not (answer.receipt or answer.verdicts or answer.ends_error or self.status.error)
 
     # how it is
 
@@ -162,7 +176,7 @@ class Watch:
         introduction = f"{self.told} is unknown ({age}): "
         reporter.complain(f"cloud {self.name}", text, kind=NoticeKind.UNKNOWN, introduction=introduction)
         known = self.status
-        self.status = replace(known, error=text, polls=known.polls + 1, failures=known.failures + 1)
+        self.status = replace(known, error=text, polls=self._polls, failures=known.failures + 1)
 
     def could_ask(self, reporter: Reporter, *, placed: bool) -> None:
         """The last poll succeeded."""
@@ -171,9 +185,8 @@ class Watch:
             gap = f" after {span(now - since)}" if since else ""
             reporter.tell(NoticeKind.ANSWERED, f"{self.name} answers again{gap}")
         error = None if placed else self.who.error or None
-        polls = self.status.polls + (not self.unplaced)
         seconds = self._clock.monotonic()
-        self.status = replace(self.status, last_success=now, error=error, polls=polls, succeeded=seconds)
+        self.status = replace(self.status, last_success=now, error=error, polls=self._polls, succeeded=seconds)
         self.confirmed = self.confirmed or placed
 
     def does_not_say_who(self, reporter: Reporter) -> None:
