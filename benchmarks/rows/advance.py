@@ -15,7 +15,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MACHINE = Machine(provider="azure", id="vm-0", name="web-0")
 
 
-def an_event(number: int) -> MaintenanceEvent:
+def an_event(number: int, moved_by: int = 0) -> MaintenanceEvent:
     return MaintenanceEvent(
         id=f"C7061BAC-AFDC-4513-B24B-{number:012X}",
         provider="azure",
@@ -24,7 +24,7 @@ def an_event(number: int) -> MaintenanceEvent:
         cause=Cause.MAINTENANCE,
         phase=Phase.SCHEDULED,
         resources=("web-0",),
-        not_before=NOW + timedelta(hours=1, seconds=number),
+        not_before=NOW + timedelta(hours=1, seconds=number + moved_by),
     )
 
 
@@ -32,8 +32,7 @@ def _seconds(number: int) -> float:
     events = [an_event(each) for each in range(number)]
     known = {event.key: Known(event=event, first_seen=NOW) for event in events}
     moved = [
-        event.but(not_before=event.not_before + timedelta(minutes=5)) if event.not_before and not place % 100 else event
-        for place, event in enumerate(events)
+        an_event(each, moved_by=0 if each % 100 else 300) for each in range(number)
     ]
     observation = Observation(events=tuple(moved))
     took = []

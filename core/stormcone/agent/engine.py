@@ -23,10 +23,10 @@ from stormcone.clock import Instant
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import Episode, JournalStore
-from stormcone.model import Approval, EventKey, Machine, MaintenanceEvent, Observation, Origin, Phase
+from stormcone.model import Approval, EventKey, Machine, MaintenanceEvent, Observation, Phase
 from stormcone.rules.approval import ApprovalAnswer, Decision, Facts, decide_safely
 from stormcone.rules.changes import Change, ChangeKind, Verdicts
-from stormcone.rules.lifecycle import Others, advance
+from stormcone.rules.lifecycle import Others, advance, stands_still
 from stormcone.rules.postponing import put_off_until
 from stormcone.rules.runs import Attempt, Run, Settled, backoff, machines_of, may_begin, outdated, plan, settle
 from stormcone.text import folded, printable
@@ -130,7 +130,7 @@ class Engine:
                     self._record(change, now)
             self._settled.clear()  # to what one source tells, what the others have told may now mean something else
         self._told[source] = observation
-        if not observation.pushed and all(map(_stands_still, observation.events)):
+        if not observation.pushed and all(map(stands_still, observation.events)):
             self._settled.add(source)
         return changes
 
@@ -430,8 +430,3 @@ class Engine:
 
     def _decide(self, work: Work, now: Instant) -> Decision:
         return decide_safely(self._facts(work, now))
-
-
-def _stands_still(event: MaintenanceEvent) -> bool:
-    """Whether the same sighting means the same at any time: nothing is concluded from how late it is."""
-    return event.phase_origin is Origin.REPORTED and event.id_origin is Origin.REPORTED and not event.tentative

@@ -111,12 +111,12 @@ def _listed(
     now: datetime,
     verdicts: Verdicts | None,
     others: Others,
-) -> dict[EventKey, MaintenanceEvent]:
+) -> Mapping[EventKey, MaintenanceEvent]:
     """What is listed, by the keys under which it is known."""
     going_on = {key: entry.event for key, entry in known.items() if entry.event.phase is not Phase.ENDED}
     sightings = recognized(going_on, known, observation.events)
     ended = {key for key, verdict in (verdicts or {}).items() if verdict}
-    open_still = {key: event for key, event in going_on.items() if key not in ended}
+    open_still = {key: event for key, event in going_on.items() if key not in ended} if ended else going_on
     listed = told_once(open_still, sightings, observation, now, others.pushed | observation.pushed, others.events)
     # What an answer with gaps does not list may not be gone, and a cloud's own word on an end counts before any rule.
     gone = [
@@ -158,11 +158,14 @@ def advance(
         others: what the other providers of the same agent have told.
     """
     pushed = others.pushed | observation.pushed
-    listed = {
-        key: seen if observation.reads_whole(seen.listing) or seen.listing in pushed else _doubted(known.get(key), seen)
-        for key, seen in _listed(known, observation, now, verdicts, others).items()
-    }
-    changes = [change for key, seen in listed.items() for change in _steps(known.get(key), seen, now, machine, pushed)]
+    certain = observation.whole | pushed
+    listed = _listed(known, observation, now, verdicts, others)
+    changes: list[Change] = []
+    for key, sighting in listed.items():
+        entry = known.get(key)
+        seen = sighting if sighting.listing in certain else _doubted(entry, sighting)
+        if entry is None or not (stands_still(seen) and seen == entry.event):  # as nearly all do, nearly always
+            changes.extend(_steps(entry, seen, now, machine, pushed))
     for key, entry in known.items():
         if key in listed or entry.event.phase is Phase.ENDED:
             continue
@@ -176,6 +179,11 @@ def advance(
         ending = reported if isinstance(reported, Ending) else Ending(reported or infer_outcome(entry, now, machine))
         changes.append(_end(entry, ending, Origin.REPORTED if reported else Origin.INFERRED))
     return tuple(changes)
+
+
+def stands_still(event: MaintenanceEvent) -> bool:
+    """Whether the same sighting means the same at any time: nothing is concluded from how late it is."""
+    return event.phase_origin is Origin.REPORTED and event.id_origin is Origin.REPORTED and not event.tentative
 
 
 def _doubted(entry: Known | None, seen: MaintenanceEvent) -> MaintenanceEvent:

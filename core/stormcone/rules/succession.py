@@ -73,7 +73,7 @@ def _nature(event: MaintenanceEvent) -> tuple[object, ...]:
 
 def followed(
     listed: Mapping[EventKey, MaintenanceEvent], known: Mapping[EventKey, Known], gone: Iterable[Known], now: datetime
-) -> dict[EventKey, MaintenanceEvent]:
+) -> Mapping[EventKey, MaintenanceEvent]:
     """What is listed, by the keys under which it is known: what goes on under a new id stands at the old one's.
 
     Args:
@@ -86,7 +86,7 @@ def followed(
     for entry in gone:
         alike.setdefault(_nature(entry.event), []).append(entry)
     if not alike:
-        return dict(listed)
+        return listed
     found: dict[EventKey, MaintenanceEvent] = {}
     for key, seen in listed.items():
         new = key not in known and seen.phase is Phase.STARTED

@@ -40,7 +40,7 @@ def told_once(
     now: datetime,
     pushed: frozenset[str],
     elsewhere: Collection[MaintenanceEvent] = (),
-) -> dict[EventKey, MaintenanceEvent]:
+) -> Mapping[EventKey, MaintenanceEvent]:
     """The sightings, one for each maintenance, by the keys under which these are known.
 
     One that takes the word has its own id, and stands at the key of the event that goes on in it.
@@ -55,7 +55,7 @@ def told_once(
     """
     lists = {event.listing for events in (going_on.values(), listed.values(), elsewhere) for event in events}
     if len(lists) < 2:
-        return dict(listed)
+        return listed
     groups = _grouped(going_on, listed, now)
     found: dict[EventKey, MaintenanceEvent] = {}
     for key, tellings in groups.items():
