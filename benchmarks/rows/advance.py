@@ -31,9 +31,7 @@ def an_event(number: int, moved_by: int = 0) -> MaintenanceEvent:
 def _seconds(number: int) -> float:
     events = [an_event(each) for each in range(number)]
     known = {event.key: Known(event=event, first_seen=NOW) for event in events}
-    moved = [
-        an_event(each, moved_by=0 if each % 100 else 300) for each in range(number)
-    ]
+    moved = [an_event(each, moved_by=0 if each % 100 else 300) for each in range(number)]
     observation = Observation(events=tuple(moved))
     took = []
     for _ in range(max(3, min(50, 30_000 // number))):

@@ -25,7 +25,7 @@ class Asked:
         clock = ManualClock()
         self.reporter = Reporter(clock, None)
         self.watch = Watch(self, clock, None, None, None, self.wake)
-        self.watch._poller = SimpleNamespace(ask=self.answers.popleft)
+        self.watch._poller = SimpleNamespace(ask=self.answers.popleft, soon=lambda: None)
 
     def wake(self):
         self.woken += 1
@@ -74,6 +74,12 @@ class TestTheLoopIsWoken:
 
     def test_for_another_answer(self, asked, same):
         assert asked.tells(PollResult(Observation(version="2")))
+
+    def test_for_the_same_where_somebody_has_asked_for_a_poll(self, asked, same):
+        asked.watch.soon()
+        assert asked.tells(same)
+        asked.takes_in()
+        assert not asked.tells(same)
 
     def test_for_an_error_each_time(self, asked, same):
         failed = PollResult(error=ProviderError("it sleeps"))

@@ -89,6 +89,7 @@ class Watch:
         self._lock = threading.Lock()  # on `answer` and what is counted of it
         self._polls = 0
         self._last_taken: Observation | None = None
+        self._asked_for = False
         self._taken = threading.Event()
         self._stopping = False
         between = provider.capabilities.poll_interval if interval is None else interval
@@ -100,7 +101,7 @@ class Watch:
     def begin(self) -> None:
         """Poll in a thread of its own from now on, until `stop`."""
         if isinstance(self.provider, Hints):
-            self.provider.on_hint(self._poller.soon)
+            self.provider.on_hint(self.soon)
         name = f"stormcone-poll-{self.name}"
         threading.Thread(target=self._poller.run, args=(self._post,), name=name, daemon=True).start()
 
@@ -111,7 +112,8 @@ class Watch:
         self._poller.stop()
 
     def soon(self) -> None:
-        """Poll without waiting for the interval."""
+        """Poll without waiting for the interval, and have the loop look at once at what that brings."""
+        self._asked_for = True
         self._poller.soon()
 
     def ask(self) -> None:
@@ -158,7 +160,8 @@ class Watch:
         with self._lock:
             self.answer, self.unplaced = answer, False
             self._polls += 1
-        if not self._is_no_news(answer):
+        if self._asked_for or not self._is_no_news(answer):
+            self._asked_for = False
             self._wake()
 
     def _is_no_news(self, answer: PollResult) -> bool:
