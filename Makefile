@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types lowest clients bench crash-walk chaos chaos-check fuzz soak recipes docs docs-fit audit clean venv-runtime venv-bench venv-suite venv-dev
+.PHONY: help demo test check lint types lowest clients bench crash-walk chaos chaos-check fuzz soak systemd recipes docs docs-fit audit clean venv-runtime venv-bench venv-suite venv-dev
 
 help:
 	@echo "make demo    see the whole story in a minute"
@@ -17,6 +17,7 @@ help:
 	@echo "make crash-walk   die at every boundary of every story (10 minutes)"
 	@echo "make chaos   kill, freeze and stop the agent, KILLS=1000 times"
 	@echo "make chaos-check   put known faults back, one at a time: is each found? (an hour)"
+	@echo "make systemd   run the service under a real systemd, to the machine's shutdown (a minute, as root)"
 	@echo "make soak    a year of a manual clock, then a real hour, each on Azure and Alibaba Cloud"
 	@echo "make recipes play the recipes with the real servers, and write their figures (4 minutes)"
 	@echo "make docs    build the documentation into docs/_build/html"
@@ -78,6 +79,10 @@ chaos-check: venv-suite
 	@$(BIN)/python chaos/put_back.py
 
 # The real hour is that of Azure and Alibaba Cloud, side by side.
+# Takes root and systemd: boots a machine of its own, in namespaces.
+systemd: venv-suite
+	@REAL_SYSTEMD=1 $(BIN)/python -m pytest tests/service/test_systemd.py
+
 soak: venv-suite
 	@for cloud in azure alibaba; do $(BIN)/python soak/soak.py --cloud $$cloud || exit 1; done
 	@$(BIN)/python soak/soak.py --real --cloud azure & other=$$!; \

@@ -13,7 +13,7 @@ from stormcone.agent.settings import GRACE
 from stormcone.cli import LAST_WORDS, LEFT_BEHIND, cli
 from stormcone.errors import PluginError, SettingsError
 from stormcone.rules.runs import STOP_GRACE
-from stormcone.service.unit import HEADER, STOP_SECONDS, drop_in_text, quoted, unit_text
+from stormcone.service.unit import HEADER, STOP_SECONDS, drop_in_text, hidden, quoted, unit_text
 
 MOST_EXPOSURE = 2.0
 """Of ten, as `systemd-analyze security` counts it; below 5 it is called OK."""
@@ -23,6 +23,14 @@ analyze = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="sy
 
 def analysed(*words, cwd):
     return subprocess.run(["systemd-analyze", *words], cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+
+
+def warned():
+    """What `install` says of the Python that the tests run by, where that is one that no service can see."""
+    python = Path(sys.executable).resolve()
+    why = hidden(python)
+    cure = "install stormcone, and its Python, in /opt/stormcone, say"
+    return f"warning: the service cannot see {python}: {why}; {cure}\n" if why else ""
 
 
 @pytest.fixture(params=[None, "root"], ids=["a user of its own", "root"])
@@ -93,7 +101,7 @@ class TestInstalling:
     def test_writes_the_unit_and_a_drop_in(self, home):
         folder = home.folder / "units"
         done = home.run("install", "--systemd", "--directory", folder, "--", "/etc/h.py", "--provider", "azure")
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.returncode, done.stderr) == (0, warned())
         unit = (folder / "stormcone.service").read_text()
         (command,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
         assert command.endswith(" run /etc/h.py --provider azure")
@@ -106,7 +114,7 @@ class TestInstalling:
     def test_prints_it_and_writes_nothing(self, home):
         folder = home.folder / "units"
         done = home.run("install", "--systemd", "--print", "--user", "root", "--directory", folder)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.returncode, done.stderr) == (0, warned())
         assert done.stdout.startswith(HEADER)
         assert "\nUser=root\n" in done.stdout
         assert "DynamicUser" not in done.stdout
@@ -128,6 +136,31 @@ class TestInstalling:
         done = home.run("install", "--systemd", "--directory", folder)
         assert done.returncode == 1
         assert "was not written by stormcone; move it away" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("path", "by"),
+        [
+            ("/root/venv/bin/stormcone", "ProtectHome"),
+            ("/home/me/.venv/bin/stormcone", "ProtectHome"),
+            ("/tmp/venv/bin/stormcone", "PrivateTmp"),  # noqa: S108
+            ("/opt/stormcone/bin/stormcone", ""),
+            ("/rooted/bin/stormcone", ""),
+        ],
+    )
+    def test_knows_what_the_service_cannot_see(self, path, by):
+        assert by in hidden(Path(path))
+        assert bool(hidden(Path(path))) is bool(by)
+        assert not by or f"\n{by}=yes\n" in unit_text(["stormcone"])
+
+    def test_warns_of_a_program_that_the_service_cannot_see(self, home, monkeypatch):
+        link = home.folder / "python"
+        link.symlink_to(sys.executable)
+        words = [str(link), "-m", "stormcone", "install", "--systemd", "--print"]
+        env = {**home.env, "PYTHONPATH": ":".join(filter(None, sys.path))}
+        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        assert f"\nExecStart={link} -m stormcone run\n" in done.stdout
+        assert f"warning: the service cannot see {link}: the unit hides /tmp from it (PrivateTmp)" in done.stderr
 
     def test_refuses_a_user_that_is_not_there(self, home):
         done = home.run("install", "--systemd", "--print", "--user", "nobody-of-that-name")

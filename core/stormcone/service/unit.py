@@ -8,6 +8,7 @@ find them alive to the end, and find them again when they recover.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 NAME = "stormcone.service"
 DROP_IN = "handlers.conf"
@@ -16,6 +17,12 @@ HEADER = (
     "# Written by `stormcone install --systemd`, which replaces it; what is yours belongs into the drop-in beside it."
 )
 """The first line of a unit of ours."""
+
+HIDDEN = {
+    **dict.fromkeys(("/home", "/root", "/run/user"), "ProtectHome"),
+    **dict.fromkeys(("/tmp", "/var/tmp"), "PrivateTmp"),  # noqa: S108 - not used, but known to be hidden
+}
+"""The folders that the service does not see, by the directive that hides each."""
 
 STOP_SECONDS = 120
 """The agent ends by itself seconds after its handlers' grace; this is for the worst."""
@@ -163,6 +170,14 @@ def unit_text(words: Sequence[str], user: str | None = None) -> str:
         "WantedBy=multi-user.target",
     ]
     return "\n".join(parts) + "\n"
+
+
+def hidden(path: Path) -> str:
+    """Why the service does not see a path, as a clause; "" where it does."""
+    for folder, directive in HIDDEN.items():
+        if path.is_relative_to(folder):
+            return f"the unit hides {folder} from it ({directive})"
+    return ""
 
 
 def drop_in_text() -> str:

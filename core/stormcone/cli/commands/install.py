@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from stormcone.cli.console import say
+from stormcone.cli.console import say, warn
 from stormcone.errors import SettingsError, StormconeError
-from stormcone.service.unit import DROP_IN, HEADER, NAME, drop_in_text, unit_text
+from stormcone.service.unit import DROP_IN, HEADER, NAME, drop_in_text, hidden, unit_text
 
 _USUAL_FILE = "/etc/stormcone/stormcone.toml"
 
@@ -41,7 +41,11 @@ def command(arguments: tuple[str, ...], systemd: bool, only_print: bool, user: s
     stormcone install --systemd --user root -- /etc/stormcone/handlers.py --provider azure
     """
     _check(user)
-    text = unit_text([str(_program()), "run", *arguments], user)
+    program = _program()
+    text = unit_text([*program, "run", *arguments], user)
+    for path in dict.fromkeys((Path(program[0]), Path(sys.executable).resolve())):
+        if why := hidden(path):
+            warn(f"the service cannot see {path}: {why}; install stormcone, and its Python, in /opt/stormcone, say")
     if only_print:
         click.echo(text, nl=False)
         return
@@ -67,12 +71,13 @@ def _check(user: str | None) -> None:
         raise SettingsError(f"there is no user {user!r} on this machine; make one, or leave --user out") from None
 
 
-def _program() -> Path:
-    """The program `stormcone` that runs, by its whole path."""
+def _program() -> list[str]:
+    """What runs stormcone, by its whole path: the program, or this Python where there is none beside it."""
     given = Path(sys.argv[0])
+    beside = Path(sys.executable).absolute().with_name("stormcone")
     if given.name == "stormcone" and given.is_file():
-        return given.absolute()
-    return Path(sys.executable).absolute().with_name("stormcone")
+        return [str(given.absolute())]
+    return [str(beside)] if beside.is_file() else [str(Path(sys.executable).absolute()), "-m", "stormcone"]
 
 
 def _write(path: Path, text: str) -> None:
