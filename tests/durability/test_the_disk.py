@@ -286,7 +286,7 @@ def cut_off_while_it_writes(path: Path) -> None:
         with journal.transaction():
             for number in range(2000):
                 journal._connection.execute("UPDATE episodes SET decision = ?", ("half " * 200 + str(number),))
-                journal._insert("lives", begun="x" * 500, provider="x", machine="x", name="x", boot_id="x")
+                journal._session.insert("lives", begun="x" * 500, provider="x", machine="x", name="x", boot_id="x")
             os.kill(os.getpid(), signal.SIGKILL)
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)

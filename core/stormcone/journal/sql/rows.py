@@ -5,7 +5,6 @@ was tampered with is an error in a sentence and never a wrong value.
 """
 
 import json
-import sqlite3
 from datetime import UTC, datetime
 
 from stormcone.clock import Instant
@@ -19,6 +18,7 @@ from stormcone.journal.records import (
     Life,
     SinkRecord,
 )
+from stormcone.journal.sql.session import Row
 from stormcone.model import MaintenanceEvent
 from stormcone.rules.changes import ChangeKind
 from stormcone.rules.runs import Run, RunState
@@ -37,26 +37,42 @@ def maybe_text(time: datetime | None) -> str | None:
     return None if time is None else to_text(time)
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _time(found: str | datetime) -> datetime:
+    """A time as a table has it: as text, or where the database knows times, as one."""
+    return found if isinstance(found, datetime) else datetime.fromisoformat(found)
 
 
-def _maybe_time(text: str | None) -> datetime | None:
-    return None if text is None else _time(text)
+def _maybe_time(found: str | datetime | None) -> datetime | None:
+    return None if found is None else _time(found)
 
 
-def _column(row: sqlite3.Row, name: str) -> str | None:
-    """A column that came later: a reader upgrades nothing, and may read a journal without it."""
-    return row[name] if name in row.keys() else None  # noqa: SIM118 - `in row` looks at its values
+def number(row: Row) -> int:
+    """A row of a single number."""
+    return int(row["number"])
 
 
-def clock(row: sqlite3.Row) -> ClockRecord:
+def identity(row: Row) -> int:
+    """The number of a row."""
+    return int(row["id"])
+
+
+def clock(row: Row) -> ClockRecord:
     """The row of `clock`."""
     instant = Instant(_time(row["date"]), _time(row["steady"]))
     return ClockRecord(instant=instant, seconds=float(row["seconds"]), boot_id=str(row["boot_id"]))
 
 
-def life(row: sqlite3.Row) -> Life:
+def machine(row: Row) -> str:
+    """The key of a machine."""
+    return str(row["machine"])
+
+
+def known_machine(row: Row) -> tuple[str, str, bool]:
+    """A row of `machines`: a key, and something that it is known for; whether that is an id."""
+    return str(row["machine"]), str(row["name"]), bool(row["is_id"])
+
+
+def life(row: Row) -> Life:
     """A row of `lives`."""
     return Life(
         id=row["id"],
@@ -68,7 +84,7 @@ def life(row: sqlite3.Row) -> Life:
     )
 
 
-def episode(row: sqlite3.Row) -> Episode:
+def episode(row: Row) -> Episode:
     """A row of `episodes`, with whether it was approved."""
     return Episode(
         id=row["id"],
@@ -76,7 +92,7 @@ def episode(row: sqlite3.Row) -> Episode:
         event=MaintenanceEvent.model_validate_json(row["event"]),
         boot_id=row["boot_id"],
         first_seen=_time(row["first_seen"]),
-        seen=_time(_column(row, "seen") or row["first_seen"]),
+        seen=_time(row["seen"]),
         started=_maybe_time(row["started"]),
         ended=_maybe_time(row["ended"]),
         decision=row["decision"],
@@ -84,7 +100,7 @@ def episode(row: sqlite3.Row) -> Episode:
     )
 
 
-def change(row: sqlite3.Row) -> ChangeRecord:
+def change(row: Row) -> ChangeRecord:
     """A row of `changes`."""
     return ChangeRecord(
         at=_time(row["at"]),
@@ -94,26 +110,26 @@ def change(row: sqlite3.Row) -> ChangeRecord:
     )
 
 
-def run(row: sqlite3.Row) -> Run:
+def run(row: Row) -> Run:
     """A row of `runs`."""
     return Run(
         id=row["id"],
         episode=row["episode"],
-        machine=_column(row, "machine") or "",
+        machine=row["machine"],
         handler=row["handler"],
         stage=Stage(row["stage"]),
         position=row["position"],
         state=RunState(row["state"]),
         attempt=row["attempt"],
         due=_maybe_time(row["due"]),
-        again=_maybe_time(_column(row, "again")),
+        again=_maybe_time(row["again"]),
         begun=_maybe_time(row["begun"]),
         ended=_maybe_time(row["ended"]),
         note=row["note"],
     )
 
 
-def attempt(row: sqlite3.Row) -> AttemptRecord:
+def attempt(row: Row) -> AttemptRecord:
     """A row of `attempts`."""
     return AttemptRecord(
         run=row["run"],
@@ -125,7 +141,7 @@ def attempt(row: sqlite3.Row) -> AttemptRecord:
     )
 
 
-def approval(row: sqlite3.Row) -> ApprovalRecord:
+def approval(row: Row) -> ApprovalRecord:
     """A row of `approvals`."""
     return ApprovalRecord(
         id=row["id"],
@@ -134,17 +150,17 @@ def approval(row: sqlite3.Row) -> ApprovalRecord:
         accepted=None if row["accepted"] is None else bool(row["accepted"]),
         final=bool(row["final"]),
         note=row["note"],
-        again=_maybe_time(_column(row, "again")),
-        until=_maybe_time(_column(row, "until")),
+        again=_maybe_time(row["again"]),
+        until=_maybe_time(row["until"]),
     )
 
 
-def notification(row: sqlite3.Row) -> tuple[int, Notification]:
+def notification(row: Row) -> tuple[int, Notification]:
     """A row of `notifications`, with its number."""
     return int(row["id"]), Notification.model_validate_json(row["body"])
 
 
-def sink(row: sqlite3.Row) -> SinkRecord:
+def sink(row: Row) -> SinkRecord:
     """A row of `sinks`, with what waits."""
     return SinkRecord(
         name=str(row["name"]),
