@@ -224,6 +224,12 @@ def database(postgresql: PostgresqlServer) -> str:
     return name
 
 
+@pytest.fixture
+def journal_address(postgresql: PostgresqlServer) -> str:
+    """The address of a journal of the test's own, which is not there yet."""
+    return postgresql.url(journal=f"j{uuid4().hex}")
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Count the crash points that were walked, in whichever process."""
     reports = [report for kind in terminalreporter.stats.values() for report in kind]

@@ -19,6 +19,7 @@ Exception
 │   │   └── SinkRefused             76  it does not take this notification, now or later
 │   └── JournalError                74  the journal cannot be read or written
 │       ├── JournalLocked           75  another agent has it
+│       ├── JournalFenced           75  another agent has taken it over
 │       ├── NotAJournal             74  the file is something else
 │       ├── JournalDamaged          74  it was a journal, and is not whole any more
 │       └── JournalTooNew           74  a newer stormcone wrote it
@@ -162,6 +163,12 @@ class JournalError(StormconeError):
 
 class JournalLocked(JournalError):
     """Another agent is using the journal."""
+
+    exit_code = 75
+
+
+class JournalFenced(JournalError):
+    """Another agent has taken the journal over, or may have: this one writes and approves nothing more."""
 
     exit_code = 75
 

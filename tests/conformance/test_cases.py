@@ -24,7 +24,10 @@ def test_a_suite_without_a_subject_says_what_it_lacks(pytester):
     result.stdout.fnmatch_lines(["*fixture 'subject' not found*"])
 
 
-def test_the_journal_has_every_method_of_the_contract_itself():
-    """What it only inherited would do nothing, and say nothing."""
+def test_the_journals_have_every_method_of_the_contract_themselves():
+    """What they only inherited of it would do nothing, and say nothing."""
+    store = pytest.importorskip("stormcone.journal.postgresql.store")
     demanded = {name for name in vars(JournalStore) if not name.startswith("_")}
-    assert demanded <= set(vars(Journal))
+    for journal in (Journal, store.PostgresqlJournal):
+        own = journal.__mro__[: journal.__mro__.index(JournalStore)]
+        assert demanded <= {name for each in own for name in vars(each)}

@@ -1,10 +1,15 @@
 """The agent while its journal cannot be written: nothing begins, nothing is approved, nothing is lost."""
 
+import threading
+
 import pytest
 
 from stormcone import Agent, InlineExecutor, Journal, JournalStore
+from stormcone.agent.loop import NOT_SURELY_OURS
 from stormcone.agent.notices import NoticeKind
 from stormcone.agent.reporter import SELDOM
+from stormcone.agent.workers import ThreadExecutor
+from stormcone.errors import JournalFenced
 from stormcone.handlers import Stage
 
 ROUND = (Stage.PREPARE, Stage.RECOVER)
@@ -138,6 +143,56 @@ class TestAnAgentThatCannotWrite:
         assert world.cloud.polls == before + 3
 
 
+class TestAnAgentWhoseJournalMayBeAnothers:
+    """As that of a watcher whose lease could not be renewed, or has passed to another."""
+
+    @pytest.fixture
+    def answers(self, monkeypatch):
+        """What the journal answers to whether the agent may act, the last one from then on."""
+        answers = [True]
+
+        def may_act(self):
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(Journal, "may_act", may_act)
+        return answers
+
+    def test_begins_and_approves_nothing_and_goes_on_afterwards(self, world, answers):
+        answers[:] = [False]
+        world.cloud.announce()
+        for _ in range(3):
+            world.step(seconds=1)
+        assert (world.calls, world.cloud.approvals) == ([], [])
+        assert len(world.journal.episodes()) == 1
+        assert world.told(NoticeKind.PROBLEM) == [NOT_SURELY_OURS]
+        assert world.agent.view.journal_error == NOT_SURELY_OURS
+        answers[:] = [True]
+        world.step(seconds=1)
+        assert (world.calls, world.cloud.approvals) == (["lb.prepare"], ["E-1"])
+
+    def test_sends_no_approval_that_was_decided_before(self, world, monkeypatch):
+        """The thread that sends it may have waited: the journal is asked once more, right before."""
+        monkeypatch.setattr(Journal, "may_act", lambda _: not world.agent._requests.approving)
+        world.cloud.announce()
+        world.step(seconds=1)
+        assert (world.calls, world.cloud.approvals) == (["lb.prepare"], [])
+        (asked,) = world.journal.approvals(1)
+        assert "it was not sent, since another agent may have the journal by now" in asked.note
+        monkeypatch.setattr(Journal, "may_act", lambda _: True)
+        world.step(seconds=60)
+        assert world.cloud.approvals == ["E-1"]
+
+    def test_ends_once_another_has_it(self, world, answers):
+        answers[:] = [JournalFenced("web-9 has taken it over")]
+        world.cloud.announce()
+        with pytest.raises(JournalFenced):
+            world.step(seconds=1)
+        assert (world.calls, world.cloud.approvals, world.journal.episodes()) == ([], [], [])
+
+
 class OnlyTheContract:
     """A journal of somebody's own: it has what the contract has, and nothing else."""
 
@@ -176,3 +231,41 @@ def test_a_journal_needs_no_more_than_the_contract(world):
         agent.run()
         assert world.calls == ["lb.prepare", "lb.recover"]
         assert [life.ended is not None for life in journal.lives()] == [True]
+
+
+def test_an_agent_whose_journal_another_has_lets_handlers_end(world, monkeypatch):
+    """They are told to stop, and the agent waits for them as long as its grace; what they come to is not recorded."""
+    begun, stopping = threading.Event(), threading.Event()
+
+    def prepare(_event, context):
+        begun.set()
+        context.wait(3600)
+        stopping.set() if context.stopping else None
+
+    world.executor = ThreadExecutor()
+    (handler,) = world.app.handlers
+    handler.script.append(prepare)
+    world.cloud.announce()
+    raised = []
+
+    def work():
+        try:
+            world.agent.run()
+        except JournalFenced as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(20)
+
+    def fenced(_journal):
+        raise JournalFenced("web-9 has taken it over")
+
+    monkeypatch.setattr(Journal, "may_act", fenced)
+    while thread.is_alive():
+        world.clock.advance(seconds=0.25)
+        thread.join(0.01)
+    assert stopping.is_set()
+    assert len(raised) == 1
+    assert any("handlers are told to stop" in text for text in world.told(NoticeKind.PROBLEM))
+    assert [attempt.ended for attempt in world.journal.attempts(1)] == [None]

@@ -25,7 +25,7 @@ from stormcone.agent.watch import AgentStatus, Watch
 from stormcone.agent.workers import Executor, ThreadExecutor
 from stormcone.clock import Clock, SystemClock
 from stormcone.clouds.contract import Provider
-from stormcone.errors import JournalDamaged, JournalError, ProviderError
+from stormcone.errors import JournalDamaged, JournalError, JournalFenced, ProviderError
 from stormcone.handlers import App
 from stormcone.journal import JournalStore
 from stormcone.model import Machine, Observation
@@ -40,6 +40,10 @@ LAST_TELLING = 2.0
 """Seconds of its grace for which an agent that ends waits for sinks; what they are not told waits for its next life."""
 
 USUAL = AgentSettings()
+
+NOT_SURELY_OURS = (
+    "it is not sure that no other agent has the journal; until it is, no handler starts and nothing is approved"
+)
 
 _DAY = 86400.0
 
@@ -121,7 +125,12 @@ class Agent:
             wake=self._wake.set,
         )
         self._requests = Requests(
-            self._sources, self._executor, self._reporter, self._mailbox.post, dry_run=settings.dry_run
+            self._sources,
+            self._executor,
+            self._reporter,
+            self._mailbox.post,
+            journal=journal,
+            dry_run=settings.dry_run,
         )
         if len({sink.name for sink in sinks}) != len(sinks):
             raise ValueError("two sinks of one agent have the same name")
@@ -135,6 +144,7 @@ class Agent:
         )
         self._on_turn = on_turn
         self._journal_error = ""
+        self._fenced = False
         self._view = self._look()
 
     @property
@@ -166,6 +176,7 @@ class Agent:
 
         Raises:
             JournalDamaged: the journal has turned out to be damaged; `Journal.set_aside`, and begin with another.
+            JournalFenced: another agent has taken the journal over; open it again, and wait for it.
         """
         self._sources.begin()
         try:
@@ -178,6 +189,11 @@ class Agent:
                     self._clock.wait(self._wake, TICK)
         except JournalDamaged:
             self._grace = 0.0  # what handlers still come to could not be written down
+            raise
+        except JournalFenced as error:
+            self._fenced = True
+            self._journal_error = str(error)
+            self._reporter.complain("journal", f"{error}; handlers are told to stop")
             raise
         finally:
             self._finish()
@@ -207,6 +223,7 @@ class Agent:
 
         Raises:
             JournalDamaged: as `run`.
+            JournalFenced: as `run`.
         """
         self._sources.ask()
         while self._turn():
@@ -252,7 +269,7 @@ class Agent:
         trouble = ""
         try:
             self._turn()
-        except JournalDamaged:
+        except (JournalDamaged, JournalFenced):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, to end for it would be worse
             log.debug("the agent's loop failed", exc_info=True)
@@ -263,6 +280,7 @@ class Agent:
         """Do all that there is to do now; True where something was done, so that there may be more."""
         self._reporter.complain("lost journal", self.journal.loss)
         try:
+            acts = self.journal.may_act()
             try:
                 busy = sum(self._take_identity(watch) for watch in self._sources) > 0
                 busy = self._take_in() or busy
@@ -271,18 +289,14 @@ class Agent:
                     self._record(self._stages.overrun(self._engine, self._steady.now()))
             if self._engine is not None and not self._stopping:
                 busy = self._take_next_app(self._engine) or busy
-                busy = self._requests.postpone(self._engine, self._steady.now()) or busy
-                asked = self._sources.asked()
-                busy = self._stages.begin(self._engine, self._steady.now(), confirmed=asked) or busy
-                busy = self._requests.approve(self._engine, self._steady.now()) or busy
-                self._requests.extend(self._engine, self._clock.monotonic())
+                busy = (acts and self._act(self._engine)) or busy
                 if self._steady.stepped:
                     self.journal.save_clock(self._steady.record())
                 self._sources.go_on(self._engine.going_on)
                 self._forget()
             if self._engine is not None:
                 busy = self._deliveries.send(self._steady.now()) or busy
-        except JournalDamaged:
+        except (JournalDamaged, JournalFenced):
             raise
         except JournalError as error:
             self._journal_error = str(error)
@@ -290,8 +304,16 @@ class Agent:
                 "journal", f"{error}; until it can be written no handler starts and nothing is approved"
             )
             return False
-        self._journal_error = ""
-        self._reporter.complain("journal", "")
+        self._journal_error = "" if acts else NOT_SURELY_OURS
+        self._reporter.complain("journal", self._journal_error)
+        return busy
+
+    def _act(self, engine: Engine) -> bool:
+        """Begin and ask for what is due; True where something was."""
+        busy = self._requests.postpone(engine, self._steady.now())
+        busy = self._stages.begin(engine, self._steady.now(), confirmed=self._sources.asked()) or busy
+        busy = self._requests.approve(engine, self._steady.now()) or busy
+        self._requests.extend(engine, self._clock.monotonic())
         return busy
 
     def _take_next_app(self, engine: Engine) -> bool:
@@ -438,6 +460,9 @@ class Agent:
             self._reporter.tell(NoticeKind.STOPPING, f"stopping; waiting up to {self._grace:g} s for {number} run(s)")
         end = self._clock.monotonic() + self._grace
         try:
+            if self._fenced:
+                self._let_stages_end(end)
+                return
             while (self._stages.live or self._requests.approving) and (left := end - self._clock.monotonic()) > 0:
                 self._wake.clear()
                 self._turn()
@@ -452,6 +477,14 @@ class Agent:
             self._reporter.complain("journal", str(error))
         finally:
             self._stages.end()
+
+    def _let_stages_end(self, end: float) -> None:
+        """Let stages come to their end, of which nothing is written down any more."""
+        while (left := end - self._clock.monotonic()) > 0:
+            self._wake.clear()
+            if not self._stages.working:
+                return
+            self._clock.wait(self._wake, min(left, TICK))
 
     def _tell_sinks_of_the_end(self, end: float) -> None:
         """Let sinks be told what is due, until then: the machine may not come back."""

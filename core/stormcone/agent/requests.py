@@ -16,6 +16,7 @@ from stormcone.agent.workers import Executor
 from stormcone.clock import Instant
 from stormcone.clouds.contract import Acknowledges, Extends, Postpones, Provider
 from stormcone.errors import ProviderError, RequestRefused
+from stormcone.journal import JournalStore
 from stormcone.journal.boundaries import Boundary, reached
 from stormcone.model import EventKey, MaintenanceEvent
 from stormcone.text import one_line
@@ -35,16 +36,6 @@ def asked(work: Callable[[], None]) -> ProviderError | None:
     return None
 
 
-def _ask_for(provider: Provider, request: ApprovalRequest) -> None:
-    event = request.episode.event
-    if request.until is None:
-        provider.approve(event)
-    elif isinstance(provider, Postpones):
-        provider.postpone(event, request.until)
-    else:
-        raise RequestRefused(f"{provider.name} cannot put events off")
-
-
 class Requests:
     """The requests that are due, and those that are on their way.
 
@@ -53,6 +44,7 @@ class Requests:
         executor: where they are made.
         reporter: what is told of them.
         post: takes what an answer means to the loop.
+        journal: asked, as late as can be, whether it is still this agent's.
         dry_run: whether nothing is sent.
 
     Attributes:
@@ -66,6 +58,7 @@ class Requests:
         reporter: Reporter,
         post: Callable[[Message], None],
         *,
+        journal: JournalStore,
         dry_run: bool,
     ) -> None:
         self.approving: set[int] = set()
@@ -73,6 +66,7 @@ class Requests:
         self._executor = executor
         self._reporter = reporter
         self._post = post
+        self._journal = journal
         self._dry_run = dry_run
         self._heard: dict[EventKey, float] = {}
 
@@ -128,7 +122,7 @@ class Requests:
 
         def work() -> None:
             reached(Boundary.BEFORE_APPROVAL)
-            error = asked(partial(_ask_for, watch.provider, request))
+            error = asked(partial(self._ask_for, watch.provider, request))
             reached(Boundary.AFTER_APPROVAL)
             self._post(partial(self._approved, request, watch, error))
 
@@ -136,6 +130,18 @@ class Requests:
             self._executor.submit(work, "stormcone-approve")
         except RuntimeError as error:  # no more threads, now
             self._post(partial(self._approved, request, watch, ProviderError(one_line(error))))
+
+    def _ask_for(self, provider: Provider, request: ApprovalRequest) -> None:
+        # As late as can be: the thread may have waited, and the machine slept, since the journal was asked.
+        if not self._journal.may_act():
+            raise ProviderError("it was not sent, since another agent may have the journal by now")
+        event = request.episode.event
+        if request.until is None:
+            provider.approve(event)
+        elif isinstance(provider, Postpones):
+            provider.postpone(event, request.until)
+        else:
+            raise RequestRefused(f"{provider.name} cannot put events off")
 
     def _approved(
         self, request: ApprovalRequest, watch: Watch, error: ProviderError | None, engine: Engine, now: Instant

@@ -66,6 +66,12 @@ class Stages:
         self._secrets = tuple(secrets)
         self._dry_run = dry_run
         self._leftovers: Leftovers | None = None
+        self._working: set[int] = set()
+
+    @property
+    def working(self) -> bool:
+        """Whether a handler's code runs, whatever has been recorded."""
+        return bool(self._working)
 
     def begin_life(self, engine: Engine) -> None:
         """Look for what an earlier life has left running."""
@@ -130,6 +136,7 @@ class Stages:
 
     def _attempt(self, due: DueRun, context: Context) -> Callable[[], None]:
         def work() -> None:
+            self._working.add(due.run.id)
             reached(Boundary.BEFORE_STAGE)
             attempt = (
                 Attempt(Verdict.SUCCEEDED, DRY_RUN)
@@ -137,6 +144,7 @@ class Stages:
                 else attempt_stage(due.handler, due.run.stage, due.episode.event, context)
             )
             reached(Boundary.AFTER_STAGE)
+            self._working.discard(due.run.id)
             self._post(partial(self._ended, due.run.id, attempt))
 
         return work

@@ -1,6 +1,7 @@
-"""The contract of a journal: what the agent relies on, whatever keeps it. SQLite's is `stormcone.journal.sqlite`.
+"""The contract of a journal: what the agent relies on, whatever keeps it.
 
-Whoever writes another one holds it to `stormcone.testing.conformance.JournalSuite`.
+SQLite does in `stormcone.journal.sqlite`, PostgreSQL in `stormcone.journal.postgresql`. Whoever writes another one
+holds it to `stormcone.testing.conformance.JournalSuite`.
 """
 
 from collections.abc import Collection, Iterable
@@ -66,7 +67,7 @@ class JournalStore(Protocol):
     """Where one agent keeps its record. One thread at a time uses it.
 
     Every method raises `JournalError` where the store cannot be read or written; then nothing of the transaction has
-    happened. `JournalDamaged` says that it never will be again.
+    happened. `JournalDamaged` says that it never will be again, `JournalFenced` that it is another agent's now.
 
     Attributes:
         path: where it is, for people; no secret.
@@ -85,6 +86,13 @@ class JournalStore(Protocol):
         """All writes within happen together, or none of them.
 
         One within another is a part of it: an error in it is not caught before it has left the outer one.
+        """
+
+    def may_act(self) -> bool:
+        """Whether what is sent to a cloud now is surely sent while no other agent has the journal; any thread may ask.
+
+        Raises:
+            JournalFenced: another agent has it, or may have: nothing is written or sent any more.
         """
 
     def begin_life(self, at: datetime, machine: Machine) -> tuple[int, int]:

@@ -58,10 +58,21 @@ def why(error: psycopg.Error) -> str:
 
 def advice(error: psycopg.Error) -> str:
     """What to do about it."""
-    state = error.sqlstate or ""
-    if not state and isinstance(error, psycopg.OperationalError):
-        state = next((state for said, state in _REFUSALS if re.search(said, str(error))), "08")
+    state = _state(error)
     return next((_ADVICE[state[:size]] for size in (5, 3, 2) if state[:size] in _ADVICE), "")
+
+
+def passes(error: StormconeError) -> bool:
+    """Whether an error that `errors` has raised may go by itself: the server is away, or has too much to do."""
+    cause = error.__cause__
+    return isinstance(cause, psycopg.Error) and _state(cause).startswith(("08", "25006", "53", "57P"))
+
+
+def _state(error: psycopg.Error) -> str:
+    """Its SQLSTATE, or the one that it should have."""
+    if error.sqlstate or not isinstance(error, psycopg.OperationalError):
+        return error.sqlstate or ""
+    return next((state for said, state in _REFUSALS if re.search(said, str(error))), "08")
 
 
 @contextmanager

@@ -115,6 +115,10 @@ class Journal(SQLJournal):
         if self._lock is not None:
             self._lock.release()
 
+    def may_act(self) -> bool:
+        """Always: the lock is the process's for as long as that lives."""
+        return True
+
     def _give_back(self) -> None:
         with errors(self.path):
             # As a script: `execute` takes a single step, and each step gives back a single page.

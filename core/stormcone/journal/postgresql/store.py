@@ -1,0 +1,172 @@
+"""The journal on PostgreSQL: opened for writing by who gets its lease, or for reading by anybody."""
+
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Self
+
+from stormcone.errors import JournalError, JournalLocked, JournalTooNew, SettingsError
+from stormcone.journal.postgresql.lease import USUAL, Holder, Lease, holder_of
+from stormcone.journal.postgresql.schema import tables
+from stormcone.journal.postgresql.session import PostgresqlSession
+from stormcone.journal.sql.store import SQLJournal
+from stormcone.postgresql.address import DatabaseAddress
+from stormcone.postgresql.database import Connection, Database
+from stormcone.postgresql.errors import passes
+
+OPTIONS = ("journal", "lease")
+"""What an address may say beside what libpq knows: the journal's name, and how many seconds its lease lasts."""
+
+USUAL_NAME = "main"
+
+START = 15.0
+"""Seconds for which a database is waited for that cannot be reached when a journal is opened."""
+
+Wait = Callable[[str, str], None]
+"""Told of what is waited for: who, by which one can see whether that is new, and what to say, as a clause."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}\Z")
+_LOOK = 0.5
+"""Seconds between two looks at a lease that another holds."""
+
+
+class PostgresqlJournal(SQLJournal):
+    """The durable record of one agent at a time, in a database. One thread at a time uses it.
+
+    Every method raises `JournalError` where the database cannot be read or written; then nothing of the transaction has
+    happened. `JournalFenced` says that another agent has taken the journal over, and that nothing will be written by
+    this one again.
+    """
+
+    def __init__(self, session: PostgresqlSession, lease: Lease | None) -> None:
+        super().__init__(session)
+        self._lease = lease
+
+    @classmethod
+    def open(cls, address: DatabaseAddress, *, wait: Wait | None = None, patience: float = START) -> Self:
+        """Open for writing: its tables are made or brought to this version, and its lease is taken.
+
+        Args:
+            address: of the database, with `OPTIONS`.
+            wait: told at each look what is waited for: another agent that holds the lease, or a database that cannot
+                be asked; None waits for the database alone.
+            patience: seconds for which a database is waited for that cannot be reached at first.
+
+        Raises:
+            JournalLocked: another agent has it, where nobody waits.
+            JournalTooNew: a newer stormcone wrote it.
+            JournalError: the database cannot be used.
+            SettingsError: the address says what cannot be.
+        """
+        database, name, duration = _database(address, writes=True)
+        lease = Lease(database, duration)
+        with database.errors(), _reached(database, patience, wait) as connection:
+            tables(name).upgrade(connection, database.subject, JournalTooNew)
+            held = lease.take(connection)
+        if held is not None and wait is None:
+            raise JournalLocked(
+                f"{database.subject} is in use: {held}; stop that agent, or give this one another journal"
+            )
+        if held is not None and wait is not None:
+            _stand_by(database, lease, wait)
+        return cls(PostgresqlSession(database, address.text, lease), lease)
+
+    @classmethod
+    def read(cls, address: DatabaseAddress) -> Self:
+        """Open for reading only, beside the agent that writes it.
+
+        Raises:
+            JournalTooNew: a newer stormcone wrote it.
+            JournalError: there is no such journal, or the database cannot be used.
+            SettingsError: the address says what cannot be.
+        """
+        database, name, _ = _database(address, writes=False)
+        wanted = tables(name)
+        with database.errors(), database.connect() as connection:
+            found = wanted.check(connection, database.subject, JournalTooNew)
+        if not found:
+            raise JournalError(f"there is no journal at {address}; name another one, or start an agent first")
+        if found < len(wanted.steps):
+            raise JournalError(f"{database.subject} is of an older stormcone; start the agent, which brings it up")
+        return cls(PostgresqlSession(database, address.text, None), None)
+
+    def may_act(self) -> bool:
+        """Whether what is sent to a cloud now is surely sent while the journal is this agent's."""
+        return self._lease is None or self._lease.may_act()
+
+
+def holder(address: DatabaseAddress) -> Holder:
+    """Who holds the lease of a journal, or held it last.
+
+    Raises:
+        JournalError: there is no such journal, or the database cannot be used.
+        SettingsError: the address says what cannot be.
+    """
+    database, _, _ = _database(address, writes=False)
+    with database.errors(), database.connect() as connection:
+        return holder_of(connection)
+
+
+def _database(address: DatabaseAddress, *, writes: bool) -> tuple[Database, str, float]:
+    """The database of an address, the journal's name, and how long its lease lasts."""
+    name = address.own.get("journal", USUAL_NAME)
+    if not _NAME.match(name):
+        raise SettingsError(
+            f"{name!r} is no name of a journal; take up to 40 of a-z, 0-9, - and _, with a letter or digit first"
+        )
+    try:
+        duration = float(address.own.get("lease", USUAL))
+    except ValueError:
+        duration = 0.0
+    if not 0.1 <= duration <= 3600:
+        raise SettingsError(f"lease is a number of seconds from 0.1 to 3600, not {address.own['lease']!r}")
+    database = Database(
+        address,
+        subject=f"the journal {address}",
+        kind=JournalError,
+        search=f'"{tables(name).schema}"',
+        writes=writes,
+        # Who is frozen within a transaction must not hold a takeover up for longer than the lease that it waits for.
+        idle=timedelta(seconds=duration / 3),
+    )
+    return database, name, duration
+
+
+def _reached(database: Database, patience: float, wait: Wait | None) -> Connection:
+    """A connection; where the server cannot be reached it is tried for a while."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return database.connect()
+        except JournalError as error:
+            if not passes(error) or time.monotonic() + _LOOK > end:
+                raise
+            if wait is not None:
+                wait(database.subject, str(error))
+        time.sleep(_LOOK)
+
+
+def _stand_by(database: Database, lease: Lease, wait: Wait) -> None:
+    """Wait until the lease is to be had, however long; what fails meanwhile is tried again."""
+    connection: Connection | None = None
+    try:
+        while True:
+            pause = _LOOK
+            try:
+                with database.errors():
+                    connection = connection or database.connect()
+                    found = lease.take(connection)
+                if found is None:
+                    return
+                pause = min(_LOOK, max(found.remaining, 0.01))
+                wait(found.name, str(found))
+            except JournalError as error:
+                if connection is not None:
+                    connection.close()
+                    connection = None
+                wait(database.subject, str(error))
+            time.sleep(pause)
+    finally:
+        if connection is not None:
+            connection.close()
