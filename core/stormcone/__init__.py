@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from stormcone.errors import HandlerFileError as HandlerFileError
     from stormcone.errors import JournalDamaged as JournalDamaged
     from stormcone.errors import JournalError as JournalError
+    from stormcone.errors import JournalFenced as JournalFenced
     from stormcone.errors import JournalLocked as JournalLocked
     from stormcone.errors import JournalTooNew as JournalTooNew
     from stormcone.errors import NotAJournal as NotAJournal
@@ -107,6 +108,7 @@ _HOMES = {
         "HandlerFileError",
         "JournalDamaged",
         "JournalError",
+        "JournalFenced",
         "JournalLocked",
         "JournalTooNew",
         "NotAJournal",
