@@ -8,6 +8,7 @@ import json
 import re
 from datetime import timedelta
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 import pytest
 
@@ -372,6 +373,39 @@ class TestWhatNoTableNames:
 
     def test_but_what_is_said_to_the_gateway_is_its_own(self, ecs):
         assert set(ecs.signed("DescribeInstances", {})) - {"RegionId"} <= GATE_PARAMETERS
+
+
+class TestWhatWouldGetLost:
+    """Of two values of one parameter one would count, and a body that is no form would not."""
+
+    FORM = "application/x-www-form-urlencoded"
+
+    @pytest.mark.parametrize("ignore_unknown", [True, False])
+    @pytest.mark.parametrize("body", [False, True])
+    @pytest.mark.parametrize("value", ["Stopped", "Running"])
+    def test_a_parameter_that_is_given_twice_is_refused(self, alibabas, ecs_of, asking, ignore_unknown, body, value):
+        ecs = ecs_of(alibabas(ignore_unknown=ignore_unknown))
+        signed = urlencode(ecs.signed("DescribeInstances", {"Status": "Running"}, method="POST"))
+        query, form = (f"Status={value}", signed) if body else (f"Status={value}&{signed}", "")
+        answer = asking(ecs.url, "POST", f"/?{query}", body=form.encode(), headers={"Content-Type": self.FORM})
+        assert (answer.status, answer.json["Code"]) == (403, "InvalidParameter")
+        assert answer.json["Message"].endswith(" Status: it is given more than once")
+
+    @pytest.mark.parametrize(
+        ("kind", "body"),
+        [("application/json", b'{"Status": "Stopped"}'), (None, b"Status=Stopped"), (FORM, b"Status=\xff")],
+    )
+    def test_a_body_that_is_no_form_is_refused(self, ecs, asking, kind, body):
+        path = "/?" + urlencode(ecs.signed("DescribeInstances", {}, method="POST"))
+        answer = asking(ecs.url, "POST", path, body=body, headers={"Content-Type": kind} if kind else {})
+        assert (answer.status, answer.json["Code"]) == (403, "InvalidParameter")
+        assert answer.json["Message"].endswith(" The body is no form of parameters; leave it out")
+
+    def test_who_may_not_call_is_told_that_first(self, ecs_of, alibaba, asking):
+        ecs = ecs_of(alibaba, secret="wrong")
+        signed = urlencode(ecs.signed("DescribeInstances", {"Status": "Running"}))
+        answer = asking(ecs.url, "GET", f"/?Status=Stopped&{signed}")
+        assert answer.json["Code"] == "SignatureDoesNotMatch"
 
 
 class TestRecords:

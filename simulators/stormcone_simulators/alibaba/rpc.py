@@ -15,8 +15,9 @@ from stormcone_simulators.alibaba.errors import FAILURES, UNKNOWN_FAILURE, ApiEr
 from stormcone_simulators.alibaba.gate import Call, Gate
 from stormcone_simulators.alibaba.model import AlibabaModel
 from stormcone_simulators.alibaba.operations import OPERATIONS, Caller
+from stormcone_simulators.alibaba.parameters import INVALID
 from stormcone_simulators.alibaba.site import Site
-from stormcone_simulators.http.messages import Response
+from stormcone_simulators.http.messages import Request, Response, form_of, repeated_parameters
 
 JSON_TYPE = "application/json;charset=utf-8"
 XML_TYPE = "text/xml;charset=utf-8"
@@ -56,12 +57,21 @@ class Api:
         operation = OPERATIONS.get(call.action)
         if operation is None:
             raise ApiError("InvalidApi.NotFound")
+        _check_that_all_is_heard(call.request)
         given = operation.schema.read(call.parameters, self._site.region, ignores_unknown=self._ignores_unknown)
         caller = Caller(machine=machine, host=call.request.header("host") or "", site=self._site, now=now)
         try:
             return operation.call(self._model, given, caller)
         except ApiError as error:
             raise operation.schema.refined(error) from error
+
+
+def _check_that_all_is_heard(request: Request) -> None:
+    # Unverified: what the service does with either.
+    if repeated := repeated_parameters(request, in_form=True):
+        raise ApiError(INVALID, f" {repeated[0]}: it is given more than once")
+    if request.body and not form_of(request):
+        raise ApiError(INVALID, " The body is no form of parameters; leave it out")
 
 
 def answered(call: Call, document: dict[str, Any]) -> Response:

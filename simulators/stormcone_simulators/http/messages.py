@@ -1,7 +1,8 @@
 """Requests and responses as values, so that a cloud's protocol is a pure function of what was asked."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
@@ -109,20 +110,23 @@ def form_of(request: Request) -> Mapping[str, str]:
 
     A body that is no form, or not UTF-8, has none.
     """
+    return dict(_form(request))
+
+
+def repeated_parameters(request: Request, *, in_form: bool = False) -> tuple[str, ...]:
+    """The parameters that are given more than once, in their order: in the query, or with those of a form beside it."""
+    pairs = (*_read(request.target)[1], *(_form(request) if in_form else ()))
+    times = Counter(name for name, _ in pairs)
+    return tuple(name for name, count in times.items() if count > 1)
+
+
+def _form(request: Request) -> Sequence[tuple[str, str]]:
     if (request.header("content-type") or "").partition(";")[0].strip().lower() != _FORM:
-        return {}
-    try:
-        return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
-    except ValueError:
-        return {}
-
-
-def repeated_parameters(request: Request) -> tuple[str, ...]:
-    """The parameters of the query that are given more than once, in the order of the query."""
-    names = [name for name, _ in _read(request.target)[1]]
-    if len(names) == len(request.query):
         return ()
-    return tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
+    try:
+        return parse_qsl(request.body.decode(), keep_blank_values=True)
+    except ValueError:
+        return ()
 
 
 def json_response(status: int, value: Any, *headers: tuple[str, str]) -> Response:
