@@ -35,6 +35,7 @@ _ASSUME_ROLE = "AssumeRole"
 _WITH_OIDC = "AssumeRoleWithOIDC"
 _STATUS = re.compile(r"http_code[:=]\s*(\d{3})")
 _CODE = re.compile(r'"Code"\s*:\s*"([\w.]{1,100})"')
+_ADDRESS = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 _EXPIRED = "No cached value was found"
 _OPTIONS = "_runtime_options"  # where the library keeps what it takes no argument for
 _CANNOT = "the credentials of {} cannot be had"
@@ -107,6 +108,9 @@ class Lender:
 
     def by_uri(self, uri: str, source: str) -> Credentials:
         """Ask at a URI, which may itself be a secret and is never shown."""
+        if not _ADDRESS.match(uri):
+            why = "the URI does not begin with http:// or https:// and a host"
+            raise CredentialsUnusable(f"{_CANNOT.format(source)}: {why}")
         target = uri.partition("://")[2].partition("/")[2]
         remember(uri, target, *(value for _, value in parse_qsl(target.partition("?")[2])))
         return self._ask(lambda library: library.URLCredentialsProvider(uri=uri), "", "the credentials URI", source)

@@ -295,6 +295,14 @@ class TestTheUri:
         cloud.metadata["mine"] = json.dumps({"Code": "Success", "Expiration": "2099-01-01T00:00:00Z", **lent})
         assert chain().get().expires.year == 2099
 
+    @pytest.mark.parametrize("uri", ["who-knows-this", "file:///who-knows-this", "http:///who-knows-this", "https://"])
+    def test_that_is_none_is_an_error_that_does_not_show_it(self, chain, cloud, monkeypatch, uri):
+        monkeypatch.setenv(URI, uri)
+        with pytest.raises(CredentialsUnusable, match="does not begin with http:// or https:// and a host") as caught:
+            chain().get()
+        assert "who-knows-this" not in str(caught.value)
+        assert (caught.value.passing, cloud.asked) == (False, [])
+
 
 class TestWhereNoneAreGiven:
     @pytest.mark.parametrize("mode", LENDING)

@@ -15,7 +15,7 @@ from stormcone.text import moment_of
 PROGRAM = str(Path(sys.executable).with_name("stormcone"))
 
 
-@pytest.mark.parametrize("cloud", ["azure", "alibaba", "aws"])
+@pytest.mark.parametrize("cloud", ["azure", "alibaba", "aws", "google"])
 def test_every_simulator_begins_when_it_is_told_and_goes_on_at_its_speed(cloud):
     serve = [PROGRAM, "simulator", cloud, "--machine", "i-web0", "--port", "0", "--json"]
     with subprocess.Popen(
