@@ -382,6 +382,18 @@ class TestFilters:
         disks = ecs.call("DescribeDisks", **DISKS_OWN)["Disks"]["Disk"]
         assert [each["DiskId"] for each in disks] == ["d-i-aaa"]
 
+    def test_an_empty_list_of_ids_names_nobody_and_an_empty_text_everybody(self, ecs):
+        for operation, ids in (("DescribeInstances", "InstanceIds"), ("DescribeDisks", "DiskIds")):
+            for text, count in (("[]", 0), ("", 2), (None, 2)):
+                assert ecs.call(operation, **{ids: text})["TotalCount"] == count, (operation, text)
+
+    @pytest.mark.parametrize("kind", ["PublicIpAddresses", "EipAddresses", "InnerIpAddresses", "RdmaIpAddresses"])
+    def test_a_private_address_is_of_no_other_kind(self, ecs, kind):
+        own = '["10.0.0.10", "10.0.0.11"]'
+        assert ecs.call("DescribeInstances", PrivateIpAddresses=own)["TotalCount"] == 2
+        assert ecs.call("DescribeInstances", **{kind: own})["TotalCount"] == 0
+        assert ecs.call("DescribeInstances", **{"Ipv6Address.1": "10.0.0.10"})["TotalCount"] == 0
+
     @pytest.mark.parametrize("name", ["Category", "DiskType", "Status"])
     def test_of_disks_some_have_a_word_for_all(self, ecs, name):
         assert ecs.call("DescribeDisks", **{name: "All" if name == "Status" else "all"})["TotalCount"] == 2

@@ -26,6 +26,8 @@ SHEET: Sheet = (
             "test_alibaba_parameters.py::TestRecords::test_half_of_one_or_one_too_many_is_refused",
             "test_alibaba_parameters.py::TestWhatNoTableNames::test_is_refused_by_its_name",
             "test_alibaba_parameters.py::TestWhatNoTableNames::test_is_ignored_where_that_is_asked_for",
+            "test_alibaba_parameters.py::TestWhatWouldGetLost::test_a_parameter_that_is_given_twice_is_refused",
+            "test_alibaba_parameters.py::TestWhatWouldGetLost::test_a_body_that_is_no_form_is_refused",
         ),
     ),
     Feature(
@@ -37,6 +39,7 @@ SHEET: Sheet = (
             "test_alibaba_instances.py::TestDescriptions::test_fit_the_newer_sdks_model",
             "test_alibaba_instances.py::TestDescriptions::test_have_all_fields_but_those_of_previews",
             "test_alibaba_instances.py::TestFilters::test_all_of_them_together_leave_what_fits",
+            "test_alibaba_instances.py::TestFilters::test_an_empty_list_of_ids_names_nobody_and_an_empty_text_everybody",
             "test_alibaba_instances.py::TestPages::test_tokens_lead_through_all_once_whatever_is_added_meanwhile",
         ),
     ),
@@ -138,8 +141,8 @@ SHEET: Sheet = (
     ),
     Feature(
         Fidelity.DOES,
-        "Metadata under `latest` and 2016-01-01, with and without a token: the documented items, the identity "
-        "document, and the credentials of an instance role",
+        "Metadata under `latest` and 2016-01-01, with and without a token: the documented items that fit these "
+        "instances, the identity document, and the credentials of an instance role",
         "Alibaba Cloud's documentation",
         (
             "test_alibaba_metadata.py::TestValues::test_its_identity_is_a_document",
@@ -180,7 +183,8 @@ SHEET: Sheet = (
     ),
     Feature(
         Fidelity.DOES_NOT,
-        "In the metadata: the identity's signature, which only the vendor can make; user data; public keys",
+        "In the metadata: the identity's signature, which only the vendor can make; user data; public keys; images of "
+        "the marketplace",
         "by design",
     ),
     Feature(
@@ -221,6 +225,11 @@ SHEET: Sheet = (
     Feature(
         Fidelity.UNVERIFIED,
         "The numeric codes of types and statuses, but for the few that are public",
+        "no source",
+    ),
+    Feature(
+        Fidelity.UNVERIFIED,
+        "A parameter that is given twice, and a body that is no form, are refused",
         "no source",
     ),
     Feature(

@@ -115,9 +115,13 @@ class Instances:
         found = (self.machines.find(instance_id) for instance_id in instance_ids)
         return list(dict.fromkeys(machine.name for machine in found if machine))
 
-    def with_disks(self, disk_ids: Collection[str]) -> list[str]:
-        """The instances of those disks, as `some`."""
-        return self.some([instance_of(disk_id) or "" for disk_id in disk_ids])
+    def listed(self, instance_ids: Collection[str] | None) -> list[str]:
+        """As `some`, of a list that may be there and empty: then none of them, and all where there is no list."""
+        return [] if instance_ids is not None and not instance_ids else self.some(instance_ids or ())
+
+    def with_disks(self, disk_ids: Collection[str] | None) -> list[str]:
+        """The instances of those disks, as `listed`."""
+        return self.listed(None if disk_ids is None else [instance_of(disk_id) or "" for disk_id in disk_ids])
 
     def of(self, name: str) -> Attributes:
         """What is kept of an instance."""

@@ -32,7 +32,7 @@ class Form(StrEnum):
     LIST = "list"
     """`Name.1`, `Name.2`, ..."""
     JSON_LIST = "json list"
-    """One text, such as `["a","b"]`."""
+    """One text, such as `["a","b"]`; `[]` is a list of nothing, and not the same as none."""
     RECORDS = "records"
     """`Name.1.Field`, `Name.1.Other`, `Name.2.Field`, ..."""
 
@@ -139,7 +139,7 @@ class Schema:
 
 
 class Arguments:
-    """A call's values by the parameters' names; what was not given is None, or empty where it is a list."""
+    """A call's values by the parameters' names; what was not given is None, or empty where each has its own name."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = MappingProxyType(dict(values))
@@ -240,10 +240,10 @@ def _list(parameter: Parameter, given: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(value for _, _, value in _places(parameter, given) if value)
 
 
-def _json_list(parameter: Parameter, given: Mapping[str, str]) -> tuple[str, ...]:
+def _json_list(parameter: Parameter, given: Mapping[str, str]) -> tuple[str, ...] | None:
     text = given.get(parameter.name)
     if not text:
-        return ()
+        return None
     try:
         values = read_json(text)
     except ValueError as error:

@@ -112,7 +112,7 @@ def _describe(model: AlibabaModel, given: Arguments, caller: Caller) -> Document
         )
 
     def disks(behind: int | None) -> Iterator[Numbered]:
-        names = instances.with_disks(given["DiskIds"]) if given["DiskIds"] else list(instances)
+        names = instances.with_disks(given["DiskIds"])
         numbered = sorted(Numbered(instances.hardware(name).place, name) for name in names)
         return (each for each in numbered if (behind is None or each.number > behind) and keeps(each.entry))
 

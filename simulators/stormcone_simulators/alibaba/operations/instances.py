@@ -121,7 +121,7 @@ def _describe(model: AlibabaModel, given: Arguments, caller: Caller) -> Document
         return fits(document, _FILTERS, given) and tagged(document, given) and in_time(document, bounds)
 
     def instances(behind: int | None) -> Iterator[Numbered]:
-        names = model.instances.some(given["InstanceIds"])
+        names = model.instances.listed(given["InstanceIds"])
         numbered = [Numbered(model.instances.hardware(name).place, name) for name in names]
         if behind is not None or given["MaxResults"] is not None:
             numbered = sorted(each for each in numbered if behind is None or each.number > behind)
