@@ -16,6 +16,7 @@ from stormcone.clock import Clock, SystemClock
 from stormcone.clouds.contract import ProviderOptions, Right
 from stormcone.clouds.exchange import Tap
 from stormcone.clouds.sightings import TOLD
+from stormcone.clouds.trace import TraceRules
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.model import (
     Approval,
@@ -37,6 +38,7 @@ from stormcone_aws.queue_settings import NAME, QueueSettings, read_settings
 from stormcone_aws.rights import asked, dry_run, rights_of
 from stormcone_aws.sdk import LONGEST_WAIT, SECRETS, Sdk, require_sdk
 from stormcone_aws.sqs import BATCH, Message, QueueFacts, SqsQueue
+from stormcone_aws.trace import RULES
 
 PERMISSIONS = (
     "sqs:GetQueueAttributes",
@@ -90,6 +92,7 @@ class AwsQueueProvider:
         permissions=PERMISSIONS,
         secrets=SECRETS,
     )
+    trace_rules: ClassVar[TraceRules] = RULES
 
     def __init__(
         self, settings: QueueSettings, *, clock: Clock | None = None, sdk: Sdk | None = None, tap: Tap | None = None

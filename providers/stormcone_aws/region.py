@@ -17,6 +17,7 @@ from stormcone.clouds.contract import ProviderOptions, Right
 from stormcone.clouds.exchange import Tap
 from stormcone.clouds.settings import Given, matching
 from stormcone.clouds.sightings import Sightings
+from stormcone.clouds.trace import TraceRules
 from stormcone.errors import ProviderError, RequestRefused, SettingsError
 from stormcone.model import Capabilities, Ending, Machine, MaintenanceEvent, Observation, Scope
 from stormcone.text import iso
@@ -26,6 +27,7 @@ from stormcone_aws.kinds import PROVIDER
 from stormcone_aws.queue_settings import INSTANCE, access_of
 from stormcone_aws.rights import NO_EVENT, NO_INSTANCE, dry_run, rights_of
 from stormcone_aws.sdk import SECRETS, Access, Answer, Sdk, require_sdk
+from stormcone_aws.trace import RULES
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -102,6 +104,7 @@ class AwsRegionProvider:
         permissions=PERMISSIONS,
         secrets=SECRETS,
     )
+    trace_rules: ClassVar[TraceRules] = RULES
 
     def __init__(
         self, settings: RegionSettings, *, clock: Clock | None = None, sdk: Sdk | None = None, tap: Tap | None = None

@@ -1,6 +1,6 @@
-"""What the metadata service's exchanges look like in a trace: which of their fields name nobody, and how they are told.
+"""What AWS's exchanges look like in a trace: which of their fields name nobody, and how they are told.
 
-Source of the fields: EC2's documentation of instance metadata.
+Source of the fields, unless a line says otherwise: EC2's documentation of instance metadata.
 """
 
 import json
@@ -22,54 +22,139 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 """The account of a machine of which a journal tells none; made up."""
 
-RULES = TraceRules(
-    plain_fields=frozenset(
-        {
-            "action",
-            "architecture",
-            "availabilityZone",
-            "Code",
-            "instance-life-cycle",
-            "instanceType",
-            "NotAfter",
-            "NotBefore",
-            "NotBeforeDeadline",
-            "noticeTime",
-            "pendingTime",
-            "region",
-            "State",
-            "target-lifecycle-state",
-            "termination-time",
-            "time",
-            "version",
-        }
-    ),
-    text_fields=frozenset({"Description"}),
-    plain_words=(
-        "169.254.169.254",
-        "api",
-        "autoscaling",
-        "document",
-        "dynamic",
-        "events",
-        "history",
-        "instance-action",
-        "instance-id",
-        "instance-identity",
-        "latest",
-        "local-hostname",
-        "machines",
-        "maintenance",
-        "meta-data",
-        "rebalance",
-        "recommendations",
-        "scheduled",
-        "spot",
-        "target-lifecycle-state",
-        "termination-time",
-        "token",
-    ),
+_IMDS_FIELDS = (
+    "action",
+    "architecture",
+    "availabilityZone",
+    "Code",
+    "instance-life-cycle",
+    "instanceType",
+    "NotAfter",
+    "NotBefore",
+    "NotBeforeDeadline",
+    "noticeTime",
+    "pendingTime",
+    "region",
+    "State",
+    "target-lifecycle-state",
+    "termination-time",
+    "time",
+    "version",
 )
+
+_IMDS_WORDS = (
+    "169.254.169.254",
+    "api",
+    "autoscaling",
+    "document",
+    "dynamic",
+    "events",
+    "history",
+    "instance-action",
+    "instance-id",
+    "instance-identity",
+    "latest",
+    "local-hostname",
+    "machines",
+    "maintenance",
+    "meta-data",
+    "rebalance",
+    "recommendations",
+    "scheduled",
+    "spot",
+    "target-lifecycle-state",
+    "termination-time",
+    "token",
+)
+
+_API_FIELDS = (
+    "__type",
+    "ApproximateFirstReceiveTimestamp",
+    "AttributeNames",
+    "availabilityZoneId",
+    "DefaultResult",
+    "GlobalTimeout",
+    "HeartbeatTimeout",
+    "IncludeAllInstances",
+    "LifecycleActionResult",
+    "LifecycleTransition",
+    "MaxNumberOfMessages",
+    "MaxResults",
+    "SentTimestamp",
+    "Type",
+    "VisibilityTimeout",
+    "WaitTimeSeconds",
+    "xmlns",
+)
+"""Of the APIs. Source: botocore's models of them."""
+
+_MESSAGE_FIELDS = (
+    "azId",
+    "Destination",
+    "detail-type",
+    "detail_type",
+    "end-date",
+    "endTime",
+    "Event",
+    "eventRegion",
+    "eventScopeCode",
+    "eventTypeCategory",
+    "eventTypeCode",
+    "instance-termination-time",
+    "language",
+    "Origin",
+    "service",
+    "source",
+    "startTime",
+    "statusCode",
+    "Timestamp",
+)
+"""Of what EventBridge, SNS and Auto Scaling send. Source: the services' documentation of their messages."""
+
+_API_WORDS = (
+    "autoscaling.*.amazonaws.com*",
+    "ec2.*.amazonaws.com*",
+    "sqs.*.amazonaws.com*",
+    "*.queue.amazonaws.com*",
+    "capacity-reservation-id",
+    "event.instance-event-id",
+    "event",
+    "ec2",
+    "aws_ec2_*",
+    "region:*",
+    "pending",
+    "running",
+    "shutting-down",
+    "stopped",
+    "stopping",
+    "terminated",
+    "not-applicable",
+    "ok",
+    "passed",
+    "reachability",
+)
+"""Hosts, names of filters, states, and the parts of AWS Health's names."""
+
+_FORMS = (
+    # Of an ARN its account and its resource name somebody; the service and the region do not.
+    r"arn:[\w-]*:[\w-]*:[\w-]*:(\d*):([^\s\"'<>,;()\[\]]+)",
+    r"(?:EC2_)?instance-event-([0-9a-f]{8,32})",
+    r"(?:vol|eni|sg|subnet|vpc|ami|cr|r|eipalloc)-([0-9a-f]{8,17})",
+    r"tag:(.+)",
+    r"[Ee]ncoded authorization failure message: (\S+)",
+    r"(i-[0-9a-f]{8,17})",
+    r"(\d{12})",
+)
+"""Ids in AWS's forms, the last two of them for texts: an instance's, and an account's."""
+
+RULES = TraceRules(
+    headers=frozenset({"x-amz-target"}),
+    plain_fields=frozenset({*_IMDS_FIELDS, *_API_FIELDS, *_MESSAGE_FIELDS}),
+    text_fields=frozenset({"Cause", "Description", "latestDescription", "Message", "Subject"}),
+    plain_words=(*_IMDS_WORDS, *_API_WORDS),
+    forms=_FORMS,
+)
+"""What of the exchanges with the metadata service and with the APIs is kept, and what of it names nobody."""
 
 _META = "/latest/meta-data/"
 _STATE_OF = {outcome: state for state, outcome in ENDED.items()}

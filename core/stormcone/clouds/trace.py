@@ -21,6 +21,8 @@ class TraceRules:
         plain_fields: fields and parameters whose values never name anybody; anonymising keeps them.
         text_fields: fields for people, of which anonymising replaces the identifiers and keeps the rest.
         plain_words: path segments, hosts and words in composite ids that name nobody, as patterns of `fnmatch`.
+        forms: regular expressions of composite ids, found in texts for people as well: each group is replaced by a
+            pseudonym of its own, and what stands around the groups is kept.
 
     A field in neither list is taken for an identifier.
     """
@@ -29,6 +31,7 @@ class TraceRules:
     plain_fields: frozenset[str] = frozenset()
     text_fields: frozenset[str] = frozenset()
     plain_words: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
 
 
 class CloudTrace(Protocol):
@@ -70,6 +73,21 @@ class Traced(Protocol):
     trace: ClassVar[CloudTrace]
 
 
+@runtime_checkable
+class TracedByRules(Protocol):
+    """A provider, or its class, whose exchanges can be recorded and not told anew from a journal."""
+
+    trace_rules: ClassVar[TraceRules]
+
+
 def cloud_trace(provider: object) -> CloudTrace | None:
-    """The rules that a provider or its class brings, or None."""
+    """How a provider's or its class's exchanges are recorded and told anew, or None."""
     return provider.trace if isinstance(provider, Traced) else None
+
+
+def trace_rules(provider: object) -> TraceRules:
+    """What of the exchanges of a provider, or of its class, is kept; without rules nothing but what all clouds keep."""
+    if isinstance(provider, TracedByRules):
+        return provider.trace_rules
+    trace = cloud_trace(provider)
+    return trace.rules if trace else TraceRules()

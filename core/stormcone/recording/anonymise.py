@@ -7,18 +7,17 @@ are made with a salt that is never written down, since a name of few letters cou
 import hashlib
 import hmac
 import ipaddress
-import json
 import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from stormcone.clouds.exchange import Exchange
 from stormcone.clouds.trace import TraceRules
-from stormcone.recording.secrets import WITHHELD
+from stormcone.recording.bodies import FORM, UNREADABLE, WITHHELD, Scalar, UnreadableBody, rewritten
+from stormcone.recording.secrets import content_type
 from stormcone.recording.times import is_time
 from stormcone.text import folded
 
@@ -26,10 +25,12 @@ _GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _MAC = r"(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}"
 _IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}"
 _IPV6 = r"(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}"
-_SHAPES = re.compile(rf"(?<![\w.:-])(?:{_GUID}|{_MAC}|{_IPV4}|{_IPV6})(?![\w:-]|\.\d)")
+_SHAPE = rf"(?<![\w.:-])(?:{_GUID}|{_MAC}|{_IPV4}|{_IPV6})(?![\w:-]|\.\d)"
+_SHAPES = re.compile(_SHAPE)
+_ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
+_HEXADECIMAL = re.compile(r"[0-9a-f]{8,}")
 _LETTERED = re.compile(r"(?P<kind>[a-z])-(?P<rest>[0-9a-z]{8,}\**)", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?P<base>.*[^_])_(?P<number>\d{1,5})")
-_PLACES = re.compile(r"\.\d+")
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _FEW_DIGITS = 6
 _OPAQUE_HEADERS = frozenset({"etag", "if-none-match"})
@@ -47,16 +48,22 @@ class Anonymiser:
         self._salt = salt or secrets.token_bytes(32)
         self._plain = {folded(name) for name in rules.plain_fields}
         self._texts = {folded(name) for name in rules.text_fields}
-        self._words = ("localhost", *(folded(word) for word in rules.plain_words))
+        self._words = ("localhost", "true", "false", *(folded(word) for word in rules.plain_words))
+        self._forms = tuple(map(re.compile, rules.forms))
         self._known: set[str] = set()
         self._search: re.Pattern[str] | None = None
 
     def exchange(self, exchange: Exchange) -> Exchange:
         """The exchange, scrubbed already, with pseudonyms throughout; the marks of caches are left out."""
-        path = unquote(urlsplit(exchange.url).path)
-        # Bodies first: they tell which words of the other parts are names.
-        body = self._body(exchange.body, path)
-        asked = None if exchange.request_body is None else self._body(exchange.request_body, path)
+        # A bare value is named by the last part of its path, as metadata services do.
+        name = unquote(urlsplit(exchange.url).path).rstrip("/").rpartition("/")[2]
+        # Bodies first, since they tell which words of the other parts are names; and twice, since a text may come
+        # before the names that it holds.
+        for _ in range(2):
+            asked = exchange.request_body
+            if asked is not None:
+                asked = self._body(asked, exchange.request_headers)
+            body = self._body(exchange.body, exchange.headers, name)
         return replace(
             exchange,
             url=self._url(exchange.url),
@@ -74,6 +81,12 @@ class Anonymiser:
             return value
         if value.isascii() and value.isdigit():
             return value if len(value) < _FEW_DIGITS else self._remember(value, self._digits(value))
+        for form in self._forms:
+            match = form.fullmatch(value)
+            if match and match.span(1) != match.span():
+                return self._formed(match)
+        if _ADDRESS.fullmatch(value):
+            return self._url(value)
         if "/" in value:
             return "/".join(self.name(part) for part in value.split("/"))
         if _SHAPES.fullmatch(value):
@@ -84,12 +97,14 @@ class Anonymiser:
 
     def text(self, value: str) -> str:
         """A text for people with pseudonyms for every id in it that has the form of one, and for every known name."""
-        value = _SHAPES.sub(lambda match: self._shaped(match[0]), value)
-        if self._search is None and self._known:
+        if self._search is None:
             longest_first = sorted(self._known, key=len, reverse=True)
             names = "|".join(re.escape(name) for name in longest_first)
-            self._search = re.compile(rf"(?<![A-Za-z0-9])(?:{names})(?![A-Za-z0-9])", re.IGNORECASE)
-        return self._search.sub(lambda match: self.name(match[0]), value) if self._search else value
+            known = (rf"(?<![A-Za-z0-9])(?i:{names})(?![A-Za-z0-9])",) if names else ()
+            forms = (rf"(?<![\w-])(?:{form.pattern})(?![\w-])" for form in self._forms)
+            self._search = re.compile("|".join((_SHAPE, *forms, *known)))
+        # All at once, or else what stands for one thing could be taken for another.
+        return self._search.sub(lambda match: self.name(match[0]), value)
 
     def _url(self, url: str) -> str:
         split = urlsplit(url)
@@ -101,34 +116,19 @@ class Anonymiser:
             name = self.name(host)
         netloc = (f"[{name}]" if ":" in name else name) + (f":{split.port}" if split.port else "")
         path = "/".join(quote(self.name(unquote(part)), safe="") for part in split.path.split("/"))
-        query = urlencode(self._pairs(split.query), quote_via=quote, safe="") if split.query else ""
+        query = FORM.rewritten(split.query, self._value, _nothing) if split.query else ""
         return urlunsplit((split.scheme, netloc, path, query, ""))
 
-    def _pairs(self, query: str) -> list[tuple[str, str]]:
-        pairs = parse_qsl(query, keep_blank_values=True)
-        return [(name, self._value(_PLACES.sub("", name), value)) for name, value in pairs]
-
-    def _body(self, body: bytes, path: str) -> bytes:
+    def _body(self, body: bytes, headers: Mapping[str, str], name: str = "") -> bytes:
+        if body == UNREADABLE.encode():
+            return body
         try:
             text = body.decode()
-        except UnicodeDecodeError:
-            return WITHHELD.encode()
-        try:
-            document = json.loads(text)
-            # Twice, since the first time a text may come before the names that it holds.
-            self._value("", document)
-            return json.dumps(self._value("", document)).encode()
-        except RecursionError:
-            return WITHHELD.encode()
-        except ValueError:
-            # A bare value is named by the last part of its path, as metadata services do.
-            return str(self._value(path.rstrip("/").rpartition("/")[2], text)).encode()
+            return rewritten(text, self._value, _nothing, content_type=content_type(headers), name=name).encode()
+        except (UnicodeDecodeError, UnreadableBody):
+            return UNREADABLE.encode()
 
-    def _value(self, name: str, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: self._value(key, item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._value(name, item) for item in value]
+    def _value(self, name: str, value: Scalar) -> Scalar:
         if folded(name) in self._plain or value is None or isinstance(value, bool | float):
             return value
         if isinstance(value, int):
@@ -162,10 +162,25 @@ class Anonymiser:
         if numbered:
             return f"{self.name(numbered['base'])}_{numbered['number']}"
         digest = self._digest(value)
+        if _HEXADECIMAL.fullmatch(value):
+            return self._hexadecimal(digest, len(value))
         lettered = _LETTERED.fullmatch(value)
         if lettered:
             return f"{lettered['kind']}-{_base36(int(digest, 16), len(lettered['rest']))}"
         return f"name-{digest[:10]}"
+
+    def _hexadecimal(self, digest: str, length: int) -> str:
+        return (digest * (length // len(digest) + 1))[:length]
+
+    def _formed(self, match: re.Match[str]) -> str:
+        """A composite id with a pseudonym for each of its groups."""
+        value, parts, written = match[0], [], 0
+        for group in range(1, match.re.groups + 1):
+            start, end = match.span(group)
+            if start >= written:
+                parts += [value[written:start], self.name(value[start:end])]
+                written = end
+        return "".join((*parts, value[written:]))
 
     def _digits(self, value: str) -> str:
         smallest = 10 ** (len(value) - 1)
@@ -190,6 +205,11 @@ def _base36(number: int, length: int) -> str:
         number, rest = divmod(number, len(_ALPHABET))
         digits.append(_ALPHABET[rest])
     return "".join(digits)
+
+
+def _nothing(_name: str) -> bool:
+    """What is sealed: what is secret was left out before."""
+    return False
 
 
 def _without_marks(headers: Mapping[str, str]) -> dict[str, str]:

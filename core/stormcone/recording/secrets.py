@@ -7,7 +7,6 @@ the words in their names, so that a cloud's new way to say "token" is caught as 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
@@ -15,8 +14,16 @@ from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
 from stormcone.clouds.exchange import Exchange
 from stormcone.clouds.secret_values import SecretValues
 from stormcone.clouds.trace import TraceRules
-
-WITHHELD = "(withheld)"
+from stormcone.recording.bodies import (
+    FORM,
+    UNREADABLE,
+    WITHHELD,
+    Scalar,
+    UnreadableBody,
+    kind_of,
+    rewritten,
+    values,
+)
 
 COMMON_HEADERS = frozenset({"content-type", "etag", "if-none-match", "retry-after"})
 """Headers that are kept for every cloud, in lower case."""
@@ -31,12 +38,17 @@ SECRET_WORDS = (
     "nonce",
     "password",
     "privatekey",
+    "receipthandle",
     "secret",
     "signature",
     "token",
+    "unsubscribe",
     "userdata",
 )
-"""A parameter, a field or a path segment with one of these in its name is a secret; `-`, `_` and `.` do not count."""
+"""A parameter, a field or a path segment with one of these in its name is a secret; `-`, `_` and `.` do not count.
+
+What a queue's message is deleted by, and the address by which anybody ends a subscription, are among them.
+"""
 
 PAGE_MARKS = frozenset({"nexttoken", "pagetoken", "continuationtoken"})
 """Names that look secret and only say where the next page begins."""
@@ -95,45 +107,38 @@ def _hidden_bytes(body: bytes, known: SecretValues) -> bytes:
 
 def _secrets_of(exchange: Exchange) -> Iterator[str]:
     """Every value whose name says that it is a secret, and what a header that signs is made of."""
-    asked = exchange.request_body or b""
-    for query in (urlsplit(exchange.url).query, asked.decode(errors="replace")):
-        for part in query.split("&"):
-            name, _, value = part.partition("=")
-            if is_secret(unquote(name)):
-                yield unquote_plus(value)
+    for name, value in _named_values(exchange):
+        if is_secret(name):
+            yield value
     for headers in (exchange.request_headers, exchange.headers):
         for name, value in headers.items():
             if is_secret(name):
                 yield value
                 yield from _PIECE.findall(value)
-    for body in (asked, exchange.body):
-        with suppress(ValueError, RecursionError):
-            yield from _secret_fields(json.loads(body))
 
 
-def _secret_fields(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, item in value.items():
-            if isinstance(item, str) and is_secret(name):
-                yield item
-            else:
-                yield from _secret_fields(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _secret_fields(item)
+def _named_values(exchange: Exchange) -> Iterator[tuple[str, str]]:
+    """The names and texts in parameters and bodies; those of a body that is called no form may be one all the same."""
+    asked = (exchange.request_body or b"").decode(errors="replace")
+    for query in (urlsplit(exchange.url).query, asked):
+        for part in query.split("&"):
+            name, _, value = part.partition("=")
+            yield unquote(name), unquote_plus(value)
+    yield from values(asked, content_type(exchange.request_headers))
+    yield from values(exchange.body.decode(errors="replace"), content_type(exchange.headers))
 
 
 def _without_named(exchange: Exchange, rules: TraceRules) -> Exchange:
     kept = COMMON_HEADERS | {name.casefold() for name in rules.headers}
     split = urlsplit(exchange.url)
     secret_path = any(is_secret(part) for part in unquote(split.path).split("/"))
-    body = WITHHELD.encode() if secret_path and exchange.body else _clean_body(exchange.body)
+    body = WITHHELD.encode() if secret_path and exchange.body else _clean_body(exchange.body, exchange.headers)
     asked = exchange.request_body
     return replace(
         exchange,
         url=_clean_url(exchange.url),
         request_headers=_kept(exchange.request_headers, kept),
-        request_body=None if asked is None else _clean_body(_clean_form(asked, exchange.request_headers)),
+        request_body=None if asked is None else _clean_body(asked, exchange.request_headers),
         headers=_kept(exchange.headers, kept),
         body=body,
         fault=_clean_text(exchange.fault),
@@ -176,42 +181,32 @@ def is_dropped(parameter: str) -> bool:
     return is_secret(parameter) or _plain(parameter) in VOLATILE_PARAMETERS
 
 
-def _clean_form(body: bytes, headers: Mapping[str, str]) -> bytes:
-    form = any(
-        name.casefold() == "content-type" and "form-urlencoded" in value.casefold() for name, value in headers.items()
-    )
-    # Some clients send JSON and call it a form.
-    if not form or body.lstrip()[:1] in (b"{", b"["):
-        return body
-    return _clean_query(body.decode("latin-1")).encode("latin-1")
+def content_type(headers: Mapping[str, str]) -> str:
+    """What the headers say that the body is, or ""."""
+    return next((value for name, value in headers.items() if name.casefold() == "content-type"), "")
 
 
-def _clean_body(body: bytes) -> bytes:
+def _clean_body(body: bytes, headers: Mapping[str, str]) -> bytes:
     try:
         text = body.decode()
     except UnicodeDecodeError:
         return body
+    said = content_type(headers)
+    # A parameter is left out as one of the address is; what stands in a document is only replaced.
+    sealed = is_dropped if kind_of(text, said) is FORM else is_secret
     try:
-        document = json.loads(text)
-        clean = _without_secrets(document)
-    except RecursionError:
-        return WITHHELD.encode()
-    except ValueError:
-        return _clean_text(text).encode()
-    # An answer without a secret stays as it was, to the last blank.
-    return body if clean == document else json.dumps(clean).encode()
+        clean = rewritten(text, _clean_value, sealed, content_type=said)
+    except UnreadableBody:
+        clean = UNREADABLE if is_secret(text) else _clean_text(text)
+    return clean.encode()
+
+
+def _clean_value(_name: str, value: Scalar) -> Scalar:
+    return _clean_text(value) if isinstance(value, str) else value
 
 
 def _clean_text(text: str) -> str:
     return _NAMED.sub(rf"\1\2{WITHHELD}", text)
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: WITHHELD if item and is_secret(name) else _without_secrets(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_without_secrets(item) for item in value]
-    return _clean_text(value) if isinstance(value, str) else value
 
 
 def _without_volatile(value: Any) -> Any:

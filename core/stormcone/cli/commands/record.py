@@ -15,7 +15,7 @@ from stormcone.cli.options import Span, json_option
 from stormcone.cli.signals import run_until_told
 from stormcone.clouds.contract import AUTO, ProviderOptions, Source
 from stormcone.clouds.exchange import Exchange
-from stormcone.clouds.trace import cloud_trace
+from stormcone.clouds.trace import trace_rules
 from stormcone.detect import open_provider
 from stormcone.errors import TraceError
 from stormcone.model import EventKey, MaintenanceEvent, Phase
@@ -68,12 +68,11 @@ def command(
     begun = clock.now()
     try:
         ours = provider.identify()
-        trace = cloud_trace(provider)
         with Recorder(
             output,
             provider=provider.name,
             begun=begun,
-            rules=trace.rules if trace else None,
+            rules=trace_rules(provider),
             machine=ours.name,
             anonymise=anonymise,
         ) as recorder:
