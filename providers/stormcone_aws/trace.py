@@ -140,7 +140,7 @@ _FORMS = (
     r"arn:[\w-]*:[\w-]*:[\w-]*:(\d*):([^\s\"'<>,;()\[\]]+)",
     r"(?:EC2_)?instance-event-([0-9a-f]{8,32})",
     r"(?:vol|eni|sg|subnet|vpc|ami|cr|r|eipalloc)-([0-9a-f]{8,17})",
-    r"tag:(.+)",
+    r"tag:(\S+)",
     r"[Ee]ncoded authorization failure message: (\S+)",
     r"(i-[0-9a-f]{8,17})",
     r"(\d{12})",

@@ -14,6 +14,7 @@ from stormcone.clouds.exchange import Exchange
 from stormcone.errors import SimulationError, TraceError
 from stormcone.model import Phase
 from stormcone.recording import Trace
+from stormcone.recording.bodies import UNREADABLE
 from stormcone.recording.times import shifted
 from stormcone.recording.trace_file import NO_ANSWER
 from stormcone.simulators.contract import SimulatorOptions, Tls
@@ -22,11 +23,11 @@ from stormcone_simulators.base import BaseSimulator
 from stormcone_simulators.control import Route
 from stormcone_simulators.events import EventBook, EventPlan, Revision, SimulatedEvent
 from stormcone_simulators.http.conditional import is_known
-from stormcone_simulators.http.messages import JSON_TYPE, Request, Response, json_response
+from stormcone_simulators.http.messages import JSON_TYPE, Later, Request, Response, json_response
 from stormcone_simulators.machines import Machines, SimulatedMachine
 from stormcone_simulators.replay.differences import Approvals, DifferenceKind, Differences, difference_json
 from stormcone_simulators.replay.story import story
-from stormcone_simulators.replay.track import CloudReplay, Track, question
+from stormcone_simulators.replay.track import CloudReplay, LivePart, ReplayMoment, Track, question
 
 _NOT_MODIFIED = 304
 _NOT_FOUND = 404
@@ -73,6 +74,8 @@ class ReplaySimulator(BaseSimulator):
     """
 
     settings: ClassVar = ()
+    also: ClassVar[tuple[str, ...]] = ()
+    """Other providers of this cloud whose traces it replays."""
 
     def __init__(
         self,
@@ -85,7 +88,7 @@ class ReplaySimulator(BaseSimulator):
         if not traces:
             raise TraceError(_NO_TRACE)
         for trace in traces:
-            if trace.header.provider != self.name:
+            if trace.header.provider not in {self.name, *self.also}:
                 raise TraceError(
                     f"a trace of {trace.header.provider} cannot be replayed by the simulator of {self.name}; "
                     f"use that of {trace.header.provider}"
@@ -98,7 +101,8 @@ class ReplaySimulator(BaseSimulator):
         names = [track.machine for track in tracks]
         if len({folded(name) for name in names}) < len(names):
             raise TraceError(f"two of the traces are of one machine ({', '.join(names)}); replay one of them")
-        self._replay = _Replay(tracks, cloud, self._begun)
+        live = {track.machine: part for track in tracks if (part := self.live(track, self._begun)) is not None}
+        self._replay = _Replay(tracks, cloud, self._begun, live)
         super().__init__(
             Machines(names), _Fixed(), self._replay, clock=clock or SystemClock(), port=port, bind=bind, tls=tls
         )
@@ -115,6 +119,10 @@ class ReplaySimulator(BaseSimulator):
     def protocol(self, traces: Sequence[Trace]) -> CloudReplay:
         """The cloud's protocol, as these traces speak it; each cloud's own."""
         raise NotImplementedError
+
+    def live(self, track: Track, begun: datetime) -> LivePart | None:  # noqa: ARG002 - a cloud's may need them
+        """What of a track is not answered as it was recorded; `begun` is when the replay's first trace was begun."""
+        return None
 
     @property
     def length(self) -> timedelta:
@@ -164,18 +172,26 @@ class ReplaySimulator(BaseSimulator):
 class _Replay:
     """The wire of a replay."""
 
-    def __init__(self, tracks: Sequence[Track], cloud: CloudReplay, begun: datetime) -> None:
+    def __init__(
+        self, tracks: Sequence[Track], cloud: CloudReplay, begun: datetime, live: Mapping[str, LivePart]
+    ) -> None:
         self.tracks = {track.machine: track for track in tracks}
+        self._live = live
         self._cloud = cloud
         self._begun = begun
         self._anchor: datetime | None = None
         self._approvals = {name: Approvals(track.approvals) for name, track in self.tracks.items()}
         self._differences = Differences()
 
-    def answer(self, request: Request, path: str, machine: SimulatedMachine, now: datetime) -> Response:
-        """What was answered then."""
+    def answer(self, request: Request, path: str, machine: SimulatedMachine, now: datetime) -> Response | Later:
+        """What was answered then, or what a live part of the cloud says now."""
         if self._anchor is None:
             self._anchor = now
+        live = self._live.get(machine.name)
+        if live is not None:
+            answered = live.answer(request, path, ReplayMoment(now, self._anchor, self._shift))
+            if answered is not None:
+                return answered
         operation = self._cloud.operation(request, path)
         if operation is None:
             self._differs(machine, DifferenceKind.NOT_RECORDED, f"{request.method} {path} was not recorded", now)
@@ -185,7 +201,7 @@ class _Replay:
             return refusal
         if approved := self._cloud.approves(request, path):
             return self._approve(approved, request, path, machine, now)
-        asked = question(operation, request)
+        asked = question(operation, request, self._shift)
         found = self.tracks[machine.name].find(asked, self._offset(now))
         if found is None:
             self._differs(machine, DifferenceKind.NOT_RECORDED, f"{asked.method} {operation} was not recorded", now)
@@ -259,7 +275,7 @@ class _Replay:
         return {event_id for event_id, event in told.items() if event.phase is not Phase.ENDED}
 
     def _recorded(self, exchange: Exchange, request: Request, path: str) -> Response:
-        if exchange.fault:
+        if exchange.fault or exchange.body == UNREADABLE.encode():
             return self._cloud.failure(NO_ANSWER, request, path)
         sent = {name.lower(): value for name, value in exchange.headers.items()}
         headers = tuple((name.title(), sent[name]) for name in _HEADERS if name in sent)

@@ -6,7 +6,7 @@ the first, after the last the last.
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -16,8 +16,9 @@ from stormcone.clouds.dates import read_time
 from stormcone.clouds.exchange import Exchange
 from stormcone.recording import Trace
 from stormcone.recording.secrets import is_dropped
+from stormcone.recording.times import is_time, shifted
 from stormcone_simulators.events import SimulatedEvent
-from stormcone_simulators.http.messages import Request, Response, form_of
+from stormcone_simulators.http.messages import Later, Request, Response, form_of
 
 _NOT_MODIFIED = 304
 _UNNAMED = "machine"
@@ -77,7 +78,34 @@ class CloudReplay(Protocol):
         """The name of the machine, where the exchange tells it."""
 
     def failure(self, status: int, request: Request, path: str) -> Response:
-        """What the cloud says where it fails on this request with that status."""
+        """What the cloud says where it fails on this request with that status; 404 to what was never asked."""
+
+
+@dataclass(frozen=True)
+class ReplayMoment:
+    """When a client asks, and where that is in the trace.
+
+    Attributes:
+        now: the simulator's time.
+        began: when the replay began, by the same time.
+        shift: from the times in the trace to those of today, in whole seconds.
+    """
+
+    now: datetime
+    began: datetime
+    shift: timedelta
+
+    @property
+    def offset(self) -> timedelta:
+        """The time since the replay began."""
+        return self.now - self.began
+
+
+class LivePart(Protocol):
+    """A part of a cloud that changes as it is asked, such as a queue: what was recorded is fed to a model of it."""
+
+    def answer(self, request: Request, path: str, moment: ReplayMoment) -> Response | Later | None:
+        """What it says now; None where this is to be answered as it was recorded."""
 
 
 class Question(NamedTuple):
@@ -136,6 +164,7 @@ class Track:
 
     Attributes:
         machine: its name.
+        provider: whose trace it is.
         approvals: what was approved, in order.
         listings: the answers that list events, in order, with what they list.
         length: how long the trace is.
@@ -143,6 +172,7 @@ class Track:
 
     def __init__(self, trace: Trace, cloud: CloudReplay, begun: datetime) -> None:
         self.machine = trace.header.machine
+        self.provider = trace.header.provider
         self.approvals: list[RecordedApproval] = []
         self.listings: list[tuple[timedelta, Listing]] = []
         self.length = max((entry.last_seen - begun for entry in trace.entries), default=timedelta(0))
@@ -177,8 +207,17 @@ class Track:
 
     def answers(self, operation: str, offset: timedelta) -> list[Exchange]:
         """All answers of an operation until then, in order."""
-        moments = [moment for known, each in self._answers.items() if known.operation == operation for moment in each]
-        return [moment.exchange for moment in sorted(moments, key=lambda one: one.offset) if moment.offset <= offset]
+        moments = (moment for known, each in self._answers.items() if known.operation == operation for moment in each)
+        return [moment.exchange for moment in _in_order(moments) if moment.offset <= offset]
+
+    def asked(self, prefix: str) -> list[Exchange]:
+        """All exchanges of the operations whose names begin so, in order."""
+        known = (each for asked, each in self._answers.items() if asked.operation.startswith(prefix))
+        return [moment.exchange for moment in _in_order(moment for each in known for moment in each)]
+
+
+def _in_order(moments: Iterable[Moment]) -> list[Moment]:
+    return sorted(moments, key=lambda one: one.offset)
 
 
 def time_in(value: object, otherwise: datetime) -> datetime:
@@ -194,13 +233,14 @@ def _on(event: SimulatedEvent, machine: str) -> SimulatedEvent:
     return replace(event, id=identifier, resources=event.resources or (machine,))
 
 
-def question(operation: str, request: Request) -> Question:
-    """What a request asks, without what signs it and what differs with every request."""
+def question(operation: str, request: Request, shift: timedelta = timedelta(0)) -> Question:
+    """What a request asks, without what signs it and what differs with every request; times moved back by `shift`."""
     parameters = {**request.query, **form_of(request)}
     kept: dict[str, list[str]] = {}
     for name, value in parameters.items():
         if not is_dropped(name):
-            kept.setdefault(_PLACE.sub("", name), []).append(value)
+            then = shifted(value, -shift) if shift and is_time(value) else value
+            kept.setdefault(_PLACE.sub("", name), []).append(then)
     asked = frozenset((name, ", ".join(sorted(values))) for name, values in kept.items())
     return Question(operation, "GET" if request.method == "HEAD" else request.method, asked)
 

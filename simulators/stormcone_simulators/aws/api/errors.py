@@ -95,10 +95,10 @@ def in_ec2(error: AwsError) -> Response:
     return _xml(error.status, text)
 
 
-def in_query(error: AwsError) -> Response:
+def in_query(error: AwsError, namespace: str = "http://autoscaling.amazonaws.com/doc/2011-01-01/") -> Response:
     """An error as EC2 Auto Scaling writes it."""
     text = (
-        '<ErrorResponse xmlns="http://autoscaling.amazonaws.com/doc/2011-01-01/"><Error>'
+        f'<ErrorResponse xmlns="{namespace}"><Error>'
         f"<Type>{_fault(error.status)}</Type><Code>{escape(error.code)}</Code>"
         f"<Message>{escape(error.message)}</Message></Error><RequestId>{REQUEST_ID}</RequestId></ErrorResponse>"
     )
@@ -112,17 +112,23 @@ def in_json(error: AwsError) -> Response:
     return json_response(error.status, said, ("x-amzn-query-error", f"{named};{_fault(error.status)}"))
 
 
+def in_sqs_query(error: AwsError) -> Response:
+    """An error as SQS writes it to a client of its older protocol."""
+    named = AwsError(QUERY_CODES.get(error.code, error.code), error.message, error.status)
+    return in_query(named, "http://queue.amazonaws.com/doc/2012-11-05/")
+
+
 FORMS: Mapping[str, Callable[[AwsError], Response]] = MappingProxyType(
-    {"ec2": in_ec2, "autoscaling": in_query, "sqs": in_json}
+    {"ec2": in_ec2, "autoscaling": in_query, "sqs": in_json, "sqs-query": in_sqs_query}
 )
-"""How each service writes an error."""
+"""How each protocol writes an error."""
 
 
-def failure(service: str, status: int) -> Response:
+def failure(protocol: str, status: int) -> Response:
     """What a service says where it fails with that status."""
     code = FAILURES.get(status, "InternalError")
     words = HTTPStatus(status).phrase if status in set(HTTPStatus) else "It failed"
-    return FORMS.get(service, in_ec2)(AwsError(code, words, status))
+    return FORMS.get(protocol, in_ec2)(AwsError(code, words, status))
 
 
 def _fault(status: int) -> str:

@@ -21,6 +21,9 @@ SKEW = timedelta(minutes=5)
 
 SERVICES = ("ec2", "sqs", "autoscaling")
 
+VERSIONS: Mapping[str, str] = {"2016-11-15": "ec2", "2012-11-05": "sqs", "2011-01-01": "autoscaling"}
+"""By the version of the query protocol that a call names, whose it is. Source: botocore's models."""
+
 _TIME = "%Y%m%dT%H%M%SZ"
 
 
@@ -80,7 +83,15 @@ def service_of(request: Request) -> str | None:
     if (request.header("x-amz-target") or "").startswith("AmazonSQS."):
         return "sqs"
     form = (request.header("content-type") or "").startswith("application/x-www-form-urlencoded")
-    return "ec2" if form or "Action" in request.query else None
+    if not form and "Action" not in request.query:
+        return None
+    return VERSIONS.get({**request.query, **form_of(request)}.get("Version", ""), "ec2")
+
+
+def protocol_of(request: Request) -> str:
+    """The protocol that a request speaks, by the names of `errors.FORMS`; EC2's where it is for no service."""
+    service = service_of(request) or "ec2"
+    return "sqs-query" if service == "sqs" and form_of(request) else service
 
 
 def call_of(request: Request) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from stormcone_simulators.aws.api.errors import FORMS, AwsError, failure, in_ec2
-from stormcone_simulators.aws.api.gate import SERVICES, AwsGate, service_of
+from stormcone_simulators.aws.api.gate import SERVICES, AwsGate, protocol_of, service_of
 from stormcone_simulators.aws.autoscaling import hooks
 from stormcone_simulators.aws.ec2 import operations
 from stormcone_simulators.aws.model import AwsModel
@@ -33,25 +33,24 @@ class AwsApis:
 
     def answer(self, request: Request, now: datetime) -> Response | Later:
         """What the service says that the request is for."""
-        service = service_of(request) or "ec2"
-        written = FORMS.get(service, in_ec2)
-        answering = self._services.get(service, _not_simulated)
+        written = FORMS.get(protocol_of(request), in_ec2)
+        answering = self._services.get(service_of(request) or "ec2", _not_simulated)
         try:
             self._gate.admit(request)
-            return _refusing(answering(request, now), written)
+            return refusing(answering(request, now), written)
         except AwsError as error:
             return written(error)
 
     def failure(self, status: int, request: Request) -> Response:
         """What the service says where it fails with that status."""
-        return failure(service_of(request) or "ec2", status)
+        return failure(protocol_of(request), status)
 
 
 def _not_simulated(_request: Request, _now: datetime) -> Response:
     raise AwsError("InvalidAction", f"This service is not simulated; there are {', '.join(SERVICES)}")
 
 
-def _refusing(answer: Response | Later, written: Callable[[AwsError], Response]) -> Response | Later:
+def refusing(answer: Response | Later, written: Callable[[AwsError], Response]) -> Response | Later:
     """The answer, also where it is one that waits: what it is refused with later is written as well."""
     if isinstance(answer, Response) or answer.again is None:
         return answer
@@ -59,7 +58,7 @@ def _refusing(answer: Response | Later, written: Callable[[AwsError], Response])
 
     def later(now: datetime) -> Response | Later:
         try:
-            return _refusing(again(now), written)
+            return refusing(again(now), written)
         except AwsError as error:
             return written(error)
 

@@ -6,10 +6,10 @@ with which scheduled events, and when it says that one is closed.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import NAMESPACE_DNS, uuid5
 
 from stormcone_simulators.aws import site
@@ -29,11 +29,22 @@ HEALTH_CODES: Mapping[str, str] = {
 
 
 class Letter(NamedTuple):
-    """A message, and when it was sent."""
+    """A message, and when it was sent; `id` is the queue's, where that is not for the queue to give."""
 
     at: datetime
     mark: str
     body: str
+    id: str = ""
+
+
+class Sender(Protocol):
+    """Who sends messages to a queue."""
+
+    def letters(self, now: datetime) -> Sequence[Letter]:
+        """What is new since the last time, oldest first."""
+
+    def next_at(self, now: datetime) -> datetime | None:
+        """When something is sent next that no event moves for; None: nothing is."""
 
 
 class EventBridge:

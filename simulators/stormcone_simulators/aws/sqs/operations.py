@@ -15,9 +15,9 @@ from typing import Any
 from stormcone_simulators.aws import site
 from stormcone_simulators.aws.api.errors import REQUEST_ID, AwsError, invalid, missing, unsupported
 from stormcone_simulators.aws.api.parameters import HONOURED, Table
-from stormcone_simulators.aws.sqs.events import EventBridge
+from stormcone_simulators.aws.sqs.events import Sender
 from stormcone_simulators.aws.sqs.queues import SimulatedQueue, StoredMessage
-from stormcone_simulators.http.messages import Later, Request, Response
+from stormcone_simulators.http.messages import Later, Request, Response, form_of
 
 TARGET = "AmazonSQS."
 CONTENT_TYPE = "application/x-amz-json-1.0"
@@ -32,8 +32,8 @@ class SqsService:
     """The queues of the account.
 
     Args:
-        queues: all of them; the first is what EventBridge sends to.
-        bridge: what it sends.
+        queues: all of them; the first is what is sent to.
+        bridge: who sends.
         region: where they are.
         secure: whether they are reached by https.
     """
@@ -41,7 +41,7 @@ class SqsService:
     def __init__(
         self,
         queues: Sequence[SimulatedQueue],
-        bridge: EventBridge,
+        bridge: Sender,
         region: str,
         secure: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -58,6 +58,8 @@ class SqsService:
             AwsError: the call is refused.
         """
         self._deliver(now)
+        if form_of(request):
+            raise AwsError("InvalidAction", "SQS is simulated by its JSON protocol alone; use a newer SDK")
         action = (request.header("x-amz-target") or "").removeprefix(TARGET)
         operation = OPERATIONS.get(action)
         if operation is None:
@@ -97,7 +99,7 @@ class SqsService:
 
     def _deliver(self, now: datetime) -> None:
         for letter in self._bridge.letters(now):
-            self._main.send(letter.body, letter.at)
+            self._main.send(letter.body, letter.at, identifier=letter.id)
 
     def _receive(self, call: "SqsCall", until: datetime, now: datetime) -> Response | Later:
         """The messages that there are, or none once it has waited long enough."""

@@ -18,6 +18,9 @@ LONGEST_HOLD = timedelta(hours=12)
 KEPT = timedelta(days=4)
 """How long a queue keeps a message, as is usual."""
 
+LONGEST_KEPT = timedelta(days=14)
+"""How long a queue keeps a message at the most."""
+
 
 @dataclass(kw_only=True)
 class StoredMessage:
@@ -56,20 +59,22 @@ class SimulatedQueue:
         visibility: how long a message is kept from others, where nobody says otherwise.
         dead: where messages go that were given too often, or None.
         most_receives: how often that is.
+        kept: how long it keeps a message.
     """
 
     name: str
     visibility: timedelta = timedelta(seconds=30)
     dead: "SimulatedQueue | None" = None
     most_receives: int = 5
+    kept: timedelta = KEPT
     _messages: dict[str, StoredMessage] = field(default_factory=dict)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
-    def send(self, body: str, now: datetime, delay: timedelta = timedelta(0)) -> StoredMessage:
-        """Put a message in."""
+    def send(self, body: str, now: datetime, delay: timedelta = timedelta(0), *, identifier: str = "") -> StoredMessage:
+        """Put a message in, with an id of its own unless it has one."""
         number = next(self._numbers)
         digest = sha256(f"{self.name} {number}".encode()).hexdigest()
-        identifier = f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
+        identifier = identifier or f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
         message = StoredMessage(id=identifier, body=body, sent=now, visible_at=now + delay)
         self._messages[identifier] = message
         return message
@@ -139,7 +144,7 @@ class SimulatedQueue:
     def _tidy(self, now: datetime) -> None:
         """Move what was given too often, and forget what is too old."""
         for message in list(self._messages.values()):
-            if message.sent <= now - KEPT:
+            if message.sent <= now - self.kept:
                 del self._messages[message.id]
             elif self.dead is not None and message.visible_at <= now and message.receives >= self.most_receives:
                 del self._messages[message.id]
