@@ -122,6 +122,9 @@ _API_WORDS = (
     "ec2",
     "aws_ec2_*",
     "region:*",
+    "hibernate",
+    "stop",
+    "terminate",
     "pending",
     "running",
     "shutting-down",
@@ -133,7 +136,7 @@ _API_WORDS = (
     "passed",
     "reachability",
 )
-"""Hosts, names of filters, states, and the parts of AWS Health's names."""
+"""Hosts, names of filters, actions, states, and the parts of AWS Health's names."""
 
 _FORMS = (
     # Of an ARN its account and its resource name somebody; the service and the region do not.

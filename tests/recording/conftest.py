@@ -11,7 +11,9 @@ import pytest
 
 from stormcone import Agent, App, Handler, Journal, ManualClock
 from stormcone.agent.workers import InlineExecutor
+from stormcone.clouds.contract import ProviderOptions
 from stormcone.clouds.exchange import Exchange
+from stormcone.clouds.trace import trace_rules
 from stormcone.journal.timeline import timeline
 from stormcone.plugins import provider_class, simulator_class
 from stormcone.recording import Recorder, read_trace
@@ -63,11 +65,11 @@ class Watch:
         self._app = App([Drain()], **app)
         self.recorder: Recorder | None = None
 
-    def start(self, trace: Path | None = None, **recorder: Any) -> None:
-        options = self.simulator.provider_options()
-        kind = provider_class(self.simulator.name)
+    def start(self, trace: Path | None = None, options: ProviderOptions | None = None, **recorder: Any) -> None:
+        options = options or self.simulator.provider_options()
+        kind = provider_class(options.provider)
         if trace is not None:
-            rules = kind.trace.rules  # type: ignore[attr-defined]
+            rules = trace_rules(kind)
             self.recorder = Recorder(trace, provider=kind.name, begun=self.clock.now(), rules=rules, **recorder)
             self._stack.callback(self.recorder.close)
             options = replace(options, tap=self.recorder.record)
@@ -77,12 +79,16 @@ class Watch:
             provider, self._app, self.journal, clock=self.clock, boot_id="boot-1", executor=InlineExecutor()
         )
 
-    def run(self, length: timedelta, pace: float = 30.0) -> None:
+    def walk(self, length: timedelta, pace: float = 30.0) -> None:
         """Step from now on, every `pace` seconds, for `length`."""
         end = self.clock.now() + length
         while self.clock.now() <= end:
             self.agent.step()
             self.clock.advance(pace)
+
+    def run(self, length: timedelta, pace: float = 30.0) -> None:
+        """Walk, and end the recording."""
+        self.walk(length, pace)
         if self.recorder is not None:
             self.recorder.close()
 
@@ -142,6 +148,6 @@ def simulator(stack: ExitStack) -> Callable[..., Simulator]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def exchange() -> Callable[..., Exchange]:
     return make_exchange

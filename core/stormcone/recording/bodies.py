@@ -206,6 +206,8 @@ class _XmlWriter:
             self._hidden += 1
         if self._hidden > 1:
             return
+        if self._hidden and attributes:
+            self.changed, attributes = True, []
         self._close_tag()
         written = "".join(
             f" {each}={quoteattr(self._value(each, old))}"

@@ -50,8 +50,8 @@ SECRET_WORDS = (
 What a queue's message is deleted by, and the address by which anybody ends a subscription, are among them.
 """
 
-PAGE_MARKS = frozenset({"nexttoken", "pagetoken", "continuationtoken"})
-"""Names that look secret and only say where the next page begins."""
+HARMLESS = frozenset({"nexttoken", "pagetoken", "continuationtoken", "lifecycleactiontoken"})
+"""Names that look secret and only say where the next page begins, or which lifecycle action is meant (AWS)."""
 
 VOLATILE_PARAMETERS = frozenset({"timestamp"})
 """Parameters that differ with every request and mean nothing afterwards; they are left out."""
@@ -64,7 +64,7 @@ _FILLING = re.compile(r"[-_.\s]")
 _WORDS = "|".join(SECRET_WORDS).replace("accesskey", "access[-_]?key").replace("privatekey", "private[-_]?key")
 # A value ends where the next parameter begins, which in a quoted request is an encoded "&".
 _NAMED = re.compile(
-    rf"\b(?!(?:next|page|continuation)token)([\w.-]*(?:{_WORDS})[\w.-]*)(\s*(?:=|%3D|%253D))(?:(?!%26|%2526)[^&\s'\",}}])+",
+    rf"\b(?!(?:next|page|continuation|lifecycleaction)token)([\w.-]*(?:{_WORDS})[\w.-]*)(\s*(?:=|%3D|%253D))(?:(?!%26|%2526)[^&\s'\",}}])+",
     re.IGNORECASE,
 )
 
@@ -72,7 +72,7 @@ _NAMED = re.compile(
 def is_secret(name: str) -> bool:
     """Whether a value of that name opens doors."""
     plain = _plain(name)
-    return plain not in PAGE_MARKS and any(word in plain for word in SECRET_WORDS)
+    return plain not in HARMLESS and any(word in plain for word in SECRET_WORDS)
 
 
 def scrubbed(exchange: Exchange, rules: TraceRules, known: SecretValues | None = None) -> Exchange:
