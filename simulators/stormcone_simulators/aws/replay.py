@@ -89,7 +89,8 @@ class _Protocol:
         if start >= 0:
             return path[start:].rstrip("/")
         call = api.call_in(request)
-        return f"{call.service} {call.action}" if call else None
+        # A queue is no list of answers, and its older protocol is not simulated.
+        return f"{call.protocol} {call.action}" if call and call.protocol != "sqs-query" else None
 
     def refusal(self, request: Request, path: str) -> None:  # noqa: ARG002 - the protocol's face
         return None

@@ -26,9 +26,9 @@ _ENDS: Mapping[str, Outcome] = {"[Completed]": Outcome.COMPLETED, "[Canceled]": 
 
 
 class RecordedCall(NamedTuple):
-    """A call of an operation."""
+    """A call of an operation, by the protocol that it speaks."""
 
-    service: str
+    protocol: str
     action: str
     parameters: Mapping[str, str]
 
@@ -38,7 +38,7 @@ def call_in(request: Request) -> RecordedCall | None:
     said = call_of(request)
     if not said.get("Service") or not said.get("Action"):
         return None
-    return RecordedCall(said["Service"], said["Action"], said)
+    return RecordedCall(protocol_of(request), said["Action"], said)
 
 
 def approved(call: RecordedCall) -> tuple[str, ...]:

@@ -29,12 +29,13 @@ HEALTH_CODES: Mapping[str, str] = {
 
 
 class Letter(NamedTuple):
-    """A message, and when it was sent; `id` is the queue's, where that is not for the queue to give."""
+    """A message, and when it comes; `id` and `sent` where these are not for the queue to say."""
 
     at: datetime
     mark: str
     body: str
     id: str = ""
+    sent: datetime | None = None
 
 
 class Sender(Protocol):

@@ -99,7 +99,7 @@ class SqsService:
 
     def _deliver(self, now: datetime) -> None:
         for letter in self._bridge.letters(now):
-            self._main.send(letter.body, letter.at, identifier=letter.id)
+            self._main.send(letter.body, letter.at, identifier=letter.id, sent=letter.sent)
 
     def _receive(self, call: "SqsCall", until: datetime, now: datetime) -> Response | Later:
         """The messages that there are, or none once it has waited long enough."""

@@ -70,12 +70,20 @@ class SimulatedQueue:
     _messages: dict[str, StoredMessage] = field(default_factory=dict)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
-    def send(self, body: str, now: datetime, delay: timedelta = timedelta(0), *, identifier: str = "") -> StoredMessage:
-        """Put a message in, with an id of its own unless it has one."""
+    def send(
+        self,
+        body: str,
+        now: datetime,
+        delay: timedelta = timedelta(0),
+        *,
+        identifier: str = "",
+        sent: datetime | None = None,
+    ) -> StoredMessage:
+        """Put a message in, with an id of its own and sent now unless it is said otherwise."""
         number = next(self._numbers)
         digest = sha256(f"{self.name} {number}".encode()).hexdigest()
         identifier = identifier or f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
-        message = StoredMessage(id=identifier, body=body, sent=now, visible_at=now + delay)
+        message = StoredMessage(id=identifier, body=body, sent=sent or now, visible_at=now + delay)
         self._messages[identifier] = message
         return message
 

@@ -123,7 +123,10 @@ class _Letters:
         """What has come since the last time, moved to today."""
         came = [each for each in self._left() if self._at(each) <= now]
         self._sent += len(came)
-        return [Letter(each.sent + self._shift, each.id, shifted(each.body, self._shift), id=each.id) for each in came]
+        return [
+            Letter(self._at(each), each.id, shifted(each.body, self._shift), id=each.id, sent=each.sent + self._shift)
+            for each in came
+        ]
 
     def next_at(self, now: datetime) -> datetime | None:
         """When the next one comes."""
