@@ -30,6 +30,7 @@ from stormcone_simulators.replay.story import story
 from stormcone_simulators.replay.track import CloudReplay, LivePart, ReplayMoment, Track, question
 
 _NOT_MODIFIED = 304
+_REFUSED = 400
 _NOT_FOUND = 404
 _HEADERS = ("etag", "metadata-flavor", "retry-after")
 _NO_TRACE = "a replay needs a trace; name one"
@@ -276,7 +277,8 @@ class _Replay:
 
     def _recorded(self, exchange: Exchange, request: Request, path: str) -> Response:
         if exchange.fault or exchange.body == UNREADABLE.encode():
-            return self._cloud.failure(NO_ANSWER, request, path)
+            refused = exchange.status >= _REFUSED
+            return self._cloud.failure(exchange.status if refused else NO_ANSWER, request, path)
         sent = {name.lower(): value for name, value in exchange.headers.items()}
         headers = tuple((name.title(), sent[name]) for name in _HEADERS if name in sent)
         if sent.get("etag") and is_known(request, sent["etag"]):

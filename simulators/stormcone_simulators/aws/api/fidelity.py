@@ -80,22 +80,6 @@ APIS: Sheet = (
             "test_aws_api.py::TestHooks::test_completing_ends_the_wait",
         ),
     ),
-    Feature(
-        Fidelity.DOES,
-        "What the APIs and a queue said is replayed from a trace, by their own protocols: a queue as a queue",
-        "by design",
-        (
-            "test_aws_replay.py::TestEc2::test_answers_what_was_recorded_on_todays_date",
-            "test_aws_replay.py::TestEc2::test_refuses_in_its_own_xml_what_was_not_recorded",
-            "test_aws_replay.py::TestSqs::test_gives_each_message_when_it_came_and_until_it_is_deleted",
-            "test_aws_replay.py::TestSqs::test_refuses_its_older_protocol_in_xml",
-        ),
-    ),
-    Feature(
-        Fidelity.DOES_NOT,
-        "SQS's older query protocol: it is refused in its own XML",
-        "by design",
-    ),
     Feature(Fidelity.DOES_NOT, "Any other operation, service, region, zone or account: they are refused", "by design"),
     Feature(Fidelity.DOES_NOT, "FIFO queues, attributes of messages, more queues than one and its dead", "by design"),
     Feature(Fidelity.DOES_NOT, "Most filters of DescribeInstances: one that is not there is refused", "by design"),
@@ -116,3 +100,23 @@ APIS: Sheet = (
     ),
 )
 """A part of the simulator's sheet."""
+
+REPLAY: Sheet = (
+    Feature(
+        Fidelity.DOES,
+        "What the APIs and a queue said is replayed from a trace, by their own protocols: a queue as a queue",
+        "by design",
+        (
+            "test_aws_replay.py::TestEc2::test_answers_what_was_recorded_on_todays_date",
+            "test_aws_replay.py::TestEc2::test_refuses_in_its_own_xml_what_was_not_recorded",
+            "test_aws_replay.py::TestSqs::test_gives_each_message_when_it_came_and_until_it_is_deleted",
+            "test_aws_replay.py::TestSqs::test_refuses_its_older_protocol_in_xml",
+        ),
+    ),
+    Feature(
+        Fidelity.DOES_NOT,
+        "SQS's older query protocol: it is refused in its own XML",
+        "by design",
+    ),
+)
+"""Of the replay of traces: a part of the simulator's sheet."""
