@@ -229,6 +229,11 @@ SHEET: Sheet = (
     ),
     Feature(
         Fidelity.UNVERIFIED,
+        "`DiskIds` of `[]` names no disk, as `InstanceIds` names no instance; a translation of 2018 says all disks",
+        "sources that differ",
+    ),
+    Feature(
+        Fidelity.UNVERIFIED,
         "A parameter that is given twice, and a body that is no form, are refused",
         "no source",
     ),
