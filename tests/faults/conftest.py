@@ -21,6 +21,7 @@ from stormcone.handlers import App, Handler
 from stormcone.journal import Journal
 from stormcone.model import Cause, Impact
 from stormcone.plugins import provider_class, simulator_class
+from stormcone.rules.runs import RunState
 from stormcone.simulators.contract import SimulatorOptions
 
 AWS_ENVIRONMENT = {
@@ -86,10 +87,15 @@ class Cloud:
             the faults by which it says that nothing does.
         kind: what the provider's ids of an event begin with, by its `native_type`, where the cloud has none.
         names_events: whether events have ids of the cloud's.
+        approves: what the ids of the events begin with that can be approved, where they have none of the cloud's.
+        absent: a status by which one request alone says that there is nothing.
+        unsaid: the outcomes that the cloud tells nobody, of events that have no ids.
+        tells_starts: whether it tells that an event has begun before its time.
         given_again: seconds after which a message comes again whose receipt went wrong.
         second: what another event at the same time is ordered by, beside its machine.
         options: of the provider, so that it can ask, and approves at all.
         settings: the same of the app.
+        rules: settings of the simulator.
     """
 
     name: str
@@ -107,10 +113,15 @@ class Cloud:
     lists: dict = field(default_factory=dict)
     kind: Callable = _family
     names_events: bool = True
+    approves: str = ""
+    absent: int | None = None
+    unsaid: frozenset[str] = frozenset()
+    tells_starts: bool = True
     given_again: float = 0
     second: dict = field(default_factory=dict)
     options: dict = field(default_factory=dict)
     settings: dict = field(default_factory=dict)
+    rules: dict = field(default_factory=dict)
 
     def reading(self, fault):
         return self.reads.get(fault, Reads.ALL if fault in SAYS_LESS else Reads.NOTHING)
@@ -213,7 +224,12 @@ CLOUDS = (
         # No messages are no field of the answer, and the SDK sets no bound to what it reads.
         reads=dict.fromkeys(("no_entries", "huge_body"), Reads.ALL),
         names_events=False,
+        approves="lifecycle",
+        unsaid=frozenset({"canceled"}),
+        tells_starts=False,
         given_again=31,
+        # However often the answer that has a message is lost, it does not go to the dead ones.
+        rules={"max-receives": "1000000"},
         options={"machine": "i-aaa", "region": "us-east-1", "settings": {"queue": "stormcone"}},
     ),
     Cloud(
@@ -235,6 +251,8 @@ CLOUDS = (
         reads={"no_entries": Reads.ALL, "invalid_utf8": Reads.ALL},
         kind=_KEYS.get,
         names_events=False,
+        approves="upcoming-maintenance",
+        absent=404,
         spoilt={
             "missing_fields": _upcoming(),
             "null_fields": _upcoming(**dict.fromkeys(("maintenance_status", "window_start_time", "can_reschedule"))),
@@ -287,7 +305,8 @@ class World:
     def __init__(self, stack, cloud, *, handlers=None, **settings):
         self.cloud = cloud
         self.clock = HastyClock()
-        options = SimulatorOptions(machines=[cloud.machine, cloud.neighbour], clock=self.clock)
+        machines = [cloud.machine, cloud.neighbour]
+        options = SimulatorOptions(machines=machines, clock=self.clock, settings=cloud.rules)
         self.simulator = stack.enter_context(simulator_class(cloud.simulator or cloud.name).from_options(options))
         self.journal = stack.enter_context(Journal.open(":memory:"))
         self.handler = Recorder()
@@ -338,11 +357,39 @@ class World:
 
     def is_it(self, known, episode):
         """Whether an episode is the simulator's event, be it by an id that the provider made up."""
-        if known["id"].casefold() in episode.event.id.casefold():  # AWS Health has it in an id of its own
+        if self.has_its_id(known, episode):
             return True
-        kind = self.cloud.kind(known["native_type"])
-        made_up = episode.event.id.startswith(f"{kind}/")
-        return made_up and episode.first_seen >= datetime.fromisoformat(known["created_at"])
+        return self.is_alike(known, episode) and episode.first_seen >= datetime.fromisoformat(known["created_at"])
+
+    def may_be(self, known, episode):
+        """Whether an episode is the simulator's event, or at least one of its kind that was there at the same time."""
+        if self.cloud.names_events or self.has_its_id(known, episode):
+            return self.has_its_id(known, episode)
+        begun, over = known["created_at"], known["ended_at"]
+        return (
+            self.is_alike(known, episode)
+            and (over is None or episode.first_seen <= datetime.fromisoformat(over))
+            and (episode.ended is None or episode.ended >= datetime.fromisoformat(begun))
+        )
+
+    @staticmethod
+    def has_its_id(known, episode):
+        return known["id"].casefold() in episode.event.id.casefold()  # AWS Health has it in an id of its own
+
+    def is_alike(self, known, episode):
+        """Whether an episode has an id that the provider makes for events of the simulator's event's kind."""
+        return episode.event.id.startswith(f"{self.cloud.kind(known['native_type'])}/")
+
+    def at_work(self, handler, stage, event):
+        """The episode of an event for which a handler's stage runs at this moment."""
+        machine = self.agent._engine.machine
+        (episode,) = (
+            episode
+            for episode in self.journal.unfinished(machine)
+            for run in self.journal.runs(episode.id)
+            if (run.handler, run.stage, run.state) == (handler, stage, RunState.RUNNING) and episode.event.id == event.id
+        )
+        return episode
 
     def stages(self, event_id):
         """The stages that ran for the simulator's event, in their order."""
