@@ -4,6 +4,7 @@ Sources: EC2's page of error codes, and the pages of common errors of SQS and EC
 ours where no page has them.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -55,6 +56,14 @@ REQUEST_ID = "00000000-0000-4000-8000-000000000000"
 """The id of every request: what it is says nothing."""
 
 
+_NOT_IN_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def xml_text(text: str) -> str:
+    """A text as it stands in XML, which has no way to write some characters: a question mark is in their place."""
+    return escape(_NOT_IN_XML.sub("?", text))
+
+
 class AwsError(Exception):
     """A call is refused.
 
@@ -89,7 +98,7 @@ def unsupported(what: str) -> AwsError:
 def in_ec2(error: AwsError) -> Response:
     """An error as EC2 writes it."""
     text = (
-        f"<Response><Errors><Error><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message></Error>"
+        f"<Response><Errors><Error><Code>{xml_text(error.code)}</Code><Message>{xml_text(error.message)}</Message></Error>"
         f"</Errors><RequestID>{REQUEST_ID}</RequestID></Response>"
     )
     return _xml(error.status, text)
@@ -99,8 +108,8 @@ def in_query(error: AwsError, namespace: str = "http://autoscaling.amazonaws.com
     """An error as EC2 Auto Scaling writes it."""
     text = (
         f'<ErrorResponse xmlns="{namespace}"><Error>'
-        f"<Type>{_fault(error.status)}</Type><Code>{escape(error.code)}</Code>"
-        f"<Message>{escape(error.message)}</Message></Error><RequestId>{REQUEST_ID}</RequestId></ErrorResponse>"
+        f"<Type>{_fault(error.status)}</Type><Code>{xml_text(error.code)}</Code>"
+        f"<Message>{xml_text(error.message)}</Message></Error><RequestId>{REQUEST_ID}</RequestId></ErrorResponse>"
     )
     return _xml(error.status, text)
 

@@ -18,6 +18,8 @@ NOTHING_SUCH = "no difference: there is nothing of the kind here"
 
 COMMON = frozenset({"Action", "Version"})
 
+_MOST_DIGITS = 18
+
 Table = Mapping[str, str]
 """By a parameter's first name: `HONOURED`, `NOTHING_SUCH`, or why it is refused."""
 
@@ -73,7 +75,7 @@ class Parameters:
         value = self._given.get(name)
         if value is None:
             return None
-        if not value.lstrip("-").isdigit() or not least <= int(value) <= most:
+        if not _is_number(value.removeprefix("-")) or not least <= int(value) <= most:
             raise invalid(name, value, f"Expecting a number between {least} and {most}.")
         return int(value)
 
@@ -94,7 +96,7 @@ class Parameters:
         found = {
             int(number): value
             for given, value in self._given.items()
-            if (number := given.removeprefix(f"{name}.").removeprefix("member.")) != given and number.isdigit()
+            if (number := given.removeprefix(f"{name}.").removeprefix("member.")) != given and _is_number(number)
         }
         return tuple(found[number] for number in sorted(found))
 
@@ -104,7 +106,7 @@ class Parameters:
         Raises:
             AwsError: one has no name or no value.
         """
-        numbers = sorted({int(part) for given in self._given if (part := _second(given)).isdigit()})
+        numbers = sorted({int(part) for given in self._given if _is_number(part := _second(given))})
         for number in numbers:
             name = self.text(f"Filter.{number}.Name")
             values = self.names(f"Filter.{number}.Value")
@@ -116,3 +118,7 @@ class Parameters:
 def _second(given: str) -> str:
     parts = given.split(".")
     return parts[1] if parts[0] == "Filter" and len(parts) > 2 else ""
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS

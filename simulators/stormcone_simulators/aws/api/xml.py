@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from xml.sax.saxutils import escape
 
-from stormcone_simulators.aws.api.errors import REQUEST_ID
+from stormcone_simulators.aws.api.errors import REQUEST_ID, xml_text
 from stormcone_simulators.http.messages import Response
 
 EC2_NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
@@ -43,7 +42,7 @@ def _value(value: object, each: str) -> str:
         return moment(value)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "".join(f"<{each}>{_value(item, each)}</{each}>" for item in value)
-    return escape(str(value))
+    return xml_text(str(value))
 
 
 def _answer(text: str) -> Response:

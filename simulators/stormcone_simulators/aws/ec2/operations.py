@@ -252,5 +252,7 @@ def _page(found: Sequence[Item], most: int | None, token: str) -> tuple[Sequence
             start = int(b64decode(token, validate=True))
         except (NotBase64, ValueError):
             raise invalid("nextToken", token) from None
+        if start < 0:
+            raise invalid("nextToken", token)
     end = len(found) if most is None else start + most
     return found[start:end], b64encode(str(end).encode()).decode() if end < len(found) else None

@@ -238,7 +238,11 @@ def _batch(run: Callable[[SqsCall], dict[str, Any]], known: frozenset[str], call
         raise AwsError("EmptyBatchRequest", "There should be at least one entry in the request.")
     if len(entries) > MOST_IN_BATCH:
         raise AwsError("TooManyEntriesInBatchRequest", "Maximum number of entries per request are 10.")
-    ids = [str(entry.get("Id")) for entry in entries]
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise AwsError("SerializationException", "An entry is no object")
+    ids = [entry.get("Id") for entry in entries]
+    if not all(isinstance(each, str) and each for each in ids):
+        raise AwsError("InvalidBatchEntryId", "The Id of a batch entry in a batch request doesn't abide by the rules.")
     if len(set(ids)) < len(ids):
         raise AwsError("BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id.")
     done: dict[str, Any] = {"Successful": [], "Failed": []}
@@ -250,10 +254,10 @@ def _batch(run: Callable[[SqsCall], dict[str, Any]], known: frozenset[str], call
         try:
             run(single)
         except AwsError as error:
-            failed = {"Id": entry.get("Id"), "SenderFault": True, "Code": error.code, "Message": error.message}
+            failed = {"Id": entry["Id"], "SenderFault": True, "Code": error.code, "Message": error.message}
             done["Failed"].append(failed)
         else:
-            done["Successful"].append({"Id": entry.get("Id")})
+            done["Successful"].append({"Id": entry["Id"]})
     return done
 
 
@@ -323,7 +327,8 @@ OPERATIONS: Mapping[str, SqsOperation] = MappingProxyType(
 def _fields(request: Request, table: Table) -> dict[str, Any]:
     try:
         fields = json.loads(request.body or b"{}")
-    except ValueError:
+        json.dumps(fields, ensure_ascii=False).encode()  # half a character is none
+    except (ValueError, RecursionError):
         raise AwsError("SerializationException", "The request is no JSON") from None
     if not isinstance(fields, dict):
         raise AwsError("SerializationException", "The request is no object")
