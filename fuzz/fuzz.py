@@ -1,11 +1,11 @@
-"""Spoilt documents against the providers' readers, and spoilt requests against the simulators.
+"""Spoilt documents and answers against the providers, and spoilt requests against the simulators.
 
-    python fuzz/fuzz.py --seed 1 --documents 1000000 --requests 100000
+    python fuzz/fuzz.py --seed 1 --documents 1000000 --answers 40000 --requests 100000
 
-As many documents are of one cloud as of another; requests are of Azure and Alibaba Cloud alone. A fiftieth of the
-requests goes over a real socket. A document or a request that takes more than a second of processor time counts as a
-hang. On the first fault what was read is printed, with the words that
-repeat it, and the status is 1; otherwise the figures are.
+As many documents are of one kind as of another; answers are those that an SDK reads first, which takes it a hundred
+times as long. A fiftieth of the requests goes over a real socket. What takes more than a second of processor time
+counts as a hang. On the first fault what was read is printed, with the words that repeat it, and the status is 1;
+otherwise the figures are.
 """
 
 import argparse
@@ -15,9 +15,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from random import Random
 from types import FrameType
 
+from answers import SERVICES, AnswerFuzzer
 from calls import TARGETS, CallFuzzer
 from documents import CLOUDS, DocumentFuzzer, Wrong
 from singles import SINGLES, SingleFuzzer
@@ -57,14 +59,30 @@ class Failed(Exception):
 
 
 def fuzz_documents(cloud: str, seed: int, numbers: range) -> str:
-    """Read so many documents; answers the figures.
+    """Have so many documents read; answers the figures.
 
     Raises:
         Failed: a promise was broken.
     """
-    fuzzer = SingleFuzzer(cloud, seed) if cloud in SINGLES else DocumentFuzzer(cloud, seed)
+    return _read("document", SingleFuzzer if cloud in SINGLES else DocumentFuzzer, cloud, seed, numbers)
+
+
+def fuzz_answers(cloud: str, seed: int, numbers: range) -> str:
+    """Have so many answers of an SDK's read; answers the figures.
+
+    Raises:
+        Failed: a promise was broken.
+    """
+    return _read("answer", AnswerFuzzer, cloud, seed, numbers)
+
+
+Fuzzer = DocumentFuzzer | SingleFuzzer | AnswerFuzzer
+
+
+def _read(what: str, kind: Callable[[str, int], Fuzzer], cloud: str, seed: int, numbers: range) -> str:
+    fuzzer = kind(cloud, seed)
     for number in numbers:
-        rng = Random(f"{seed}:{cloud}:document:{number}")
+        rng = Random(f"{seed}:{cloud}:{what}:{number}")
         body, untouched = fuzzer.make(rng)
         try:
             with limited():
@@ -72,7 +90,7 @@ def fuzz_documents(cloud: str, seed: int, numbers: range) -> str:
                 if number % SMALL_EVERY == 0:
                     fuzzer.check_small(rng, body)
         except Exception as error:
-            raise Failed(_told("document", cloud, seed, number, error, body)) from error
+            raise Failed(_told(what, cloud, seed, number, error, body)) from error
     return f"{fuzzer.readable} could be read, {fuzzer.kept} untouched entries beside spoilt ones were read as alone"
 
 
@@ -111,10 +129,14 @@ def _told(what: str, cloud: str, seed: int, number: int, error: Exception, given
 
 Part = Callable[[str, int, range], str]
 
-PARTS: dict[str, Part] = {"document": fuzz_documents, "request": fuzz_requests}
+PARTS: dict[str, Part] = {"document": fuzz_documents, "answer": fuzz_answers, "request": fuzz_requests}
 
-FUZZED: dict[str, tuple[str, ...]] = {"document": tuple(sorted({*CLOUDS, *SINGLES})), "request": tuple(sorted(TARGETS))}
-"""Of which clouds there are documents, and requests."""
+FUZZED: dict[str, tuple[str, ...]] = {
+    "document": tuple(sorted({*CLOUDS, *SINGLES})),
+    "answer": tuple(sorted(SERVICES)),
+    "request": tuple(sorted(TARGETS)),
+}
+"""Of what there are documents, answers and requests."""
 
 
 def _work(options: argparse.Namespace) -> Iterator[tuple[str, Part, str, range]]:
@@ -126,7 +148,8 @@ def _work(options: argparse.Namespace) -> Iterator[tuple[str, Part, str, range]]
         for cloud in clouds:
             yield what, PARTS[what], cloud, range(first, int(number) + 1)
         return
-    for what, count in (("document", options.documents), ("request", options.requests)):
+    counts = {"document": options.documents, "answer": options.answers, "request": options.requests}
+    for what, count in counts.items():
         clouds = [cloud for cloud in FUZZED[what] if options.cloud in {None, cloud}]
         for cloud in clouds if count else ():
             yield what, PARTS[what], cloud, range(count // len(clouds))
@@ -137,8 +160,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=None, help="repeats a run; by default another one each time")
     parser.add_argument("--documents", type=int, default=1_000_000)
+    parser.add_argument("--answers", type=int, default=40_000)
     parser.add_argument("--requests", type=int, default=100_000)
-    parser.add_argument("--cloud", choices=FUZZED["document"], help="of this cloud alone")
+    parser.add_argument("--cloud", choices=sorted({*chain(*FUZZED.values())}), help="of this cloud alone")
     parser.add_argument("--only", metavar="KIND:NUMBER", help="as a fault says it")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else time.time_ns() % 10**9

@@ -67,7 +67,7 @@ class Inbox:
         Raises:
             ProviderError: the queue could not be asked.
         """
-        messages = self._queue.receive(wait, VISIBLE_AFTER)
+        messages, self._troubles["receive"] = self._queue.receive(wait, VISIBLE_AFTER)
         until = self._clock.monotonic() + HELD_EVERY
         with self._lock:
             for message in messages:
@@ -133,7 +133,7 @@ class Inbox:
             self._queue.hold(messages, 0)
 
     def troubles(self) -> tuple[str, ...]:
-        """What went wrong when messages were last held or deleted, as sentences."""
+        """What went wrong when messages were last received, held or deleted, as sentences."""
         return tuple(filter(None, self._troubles.values()))
 
     def _delete(self) -> None:

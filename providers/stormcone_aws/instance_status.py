@@ -61,8 +61,10 @@ def read_event(status: Mapping[str, Any], entry: Mapping[str, Any]) -> AwsReadin
         return AwsReading(None, ("an entry names neither an event nor an instance",))
     code, text = str(entry.get("Code") or ""), str(entry.get("Description") or "")
     id_origin = Origin.REPORTED if identifier else Origin.INFERRED
-    identifier = identifier or scheduled_id(instance, code)
     problems: list[str] = []
+    if not identifier:
+        identifier = scheduled_id(instance, code)
+        problems.append(f"an event of {instance[:60]} has no id, so it is known as {identifier[:120]}")
     if code not in EVENT_CODES:
         problems.append(f"event {identifier}: the code {code[:60]!r} is not known")
     times = {name: _time(entry, name, identifier, problems) for name in ("NotBefore", "NotAfter", "NotBeforeDeadline")}
@@ -90,6 +92,8 @@ def read_event(status: Mapping[str, Any], entry: Mapping[str, Any]) -> AwsReadin
         native=_native(status, entry),
     )
     why = unnamed(event)
+    if why:
+        problems.append(f"event {identifier}: {why}")
     return AwsReading(withheld(event, why) if why else event, tuple(problems))
 
 

@@ -73,8 +73,11 @@ class SqsQueue:
         self.has_url = bool(urlsplit(queue).scheme)
         self._found = queue if self.has_url else ""
 
-    def receive(self, wait: int, visible_after: int) -> list[Message]:
-        """Up to ten messages, which nobody else gets for so many seconds; waits so many seconds for the first."""
+    def receive(self, wait: int, visible_after: int) -> tuple[list[Message], str]:
+        """Up to ten messages, which nobody else gets for so many seconds; waits so many seconds for the first.
+
+        Answers too what could not be read of the answer, as a sentence, or "".
+        """
         answer = self._call(
             "ReceiveMessage",
             MaxNumberOfMessages=BATCH,
@@ -84,7 +87,10 @@ class SqsQueue:
         )
         if not answer.get("ResponseMetadata", {}).get("RequestId"):  # an empty answer and any other document look alike
             raise _not_sqs("ReceiveMessage")
-        return [_message(each) for each in answer.get("Messages", ())]
+        given = answer.get("Messages") or ()
+        messages = [_message(each) for each in given if each and each.get("MessageId") and each.get("ReceiptHandle")]
+        lost = len(given) - len(messages)
+        return messages, f"{lost} message(s) came without an id or a handle, so they come again" if lost else ""
 
     def hold(self, messages: Sequence[Message], visible_after: int) -> Mapping[str, str]:
         """Keep them from being given again for so many seconds; answers why not, by id, where that failed.
@@ -99,11 +105,11 @@ class SqsQueue:
 
     def facts(self) -> QueueFacts:
         """What the queue says of itself."""
-        said = self._call("GetQueueAttributes", AttributeNames=list(_ATTRIBUTES)).get("Attributes", {})
+        said = self._call("GetQueueAttributes", AttributeNames=list(_ATTRIBUTES)).get("Attributes") or {}
         if not said.get("QueueArn"):
             raise _not_sqs("GetQueueAttributes")
         arn = [*str(said["QueueArn"]).split(":"), *[""] * 6]
-        return QueueFacts(region=arn[3], account=arn[4], redrive=_redrive(said.get("RedrivePolicy", "")))
+        return QueueFacts(region=arn[3], account=arn[4], redrive=_redrive(str(said.get("RedrivePolicy", ""))))
 
     def look_up(self) -> str:
         """The URL of the queue, which was named by its name."""
@@ -133,10 +139,13 @@ class SqsQueue:
             except ProviderError as error:
                 failed |= {one.id: str(error) for one in batch}
                 continue
-            for failure in answer.get("Failed", ()):
+            by_place = {str(place): [one] for place, one in enumerate(batch)}
+            for failure in filter(None, answer.get("Failed") or ()):
                 code = str(failure.get("Code", ""))
                 if code.rpartition(".")[2] not in NOT_OURS:
-                    failed[batch[int(failure["Id"])].id] = f"{code}: {failure.get('Message', '')}"
+                    # Of which message it is may not be said: then it may be any of them.
+                    for one in by_place.get(str(failure.get("Id")), batch):
+                        failed[one.id] = f"{code}: {failure.get('Message', '')}"
         return failed
 
 
@@ -149,7 +158,7 @@ def _message(given: Mapping[str, Any]) -> Message:
         id=str(given["MessageId"]),
         handle=str(given["ReceiptHandle"]),
         body=str(given.get("Body", "")),
-        sent=_sent(given.get("Attributes", {}).get("SentTimestamp")),
+        sent=_sent((given.get("Attributes") or {}).get("SentTimestamp")),
     )
 
 

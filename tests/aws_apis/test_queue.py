@@ -179,6 +179,36 @@ class TestWhatIsLeft:
         assert queue.number() == 0
 
 
+class TestOddAnswers:
+    @pytest.fixture
+    def on_script(self, open_queue, scripted):
+        return open_queue(endpoint=scripted.url, queue=f"{scripted.url}/123456789012/q")
+
+    @staticmethod
+    def given(scripted, *messages, **more):
+        scripted.answer(200, {"Messages": list(messages), **more}, {"x-amzn-RequestId": "r"})
+
+    @pytest.mark.parametrize("odd", [None, {"MessageId": "n"}, {"ReceiptHandle": "h", "Body": "{}"}])
+    def test_a_message_without_an_id_or_a_handle_is_told_of_and_spoils_no_other(
+        self, on_script, scripted, letters, odd
+    ):
+        self.given(scripted, odd, {"MessageId": "m", "ReceiptHandle": "h", "Body": json.dumps(letters.spot())})
+        observation = on_script.poll()
+        assert (ids(observation), observation.receipt) == (["spot/i-0one"], ("m",))
+        assert observation.problems == ("1 message(s) came without an id or a handle, so they come again",)
+
+    def test_a_deletion_that_fails_for_nobody_knows_which_is_done_again_for_all(self, on_script, scripted, letters):
+        self.given(scripted, {"MessageId": "m", "ReceiptHandle": "h", "Body": json.dumps(letters.spot())})
+        observation = on_script.poll()
+        for failed in ([{"Id": "7", "Code": "InternalError"}], []):
+            scripted.answer(200, {"Successful": [], "Failed": failed}, {"x-amzn-RequestId": "r"})
+        self.given(scripted)
+        with pytest.raises(ProviderError, match="could not be deleted"):
+            on_script.acknowledge(observation.receipt)
+        assert on_script.poll().problems == ()
+        assert [each.headers["x-amz-target"] for each in scripted.asked[1:3]] == ["AmazonSQS.DeleteMessageBatch"] * 2
+
+
 class TestCapacityBlocks:
     def said(self, letters):
         return {"Messages": [{"MessageId": "m", "ReceiptHandle": "h", "Body": json.dumps(letters.block())}]}

@@ -125,6 +125,7 @@ class TestEvents:
         first, second = provider.poll(), provider.poll()
         assert first.events == second.events
         assert (first.events[0].id_origin, first.whole) == (Origin.INFERRED, frozenset())
+        assert first.problems == (f"an event of i-0a has no id, so it is known as {first.events[0].id}",)
 
 
 class TestAsking:

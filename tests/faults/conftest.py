@@ -387,7 +387,8 @@ class World:
             episode
             for episode in self.journal.unfinished(machine)
             for run in self.journal.runs(episode.id)
-            if (run.handler, run.stage, run.state) == (handler, stage, RunState.RUNNING) and episode.event.id == event.id
+            if (run.handler, run.stage, run.state) == (handler, stage, RunState.RUNNING)
+            and episode.event.id == event.id
         )
         return episode
 

@@ -28,7 +28,7 @@ def fuzz(*arguments, program=None):
     return subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
 
 
-@pytest.mark.parametrize("cloud", ["azure", "alibaba"])
+@pytest.mark.parametrize("cloud", ["azure", "alibaba", "aws", "google"])
 def test_a_few_thousand_documents_and_requests_find_no_fault(cloud):
     done = fuzz("--cloud", cloud, "--documents", "2000", "--requests", "1000")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
@@ -37,11 +37,17 @@ def test_a_few_thousand_documents_and_requests_find_no_fault(cloud):
     assert f"{cloud}: 1000 requests, no fault" in done.stdout
 
 
-@pytest.mark.parametrize("cloud", ["aws", "aws-queue", "google"])
-def test_a_few_thousand_documents_find_no_fault(cloud):
-    done = fuzz("--cloud", cloud, "--documents", "2000", "--requests", "0")
+def test_a_few_thousand_messages_find_no_fault():
+    done = fuzz("--cloud", "aws-queue", "--documents", "2000")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert f"{cloud}: 2000 documents, no fault" in done.stdout
+    assert "aws-queue: 2000 documents, no fault" in done.stdout
+
+
+@pytest.mark.parametrize("service", ["aws-region", "aws-messages"])
+def test_a_hundred_answers_through_the_sdk_find_no_fault(service):
+    done = fuzz("--cloud", service, "--answers", "100")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert f"{service}: 100 answers, no fault" in done.stdout
 
 
 FAULTS = {
@@ -97,3 +103,34 @@ def test_it_finds_and_can_repeat(fault):
     repeat = found.stdout.strip().rpartition("--only ")[2]
     again = fuzz("--cloud", "azure", "--only", repeat, program=program)
     assert again.stdout == found.stdout
+
+
+ON_THE_REST = """
+import sys
+sys.path.insert(0, {folder!r})
+import fuzz
+{fault}
+sys.exit(fuzz.main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("broken", "arguments", "words"),
+    [
+        (
+            "from stormcone_simulators.aws.api import errors; errors.xml_text = str",
+            ("aws", "--documents", "0", "--requests", "3000"),
+            "it is refused in no way of the cloud's",
+        ),
+        (
+            "import stormcone_aws.instance_status as read; read.read_time = lambda value: {}[value]",
+            ("aws-region", "--answers", "300"),
+            "KeyError",
+        ),
+    ],
+    ids=["a refusal of no kind", "a crash"],
+)
+def test_it_finds_what_is_wrong_with_requests_and_answers(broken, arguments, words):
+    found = fuzz("--cloud", *arguments, program=ON_THE_REST.format(folder=str(FUZZ), fault=broken))
+    assert found.returncode == 1, found.stderr
+    assert words in found.stdout

@@ -233,18 +233,7 @@ def change_visibility(call: SqsCall) -> dict[str, Any]:
 
 def _batch(run: Callable[[SqsCall], dict[str, Any]], known: frozenset[str], call: SqsCall) -> dict[str, Any]:
     """An operation on each entry; one that is refused spoils no other."""
-    entries = call.fields.get("Entries")
-    if not isinstance(entries, list) or not entries:
-        raise AwsError("EmptyBatchRequest", "There should be at least one entry in the request.")
-    if len(entries) > MOST_IN_BATCH:
-        raise AwsError("TooManyEntriesInBatchRequest", "Maximum number of entries per request are 10.")
-    if not all(isinstance(entry, dict) for entry in entries):
-        raise AwsError("SerializationException", "An entry is no object")
-    ids = [entry.get("Id") for entry in entries]
-    if not all(isinstance(each, str) and each for each in ids):
-        raise AwsError("InvalidBatchEntryId", "The Id of a batch entry in a batch request doesn't abide by the rules.")
-    if len(set(ids)) < len(ids):
-        raise AwsError("BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id.")
+    entries = _entries(call.fields.get("Entries"))
     done: dict[str, Any] = {"Successful": [], "Failed": []}
     for entry in entries:
         for name in entry:
@@ -259,6 +248,26 @@ def _batch(run: Callable[[SqsCall], dict[str, Any]], known: frozenset[str], call
         else:
             done["Successful"].append({"Id": entry["Id"]})
     return done
+
+
+def _entries(entries: object) -> list[dict[str, Any]]:
+    """The entries of a batch, each with an id of its own.
+
+    Raises:
+        AwsError: they are none.
+    """
+    if not isinstance(entries, list) or not entries:
+        raise AwsError("EmptyBatchRequest", "There should be at least one entry in the request.")
+    if len(entries) > MOST_IN_BATCH:
+        raise AwsError("TooManyEntriesInBatchRequest", "Maximum number of entries per request are 10.")
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise AwsError("SerializationException", "An entry is no object")
+    ids = [entry.get("Id") for entry in entries]
+    if not all(isinstance(each, str) and each for each in ids):
+        raise AwsError("InvalidBatchEntryId", "The Id of a batch entry in a batch request doesn't abide by the rules.")
+    if len(set(ids)) < len(ids):
+        raise AwsError("BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id.")
+    return entries
 
 
 @dataclass(frozen=True)
