@@ -48,6 +48,10 @@ BLOCK_PREFIX = "capacity-block/"
 
 TEST = "autoscaling:TEST_NOTIFICATION"
 
+EVENT_REGION = "eventRegion"
+"""The region that an event of AWS Health is about; in a copy for a second region the envelope names that one.
+Source: AWS Health's documentation of its schema for EventBridge."""
+
 SPOT_NOTICE = timedelta(minutes=2)
 """From a warning to the interruption, best effort. Source: EC2's documentation of spot instance interruption notices.
 The message has no time, so it is counted from the message's own, which is unverified."""
@@ -77,12 +81,14 @@ class Said:
     Attributes:
         events: what it means, each with the message as its payload; none where it is understood and means nothing.
         at: the moment that it speaks of, by which of two messages about one event the later one counts.
+        region: the region that it is about, where it may come from another one; "" where it does not say.
         problems: what in it could not be read as it should, as sentences.
         unread: why nothing could be made of it, as a clause; "" where something was.
     """
 
     events: tuple[MaintenanceEvent, ...] = ()
     at: datetime
+    region: str = ""
     problems: tuple[str, ...] = ()
     unread: str = ""
 
@@ -117,7 +123,9 @@ def read_message(body: str, sent: datetime) -> Said:
     if doubt:  # it says two things: what is in it is told, and nobody answers to it
         letter.problems.append(f"{letter.kind}: no event is approved, since {doubt}")
         events = tuple(event.but(approval=Approval.NONE, withheld=doubt) for event in events)
-    return Said(events=events, at=letter.at, problems=tuple(map(printable, letter.problems)))
+    return Said(
+        events=events, at=letter.at, region=letter.text(EVENT_REGION), problems=tuple(map(printable, letter.problems))
+    )
 
 
 def hook_of(event: MaintenanceEvent) -> Hook | None:

@@ -313,7 +313,12 @@ class AwsQueueProvider:
 
     def _not_ours(self, said: Said) -> str:
         names = {folded(name) for event in said.events for name in event.resources}
-        if not self._ours or not names or names & self._ours:
+        here = self._machine.region if self._machine else self._settings.region
+        if not names:
+            return ""
+        if not self._ours and said.region and here and folded(said.region) != folded(here):
+            return f"it is about {said.region[:40]}, and the instances of {here} are watched here"
+        if not self._ours or names & self._ours:
             return ""
         return "it is about none of the instances that are named here"
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.aws_apis.conftest import REGION
 
 from stormcone.clouds.contract import Acknowledges, Extends, Hints, ProviderOptions
 from stormcone.errors import PartMissing, ProviderError, ProviderUnavailable, RequestRefused, SettingsError
@@ -170,6 +171,17 @@ class TestWhatIsLeft:
         assert ids(observation) == ["spot/i-0one"]
         assert "none of the instances that are named" in observation.problems[0]
         assert len(observation.receipt) == 1
+
+    def test_a_copy_of_what_aws_health_says_of_another_region_is_left(self, provider, queue, letters):
+        queue.send(letters.health("i-0one", eventRegion="us-east-1"), letters.health("i-0two", eventRegion=REGION))
+        observation = provider.poll()
+        assert [event.resources for event in observation.events] == [("i-0two",)]
+        assert "it is about us-east-1, and the instances of eu-west-1 are watched here" in observation.problems[0]
+        assert queue.number() == 2
+
+    def test_but_not_where_its_instance_is_named(self, open_queue, queue, letters):
+        queue.send(letters.health("i-0one", eventRegion="us-east-1"))
+        assert [event.resources for event in open_queue(instances="i-0one").poll().events] == [("i-0one",)]
 
     def test_a_test_of_auto_scalings_is_deleted_as_soon_as_it_is_seen(self, provider, queue):
         queue.send({"Event": "autoscaling:TEST_NOTIFICATION"})

@@ -1,4 +1,4 @@
-"""A small part of the attack, on both clouds and with both kinds of handlers; the whole of it is `make chaos`."""
+"""A small part of the attack, on Azure and Alibaba Cloud and with both kinds of handlers; the whole of it is `make chaos`."""
 
 import json
 import re

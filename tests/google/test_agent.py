@@ -94,3 +94,33 @@ class TestPlannedMaintenance:
         moved = agent.run_until(event, Phase.SCHEDULED)
         assert moved.event.not_before >= datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
         assert len(agent.journal.episodes()) == 1
+
+
+class TestPollingIsBehaviour:
+    """A VM is granted the minute before a maintenance only if somebody has asked since the last one."""
+
+    def test_a_vm_that_nobody_asks_for_is_maintained_at_once(self, cloud):
+        cloud.schedule(Impact.FREEZE, resources=["web-0"])
+        assert cloud.events()[0]["phase"] == "started"
+
+    def test_an_agents_first_poll_grants_it_and_its_handler_prepares_in_time(self, cloud, agent):
+        event = cloud.schedule(Impact.FREEZE, resources=["web-0"], started_for=MINUTE)
+        known = agent.run_until(event, Phase.SCHEDULED, prepared=True)
+        assert agent.clock.now() < known.event.not_before
+        assert cloud.events()[0]["phase"] == "scheduled"
+        agent.run_until(event, Phase.ENDED, within=HOUR)
+
+    def test_it_is_granted_anew_after_each_maintenance_since_the_agent_goes_on_asking(self, cloud, agent):
+        for _ in range(3):
+            event = cloud.schedule(Impact.FREEZE, resources=["web-0"], started_for=MINUTE)
+            made = cloud.events()[-1]
+            ahead = datetime.fromisoformat(made["not_before"]) - datetime.fromisoformat(made["created_at"])
+            assert ahead == MINUTE
+            agent.run_until(event, Phase.ENDED, within=HOUR)
+
+    def test_an_agent_that_has_ended_grants_nothing_after_the_next_one(self, cloud, agent):
+        event = cloud.schedule(Impact.FREEZE, resources=["web-0"], started_for=MINUTE)
+        agent.run_until(event, Phase.SCHEDULED, prepared=True)
+        agent.clock.advance(hours=1)
+        cloud.schedule(Impact.FREEZE, resources=["web-0"])
+        assert [each["phase"] for each in cloud.events()] == ["ended", "started"]

@@ -1,4 +1,4 @@
-"""A few days of the soak, on both clouds: it works, and it would tell."""
+"""A few days of the soak, on Azure and Alibaba Cloud: it works, and it would tell."""
 
 import runpy
 import subprocess
