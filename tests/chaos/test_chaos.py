@@ -1,4 +1,4 @@
-"""A small part of the attack, on Azure and Alibaba Cloud and with both kinds of handlers; the whole of it is `make chaos`."""
+"""A small part of the attack, on Azure and Alibaba Cloud, with both kinds of handlers; `make chaos` is the whole."""
 
 import json
 import re

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from stormcone.clouds.contract import Hints, Provider, ProviderOptions
+from stormcone.clouds.contract import Hints, Postpones, Provider, ProviderOptions
 from stormcone.errors import ProviderError, ProviderUnavailable, Unreachable
-from stormcone.model import Impact, Machine, Phase, Scope
+from stormcone.model import Approval, Impact, Machine, Phase, Scope
 from stormcone.plugins import SIMULATORS, load_plugins, provider_class, simulator_class
 from stormcone.simulators.contract import SimulatorOptions
 from stormcone_google import provider as provider_module
@@ -210,6 +210,23 @@ class TestWhatIsNotKnown:
         with pytest.raises(ProviderUnavailable):
             other.poll()
         other.close()
+
+
+class TestWhatTheCloudDoesNotSay:
+    def test_is_how_an_event_ended_so_that_no_provider_guesses(self, cloud, provider):
+        event = cloud.schedule(Impact.FREEZE, resources=["web-0"])
+        (seen,) = provider.poll().events
+        cloud.complete(event)
+        assert provider.poll().events == ()
+        assert provider.outcomes([seen.id]) == {}
+
+    def test_is_that_it_could_be_put_off_as_rescheduling_there_is_to_begin_now(self, cloud, provider):
+        cloud.schedule(Impact.FREEZE, resources=["web-0"], notice=timedelta(days=1))
+        (seen,) = provider.poll().events
+        assert str(seen.native["can_reschedule"]).lower() == "true"
+        assert (seen.approval, seen.movable_until) == (Approval.TRIGGERS, None)
+        assert not isinstance(provider, Postpones)
+        assert not provider.capabilities.can_postpone
 
 
 class TestAMachineThatIsNotKnownYet:
