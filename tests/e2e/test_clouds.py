@@ -31,6 +31,7 @@ def actions(simulator):
     return [request["query"]["Action"] for request in simulator.requests() if "Action" in request["query"]]
 
 
+@pytest.mark.timeout(300)  # a busy machine takes a minute to load the libraries of a cloud
 class TestOneHandlerFile:
     TOLD = (
         "cloud announced",
