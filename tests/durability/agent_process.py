@@ -7,6 +7,7 @@ quicker than a start of Python. It is told what to do by lines of JSON, one at a
     {"do": "step", "now": TIME}      it polls and does what is due             {"did": "step"}
     {"do": "end"}                    it ends in good order                     {"did": "end", "boundaries": [...]}
 
+A life that is started with "pauses" says at each boundary {"at": BOUNDARY} before that, and goes on at the next line.
 Where the process dies instead, or after its end, the answer is {"ended": STATUS}, as `waitpid` has it.
 """
 
@@ -36,14 +37,20 @@ WITHIN_STAGE = "within_stage"
 
 
 class Cut:
-    """The seam: counts the boundaries and ends the process, without a word, at the one that it is given."""
+    """The seam: counts the boundaries and ends the process, without a word, at the one that it is given.
 
-    def __init__(self, at: int | None) -> None:
+    Where it pauses, whoever has started the life is told of each boundary, and looks around before it goes on.
+    """
+
+    def __init__(self, at: int | None, *, pauses: bool = False) -> None:
         self.seen: list[str] = []
-        self._at = at
+        self._at, self._pauses = at, pauses
 
     def __call__(self, boundary: str) -> None:
         self.seen.append(str(boundary))
+        if self._pauses:
+            answer(at=boundary)
+            ask()
         if len(self.seen) == self._at:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -221,7 +228,7 @@ def answer(**values: Any) -> None:
 
 def live(order: dict[str, Any], provider: type[Provider]) -> None:
     """A life, from its start to its end or its death."""
-    cut = Cut(order["kill_at"])
+    cut = Cut(order["kill_at"], pauses=order.get("pauses", False))
     with watched(cut):
         life = Life(order, provider, cut)
         answer(did="start")

@@ -40,12 +40,17 @@ class Agents:
             env={**os.environ, **ENVIRONMENT},
         )
 
-    def tell(self, **order: Any) -> dict[str, Any]:
-        """Tell the program, or the agent that it has running, what to do; answers its answer."""
-        assert self._program.stdin is not None
-        assert self._program.stdout is not None
-        self._program.stdin.write(json.dumps(order) + "\n")
-        return self._answer()
+    def tell(self, at_boundary: Callable[[], None] | None = None, **order: Any) -> dict[str, Any]:
+        """Tell the program, or the agent that it has running, what to do; answers its answer.
+
+        At each boundary at which that pauses before it has done it, `at_boundary` is called.
+        """
+        self._say(order)
+        while "at" in (answer := self._answer()):
+            assert at_boundary is not None
+            at_boundary()
+            self._say({"do": "go on"})
+        return answer
 
     def ended(self) -> int:
         """How the process ended that has just said its last word."""
@@ -57,6 +62,10 @@ class Agents:
             assert program.stdin is not None
             program.stdin.close()
             program.wait(10)
+
+    def _say(self, order: dict[str, Any]) -> None:
+        assert self._program.stdin is not None
+        self._program.stdin.write(json.dumps(order) + "\n")
 
     def _answer(self) -> dict[str, Any]:
         assert self._program.stdout is not None
