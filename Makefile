@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types lowest clients bench crash-walk chaos chaos-check fuzz soak systemd recipes docs docs-fit audit clean venv-runtime venv-bench venv-suite venv-dev
+.PHONY: help demo test check lint types lowest clients bench crash-walk chaos chaos-check fuzz soak systemd recipes docs docs-fit audit clean compiled venv-runtime venv-bench venv-suite venv-dev
 
 help:
 	@echo "make demo    see the whole story in a minute"
@@ -28,11 +28,15 @@ help:
 demo: venv-runtime
 	@$(BIN)/stormcone demo
 
-test: venv-suite
+test: compiled
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check:
 	@PYTHON="$(PYTHON)" .ci/check
+
+# Once, and not at each start of a program of ours where the environment forbids Python to write bytecode.
+compiled: venv-suite
+	@$(BIN)/python -m compileall -q -j 0 core providers simulators
 
 lint: venv-dev
 	@$(BIN)/ruff check
@@ -55,7 +59,7 @@ lowest:
 	@$(or $(PYTHON),python3) .ci/lowest
 
 # Programs that others wrote, unchanged, at the clouds' own addresses in a network of their own.
-clients: venv-suite
+clients: compiled
 	@$(or $(PYTHON),python3) .ci/clients
 
 bench: venv-bench
@@ -67,8 +71,9 @@ audit:
 fuzz: venv-suite
 	@$(BIN)/python fuzz/fuzz.py
 
-# The suite walks the stories that a cloud is alone in; this walks all of them.
-crash-walk: venv-suite
+# The suite walks the stories that a cloud is alone in, and dies wherever that leaves something else behind than the
+# boundary before; this walks all of them, and dies at every boundary.
+crash-walk: compiled
 	@EVERY_STORY=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal tests/durability/test_every_crash_point.py
 
 # The whole of it is KILLS=10000; SEED=... repeats one. Steps of the clock take libfaketime, and full disks root.
