@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 import struct
 import threading
@@ -228,6 +229,12 @@ def database(postgresql: PostgresqlServer) -> str:
 def journal_address(postgresql: PostgresqlServer) -> str:
     """The address of a journal of the test's own, which is not there yet."""
     return postgresql.url(journal=f"j{uuid4().hex}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: while a test waits for a client's time-out, or a program, another is run."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
