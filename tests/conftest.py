@@ -1,6 +1,7 @@
 """A server that does on the wire exactly what a script says, right or wrong, for tests of clients."""
 
 import contextlib
+import gc
 import json
 import os
 import socket
@@ -235,6 +236,17 @@ def journal_address(postgresql: PostgresqlServer) -> str:
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors: while a test waits for a client's time-out, or a program, another is run."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """What is imported and collected stays to the end: it is no use to look for garbage meanwhile, nor in it later."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
