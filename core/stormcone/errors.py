@@ -17,6 +17,7 @@ Exception
 │   ├── TraceError                  73  a trace cannot be written, or what is there is none
 │   ├── SinkError                   76  a sink could not be told
 │   │   └── SinkRefused             76  it does not take this notification, now or later
+│   ├── FleetError                  77  the fleet's store cannot be asked, or cannot write
 │   └── JournalError                74  the journal cannot be read or written
 │       ├── JournalLocked           75  another agent has it
 │       ├── JournalFenced           75  another agent has taken it over
@@ -153,6 +154,12 @@ class SinkError(StormconeError):
 
 class SinkRefused(SinkError):
     """The receiver does not take this notification, now or later."""
+
+
+class FleetError(StormconeError):
+    """The fleet's store cannot be asked, or cannot write: what the others say is not known."""
+
+    exit_code = 77
 
 
 class JournalError(StormconeError):

@@ -71,7 +71,8 @@ class TestWhereAValueComesFrom:
 
 class TestTheEnvironment:
     @pytest.mark.parametrize(
-        "name", sorted(set(fields_of(loading.RunSettings)) - {"commands", "rules", "providers", "sinks"})
+        "name",
+        sorted(set(fields_of(loading.RunSettings)) - {"commands", "rules", "providers", "sinks", "fleet", "groups"}),
     )
     def test_has_a_variable_for_every_setting(self, configuration, name):
         texts = {

@@ -3,7 +3,7 @@
 Each method is one step that the journal records whole or not at all, so the process may die between any two.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,13 +18,14 @@ from stormcone.agent.asking import (
     why_again,
 )
 from stormcone.agent.outbox import Outbox
+from stormcone.agent.standing import WAITS, FleetStanding
 from stormcone.agent.unfinished import Unfinished, Work
 from stormcone.clock import Instant
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import Episode, JournalStore
-from stormcone.model import Approval, EventKey, Machine, MaintenanceEvent, Observation, Phase
-from stormcone.rules.approval import ApprovalAnswer, Decision, Facts, decide_safely
+from stormcone.model import Approval, EventKey, Machine, MaintenanceEvent, Observation, Phase, Scope
+from stormcone.rules.approval import TOLD_WAITS, ApprovalAnswer, Decision, Facts, alone, decide_safely
 from stormcone.rules.changes import Change, ChangeKind, Verdicts
 from stormcone.rules.lifecycle import Others, advance, stands_still
 from stormcone.rules.postponing import put_off_until
@@ -73,12 +74,18 @@ class Engine:
         machine: the machine that we run on or watch.
         outbox: where each step is written down for sinks; None: there are none.
 
+    Attributes:
+        fleet: how we stand with the fleet; None where there is none.
+        turns: what waits for its turn, by the journal's number of its episode, and what for.
+
     Every method raises `JournalError` where the journal cannot be written; then nothing has happened.
     """
 
     def __init__(self, journal: JournalStore, app: App, machine: Machine, outbox: Outbox | None = None) -> None:
         self.app = app
         self.machine = machine
+        self.fleet: FleetStanding | None = None
+        self.turns: Mapping[int, str] = {}
         self._journal = journal
         self._outbox = outbox or Outbox(journal.outbox, used=False)
         self._unfinished = Unfinished(journal, machine)
@@ -309,7 +316,7 @@ class Engine:
     ) -> list[Decided]:
         """Decide on each event that may be approved; answers what is new, and what to send.
 
-        All of that is recorded, in one transaction, before anything is sent. To wait is no decision.
+        All of that is recorded, in one transaction, before anything is sent. To wait is no decision, but for others.
 
         Args:
             now: on both clocks.
@@ -330,7 +337,8 @@ class Engine:
                 continue
             decision = self._decide(work, now)
             send = ask and decision.answer is ApprovalAnswer.YES
-            if send or (decision.answer is not ApprovalAnswer.WAIT and decision.reason != episode.decision):
+            told = decision.answer is not ApprovalAnswer.WAIT or decision.rule in TOLD_WAITS
+            if send or (told and decision.reason != episode.decision):
                 decided.append((work, decision, send))
                 sent += send
         if not decided:
@@ -424,9 +432,59 @@ class Engine:
             )
             self._outbox.answered(request.episode, request.reason, error, self.machine, now, until=request.until)
 
+    def votes(self, now: Instant) -> dict[int, Decision]:
+        """What we would decide on each event that may be approved, if it named our machine alone, by the episode."""
+        works = (work for work in self._unfinished if work.episode.event.phase is Phase.SCHEDULED)
+        return {
+            work.episode.id: decide_safely(self._facts(work, now), alone)
+            for work in works
+            if work.episode.event.approval is not Approval.NONE and self.machine.scope is Scope.MACHINE
+        }
+
+    def waits_for_turns(self) -> list[Decided]:
+        """Record what waits for its turn, and what for, where that is new, and what has its turn now; answers these."""
+        told: list[tuple[Episode, str]] = []
+        for work in self._unfinished:
+            episode, why = work.episode, self.turns.get(work.episode.id)
+            if why and why != episode.decision:
+                told.append((episode, why))
+            elif why is None and episode.decision.startswith(WAITS):
+                told.append((episode, ""))
+        if not told:
+            return []
+        with self.together():
+            for episode, why in told:
+                self._unfinished.changed(episode.id)
+                self._journal.save_decision(episode.id, why)
+        return [Decided(each, Decision(ApprovalAnswer.WAIT, why, "turn"), new=True, request=None) for each, why in told]
+
     def _facts(self, work: Work, now: Instant) -> Facts:
-        event, known_for = work.episode.event, now.steady - work.episode.seen
-        return Facts(event=event, machine=self.machine, runs=work.runs, app=self.app, now=now.date, known_for=known_for)
+        return facts_of(work, self.machine, self.app, now, fleet=self.fleet, turn=self.turns.get(work.episode.id, ""))
 
     def _decide(self, work: Work, now: Instant) -> Decision:
         return decide_safely(self._facts(work, now))
+
+
+def facts_of(
+    work: Work, machine: Machine, app: App, now: Instant, *, fleet: FleetStanding | None, turn: str = ""
+) -> Facts:
+    """What a decision on the event's approval is made of.
+
+    Args:
+        work: the event.
+        machine: ours.
+        app: whose settings decide.
+        now: on both clocks.
+        fleet: how we stand with the fleet; None where there is none.
+        turn: what its prepare waits for, as a clause, or "".
+    """
+    return Facts(
+        event=work.episode.event,
+        machine=machine,
+        runs=work.runs,
+        app=app,
+        now=now.date,
+        known_for=now.steady - work.episode.seen,
+        fleet=fleet.of(work.episode, now) if fleet else None,
+        turn=turn,
+    )

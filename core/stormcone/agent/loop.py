@@ -11,6 +11,7 @@ from stormcone.agent import notices
 from stormcone.agent.boot_id import read_boot_id
 from stormcone.agent.deliveries import Deliveries
 from stormcone.agent.engine import Engine
+from stormcone.agent.exchange import FleetExchange
 from stormcone.agent.identification import of_this_boot
 from stormcone.agent.mailbox import Mailbox, Message
 from stormcone.agent.notices import Notice, NoticeKind
@@ -26,6 +27,7 @@ from stormcone.agent.workers import Executor, ThreadExecutor
 from stormcone.clock import Clock, SystemClock
 from stormcone.clouds.contract import Provider
 from stormcone.errors import JournalDamaged, JournalError, JournalFenced, ProviderError
+from stormcone.fleet.membership import Membership
 from stormcone.handlers import App
 from stormcone.journal import JournalStore
 from stormcone.model import Machine, Observation
@@ -67,9 +69,10 @@ class Agent:
         also: further providers that may tell of events of the machine, each of another name. The first one says which
             machine this is; the names that these have for it are its aliases. See `stormcone.rules.tellings`.
         sinks: who is told of every change, run and approval, beside the work; in a dry run, nobody.
+        fleet: how it takes part in a fleet; None: in none. A dry run takes part in none.
 
     Raises:
-        ValueError: two of the providers, or of the sinks, have one name.
+        ValueError: two of the providers, or of the sinks, have one name; or there is a fleet, and the app has a leader.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Agent:
         on_turn: Callable[[AgentView], None] | None = None,
         also: Sequence[Provider] = (),
         sinks: Sequence[NamedSink] = (),
+        fleet: Membership | None = None,
     ) -> None:
         self.provider = provider
         self.app = app
@@ -142,6 +146,10 @@ class Agent:
             self._reporter,
             self._mailbox.post,
         )
+        if why := leader_besides(app, fleet):
+            raise ValueError(why)
+        self._exchange = FleetExchange(None if settings.dry_run else fleet, self._clock, self._reporter, self._wake.set)
+        self._fleet = fleet
         self._on_turn = on_turn
         self._journal_error = ""
         self._fenced = False
@@ -179,6 +187,7 @@ class Agent:
             JournalFenced: another agent has taken the journal over; open it again, and wait for it.
         """
         self._sources.begin()
+        self._exchange.begin()
         try:
             while not self._stopping:
                 self._wake.clear()
@@ -226,7 +235,7 @@ class Agent:
             JournalFenced: as `run`.
         """
         self._sources.ask()
-        while self._turn():
+        while self._turn() or self._exchange.ask():
             pass
         self._show()
 
@@ -248,6 +257,9 @@ class Agent:
             works=works,
             running=tuple(RunningStage.of(live) for live in self._stages.live.values()),
             sinks=sinks,
+            fleet=self._exchange.standing,
+            turns=self._exchange.held,
+            steady=self._steady.now().steady,
             journal=self.journal.path,
             journal_error=self._journal_error,
             stopping=self._stopping,
@@ -311,17 +323,38 @@ class Agent:
     def _act(self, engine: Engine) -> bool:
         """Begin and ask for what is due; True where something was."""
         busy = self._requests.postpone(engine, self._steady.now())
-        busy = self._stages.begin(engine, self._steady.now(), confirmed=self._sources.asked()) or busy
+        busy = self._exchange_with_fleet(engine) or busy
+        asked, waiting = self._sources.asked(), self._exchange.held
+        busy = self._stages.begin(engine, self._steady.now(), confirmed=asked, waiting=waiting) or busy
         busy = self._requests.approve(engine, self._steady.now()) or busy
         self._requests.extend(engine, self._clock.monotonic())
         return busy
+
+    def _exchange_with_fleet(self, engine: Engine) -> bool:
+        """Take in what the fleet has said, and work out what to say to it; True where there was something."""
+        now = self._steady.now()
+        heard = self._exchange.take(now)
+        engine.fleet = self._exchange.standing
+        if engine.fleet is None:
+            return heard
+        self._exchange.say(
+            engine,
+            now,
+            known=self._sources.first.who.confirmed,
+            able=self._sources.able(lambda capabilities: capabilities.can_approve),
+            in_flight=self._requests.approving,
+        )
+        engine.turns = self._exchange.held
+        for decided in engine.waits_for_turns():
+            self._reporter.publish(notices.turn_notice(decided.episode, decided.decision.reason, now.date))
+        return heard
 
     def _take_next_app(self, engine: Engine) -> bool:
         """Take another app in; True where there was one. One that a full disk holds up is taken later."""
         app = self._next_app
         if app is None:
             return False
-        why = engine.take_app(app, self._steady.now())
+        why = leader_besides(app, self._fleet) or engine.take_app(app, self._steady.now())
         if self._next_app is app:
             self._next_app = None
         if why:
@@ -476,6 +509,7 @@ class Agent:
         except JournalError as error:
             self._reporter.complain("journal", str(error))
         finally:
+            self._exchange.stop()
             self._stages.end()
 
     def _let_stages_end(self, end: float) -> None:
@@ -495,3 +529,10 @@ class Agent:
                 self._clock.wait(self._wake, left)
             elif not busy:
                 return
+
+
+def leader_besides(app: App, fleet: Membership | None) -> str:
+    """Why an app cannot be used in a fleet, as a sentence; "" where it can."""
+    if fleet is None or app.approval.leader is None:
+        return ""
+    return "in a fleet all machines of an event agree, and the app names a leader who would not ask: leave one out"

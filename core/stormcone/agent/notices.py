@@ -247,6 +247,12 @@ def decision_notice(episode: Episode, decision: Decision, at: datetime) -> Notic
     return Notice(at, kind, text, episode.event, rule=decision.rule, answer=decision.answer.value)
 
 
+def turn_notice(episode: Episode, why: str, at: datetime) -> Notice:
+    """What to say of a machine's turn to be away: what it waits for; "" where it has its turn."""
+    text = printable(f"{describe(episode.event)} {why or 'has its turn: its handlers go on'}")
+    return Notice(at, NoticeKind.DECIDED, text, episode.event)
+
+
 def approval_notice(
     episode: Episode, reason: str, error: Exception | None, at: datetime, *, until: datetime | None = None
 ) -> Notice:

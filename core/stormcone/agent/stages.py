@@ -84,15 +84,16 @@ class Stages:
             live.end()
         return [partial(self._ended, live.due.run.id, GIVEN_UP) for live in late]
 
-    def begin(self, engine: Engine, now: Instant, *, confirmed: Collection[str]) -> bool:
+    def begin(self, engine: Engine, now: Instant, *, confirmed: Collection[str], waiting: Collection[int] = ()) -> bool:
         """Begin what is due; True where something was.
 
         Args:
             engine: which knows what that is.
             now: on both clocks.
             confirmed: the sources that have been asked in this life.
+            waiting: the episodes that wait for their turn, so that nothing begins for them.
         """
-        held = self._end_leftovers(now)
+        held = self._end_leftovers(now) | frozenset(waiting)
         room = MOST_STAGES - len(self.live)
         waits = "" if room > 0 else f"{MOST_STAGES} stages are running; others wait until one of them ends"
         self._reporter.complain("room", waits)

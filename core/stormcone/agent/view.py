@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stormcone.agent.attempts import LiveAttempt
+from stormcone.agent.standing import FleetStanding
 from stormcone.agent.unfinished import Work
 from stormcone.agent.watch import AgentStatus
 from stormcone.handlers import App, Stage
@@ -65,6 +66,9 @@ class AgentView:
         works: the events with something left to do.
         running: the stages that are going on.
         sinks: how far each sink has come, by name.
+        fleet: how it stands with its fleet; None where it has none.
+        turns: what waits for its turn to be away, by the journal's number of its episode, and what for, or "".
+        steady: the time on the clock that nothing moves, by which the fleet's age is told; None where it is not known.
         journal: where its journal is.
         journal_error: why that could not be written, as last tried; "" where it could.
         stopping: whether it has been told to stop.
@@ -78,6 +82,9 @@ class AgentView:
     works: tuple[Work, ...] = ()
     running: tuple[RunningStage, ...] = ()
     sinks: tuple[SinkRecord, ...] = ()
+    fleet: FleetStanding | None = None
+    turns: Mapping[int, str] = field(default_factory=dict)
+    steady: datetime | None = None
     journal: str
     journal_error: str = ""
     stopping: bool = False

@@ -30,6 +30,7 @@ COMMANDS = {
     "approve": ("stormcone.cli.commands.approve", "Tell the cloud that an event may begin."),
     "postpone": ("stormcone.cli.commands.postpone", "Ask the cloud to begin an event later."),
     "status": ("stormcone.cli.commands.status", "Show what the running agent does now."),
+    "fleet": ("stormcone.cli.commands.fleet", "Show the machines that share a database, and who waits for whom."),
     "history": ("stormcone.cli.commands.history", "Show what the journal knows: events, handlers, approvals."),
     "explain": ("stormcone.cli.commands.explain", "Say what would be done about an event, and why."),
     "sink": ("stormcone.cli.commands.sink", "See who is told of what happens, and try it."),
@@ -63,6 +64,7 @@ Exit status:
    74  the journal cannot be used
    75  another agent uses the journal
    76  a sink cannot be told
+  77  the fleet's database cannot be used
    78  a plug-in cannot be used, or a part is not installed
   130  interrupted by Ctrl-C
   143  ended by SIGTERM

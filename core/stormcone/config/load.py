@@ -23,6 +23,9 @@ USUAL_FILE = Path("/etc/stormcone/stormcone.toml")
 
 FILE_VARIABLE = "STORMCONE_CONFIG"
 
+_ELSEWHERE = ("file:", "env:")
+"""How a secret begins that only says where it stands."""
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -165,7 +168,7 @@ def hidden_in(kind: str, name: str, setting: Any) -> Any:
     if isinstance(setting, list):
         return tuple(hidden_in(kind, name, each) for each in setting)
     text = str(setting)
-    return text if text.startswith(("file:", "env:")) else SecretStr(text)
+    return text if text.startswith(_ELSEWHERE) else SecretStr(text)
 
 
 def _check_modes(configuration: Configuration) -> None:
@@ -173,8 +176,16 @@ def _check_modes(configuration: Configuration) -> None:
     for layer in configuration.layers:
         if isinstance(layer, File) and layer.mode & 0o004:
             for path in sorted(configuration.secrets, key=str):
-                if layer.has(path):
+                if layer.has(path) and not _stands_elsewhere(layer, path):
                     raise SettingsError(
                         f"{key_of(path)} is a secret and anybody may read it (mode {layer.mode:04o}, "
                         f"{layer.origin(path, key=True)}); chmod o-r {layer.path}"
                     )
+
+
+def _stands_elsewhere(layer: Layer, path: KeyPath) -> bool:
+    """Whether the layer says only where the secret stands."""
+    value: Any = layer.document
+    for key in path:
+        value = value[key]
+    return isinstance(value, str) and value.startswith(_ELSEWHERE)

@@ -27,6 +27,15 @@ from stormcone.config.kinds import (
     Words,
     texts_of,
 )
+from stormcone.fleet.contract import SILENCE
+from stormcone.rules.limits import Limit
+from stormcone.sinks.contract import Secret
+
+
+def _limit(value: object) -> str:
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else repr(value)
+    Limit.of(text)
+    return text
 
 
 class Table(BaseModel):
@@ -131,6 +140,28 @@ class SinkTable(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+class FleetTable(Table):
+    """The fleet that this machine is in: agents that share a database. `pip install 'stormcone[fleet]'`."""
+
+    url: Secret = Field(examples=["postgresql://stormcone@db.example.com/stormcone"])
+    """Where its database is, `postgresql://USER@HOST/DATABASE`; `file:PATH` or `env:NAME` say where that stands."""
+    name: str = Field(default="default", min_length=1, examples=["shop"])
+    """The fleet's name; one database may have several."""
+    silence: PositiveSpan = SILENCE
+    """After so long without a word others take this machine for silent, and approve nothing that names it."""
+
+
+class GroupTable(Table):
+    """A group of machines of the fleet, of which no more than so many may be away at once."""
+
+    max_unavailable: Annotated[str, BeforeValidator(_limit)] = Field(examples=["25%"])
+    """How many may be away: a number of machines, or a share of the group such as `25%`; the same on all."""
+    machines: Texts = Field(default=(), examples=[["db-*"]])
+    """Which machines are in it: names, or patterns of names; this machine is if one of them is its own."""
+    ours: Flag = False
+    """Whether this machine is in it, whatever it is called."""
+
+
 def _sink(value: str) -> str | SecretStr:
     """What may be a secret, which is every setting of a sink's, as far as is known here."""
     return SecretStr(value) if "." in value.partition("=")[0] else value
@@ -221,3 +252,7 @@ class RunSettings(Table):
     """Settings of one provider, by its name."""
     sinks: dict[str, SinkTable] = Field(default_factory=dict)
     """Sinks, which get a message about every change, run and approval, by a name that you choose."""
+    fleet: FleetTable | None = None
+    """The fleet that this machine is in: agents that share a database, agree on approvals and keep limits."""
+    groups: dict[str, GroupTable] = Field(default_factory=dict)
+    """Groups of machines of the fleet, by name, of which no more than so many may be away at once."""

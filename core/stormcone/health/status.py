@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from stormcone import __version__
+from stormcone.agent.engine import facts_of
 from stormcone.agent.unfinished import Work
 from stormcone.agent.view import AgentView, RunningStage
 from stormcone.agent.watch import AgentStatus
+from stormcone.clock import Instant
 from stormcone.health.readiness import Readiness
 from stormcone.model import Phase
-from stormcone.rules.approval import ApprovalAnswer, Decision, Facts, decide
+from stormcone.rules.approval import ApprovalAnswer, Decision, decide
 from stormcone.rules.runs import Run
 from stormcone.text import iso, printable
 
@@ -126,8 +128,9 @@ def decision_of(work: Work, view: AgentView, now: datetime) -> Decision | None:
         return Decision(ApprovalAnswer.NO, work.episode.decision, "") if work.episode.decision else None
     if callable(view.app.approval.approve):
         return Decision(ApprovalAnswer.WAIT, work.episode.decision, "") if work.episode.decision else None
-    known_for = now - work.episode.first_seen
-    return decide(Facts(event=event, machine=view.machine, runs=work.runs, app=view.app, now=now, known_for=known_for))
+    instant = Instant(now, (view.steady or view.at) + (now - view.at))
+    turn = view.turns.get(work.episode.id, "")
+    return decide(facts_of(work, view.machine, view.app, instant, fleet=view.fleet, turn=turn))
 
 
 def _run(run: Run, running: RunningStage | None) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from typing import NamedTuple
 from stormcone.handlers import App, Stage
 from stormcone.handlers.bounded import answer_of
 from stormcone.model import Approval, Impact, Machine, MaintenanceEvent, Phase
+from stormcone.rules.agreement import CloudReply, EventInFleet
 from stormcone.rules.runs import Run, RunState
-from stormcone.text import one_line
+from stormcone.text import one_line, stamp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,8 @@ class Facts:
         app: whose settings decide.
         known_for: how long ago the event was first seen.
         now: the date, by which it is known how far ahead the event's time is.
+        fleet: the event as the fleet knows it; None where there is no fleet, and a leader speaks for neighbours.
+        turn: what the machine waits for before it may prepare, as a clause; "" where it does not wait.
     """
 
     event: MaintenanceEvent
@@ -37,6 +40,8 @@ class Facts:
     app: App
     now: datetime
     known_for: timedelta = timedelta(0)
+    fleet: EventInFleet | None = None
+    turn: str = ""
 
     @cached_property
     def prepares(self) -> tuple[Run, ...]:
@@ -56,6 +61,11 @@ class Facts:
     def neighbours(self) -> tuple[str, ...]:
         """The machines that the event names and that are not ours."""
         return self.machine.neighbours_in(self.event)
+
+    @property
+    def shared(self) -> bool:
+        """Whether there is a fleet, and the event names machines that are not ours, in its eyes or in another's."""
+        return self.fleet is not None and (bool(self.neighbours) or self.fleet.concerns_others)
 
     @property
     def leads(self) -> bool:
@@ -124,7 +134,7 @@ def _short_freeze(facts: Facts) -> bool:
 
 
 def _leaderless_neighbours(facts: Facts) -> bool:
-    return bool(facts.neighbours) and not facts.leads
+    return facts.fleet is None and bool(facts.neighbours) and not facts.leads
 
 
 def _begins_unasked(facts: Facts) -> bool:
@@ -150,6 +160,17 @@ def _policy_refuses(facts: Facts) -> bool:
     policy = facts.app.approval.approve
     return callable(policy) and not answer_of(policy, facts.event, facts.prepared)
 
+
+TURN = (
+    Rule(
+        "turn",
+        "it may not prepare yet, since too many of its group are away",
+        lambda f: bool(f.turn),
+        ApprovalAnswer.WAIT,
+        lambda f: f.turn,
+    ),
+)
+"""Before all others: what waits for its turn is neither prepared for nor approved, whatever else holds."""
 
 GUARDS = (
     Rule(
@@ -189,7 +210,7 @@ GUARDS = (
     ),
     Rule(
         "neighbours",
-        "it names other machines, and ours is not their leader",
+        "it names other machines, ours is not their leader, and there is no fleet",
         _leaderless_neighbours,
         ApprovalAnswer.NO,
         lambda f: f"it also names {', '.join(f.neighbours)} and {f.machine.name} is not their leader",
@@ -286,19 +307,124 @@ PREPARED = (
 """What is left to the app, behind the guards; the first that applies decides."""
 
 
+def _fleet(facts: Facts) -> EventInFleet:
+    if facts.fleet is None:
+        raise ValueError("there is no fleet to agree")
+    return facts.fleet
+
+
+def _answered(facts: Facts, reply: CloudReply) -> bool:
+    ballot = _fleet(facts).ballot
+    return ballot is not None and ballot.answer is not None and ballot.answer.reply is reply
+
+
+def _who_answered(facts: Facts) -> str:
+    ballot = _fleet(facts).ballot
+    if ballot is None or ballot.answer is None:
+        return "another member"
+    return f"{ballot.name_of(ballot.answer.by)} (at {stamp(ballot.answer.at)})"
+
+
+def _stands_against(facts: Facts, *, passing: bool) -> str:
+    return "; ".join(each.text for each in _fleet(facts).obstacles if each.why.passes is passing)
+
+
+AGREEMENT = (
+    Rule(
+        "fleet_approved",
+        "another machine has approved it for all",
+        lambda f: _answered(f, CloudReply.ACCEPTED),
+        ApprovalAnswer.NO,
+        lambda f: f"{_who_answered(f)} has done so for all",
+    ),
+    Rule(
+        "fleet_refused",
+        "the cloud has refused another machine's approval",
+        lambda f: _answered(f, CloudReply.REFUSED),
+        ApprovalAnswer.NO,
+        lambda f: f"the cloud has refused it to {_who_answered(f)}",
+    ),
+    Rule(
+        "fleet_away",
+        "the fleet cannot be asked",
+        lambda f: bool(_fleet(f).away),
+        ApprovalAnswer.WAIT,
+        lambda f: f"it names other machines, and {_fleet(f).away}",
+    ),
+    Rule(
+        "fleet_unsaid",
+        "the fleet has not said yet what the others say",
+        lambda f: _fleet(f).ballot is None,
+        ApprovalAnswer.WAIT,
+        lambda _: "it names other machines, and the fleet has not said yet what they say",
+    ),
+    Rule(
+        "not_agreed",
+        "a machine that it names is silent, unknown, has failed or says no",
+        lambda f: bool(_stands_against(f, passing=False)),
+        ApprovalAnswer.NO,
+        lambda f: _stands_against(f, passing=False),
+    ),
+    Rule(
+        "not_agreed_yet",
+        "a machine that it names is not prepared yet",
+        lambda f: bool(_stands_against(f, passing=True)),
+        ApprovalAnswer.WAIT,
+        lambda f: f"waiting for others: {_stands_against(f, passing=True)}",
+    ),
+    Rule(
+        "unclaimed",
+        "all are prepared, and another machine sends the approval",
+        lambda f: not _fleet(f).may_send,
+        ApprovalAnswer.WAIT,
+        lambda f: f"all are prepared, and {_fleet(f).others} approves it for all",
+    ),
+    Rule(
+        "agreed",
+        "all are prepared, and this machine has the claim to send it",
+        lambda _: True,
+        ApprovalAnswer.YES,
+        lambda f: f"agreed by {', '.join(_fleet(f).names)}",
+    ),
+)
+"""What a fleet adds for an event of several machines, once ours would be approved; the first that applies decides."""
+
+TOLD_WAITS = frozenset({"fleet_away", "not_agreed_yet"})
+"""The rules whose waiting is told and kept in the journal: somebody else is waited for."""
+
+
+def alone(facts: Facts) -> Decision:
+    """Whether the event would be approved if it named our machine alone; without a fleet, whether it is.
+
+    With a fleet this is our machine's vote.
+
+    Raises:
+        Exception: whatever the app's own policy raises; `NoAnswer` where it does not answer.
+    """
+    return _first((*TURN, *GUARDS, *PREPARED), facts)
+
+
 def decide(facts: Facts) -> Decision:
     """Whether to approve the event now.
 
     Raises:
         Exception: whatever the app's own policy raises; `NoAnswer` where it does not answer.
     """
-    rule = next(rule for rule in (*GUARDS, *PREPARED) if rule.applies(facts))
+    own = alone(facts)
+    if own.answer is ApprovalAnswer.YES and facts.shared:
+        agreed = _first(AGREEMENT, facts)
+        return agreed._replace(reason=f"{own.reason}; {agreed.reason}") if agreed.rule == "agreed" else agreed
+    return own
+
+
+def _first(rules: Collection[Rule], facts: Facts) -> Decision:
+    rule = next(rule for rule in rules if rule.applies(facts))
     return Decision(rule.answer, rule.reason(facts), rule.name)
 
 
-def decide_safely(facts: Facts) -> Decision:
-    """As `decide`; where the app's own policy fails that is a no."""
+def decide_safely(facts: Facts, by: Callable[[Facts], Decision] = decide) -> Decision:
+    """As `decide`, or `alone`; where the app's own policy fails that is a no."""
     try:
-        return decide(facts)
+        return by(facts)
     except Exception as error:  # noqa: BLE001 - the app's own policy: its fault is a no
         return Decision(ApprovalAnswer.NO, f"the app's own policy failed: {one_line(error)}", POLICY_FAILED)

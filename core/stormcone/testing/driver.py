@@ -10,6 +10,7 @@ from stormcone.agent.loop import Agent
 from stormcone.agent.notices import Notice
 from stormcone.agent.settings import AgentSettings
 from stormcone.clock import ManualClock
+from stormcone.fleet.membership import Membership
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import Episode, Journal
 from stormcone.journal.timeline import TimelineEntry, bore, timeline
@@ -35,6 +36,7 @@ class AgentDriver:
         machine: which of the simulator's machines it runs on; None for the first.
         thread: whether it works in threads of its own, as in production, so that a stage can be cancelled or time
             out; or in the test's thread, where a stage that waits moves the clock on.
+        fleet: how it takes part in a fleet, with a `MemoryFleet` on the simulator's clock, say; None: in none.
 
     Attributes:
         notices: what the agent has told so far.
@@ -44,7 +46,15 @@ class AgentDriver:
         TypeError: the simulator's clock does not stand still.
     """
 
-    def __init__(self, simulator: Simulator, app: App, *, machine: str | None = None, thread: bool = False) -> None:
+    def __init__(
+        self,
+        simulator: Simulator,
+        app: App,
+        *,
+        machine: str | None = None,
+        thread: bool = False,
+        fleet: Membership | None = None,
+    ) -> None:
         if not isinstance(simulator.clock, ManualClock):
             raise TypeError(
                 "an agent is driven by a simulator with a ManualClock; give the simulator clock=ManualClock()"
@@ -56,6 +66,7 @@ class AgentDriver:
         self._kind = provider_class(simulator.name)
         self._options = simulator.provider_options(machine)
         self._thread = thread
+        self._fleet = fleet
         self._boot_id = "boot-1"
         self._errors: dict[str, BaseException] = {}
         self.journal = Journal.open(":memory:")
@@ -228,6 +239,7 @@ class AgentDriver:
             boot_id=self._boot_id,
             executor=mode.executor,
             listener=self._listen,
+            fleet=self._fleet,
         )
         return mode, agent
 

@@ -21,6 +21,7 @@ from stormcone.cli.watched import WatchedRun
 from stormcone.clock import Clock
 from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, named
 from stormcone.config.build import settings_of
+from stormcone.config.fleet import membership
 from stormcone.config.load import Configuration
 from stormcone.config.names import variable_of
 from stormcone.config.sinks import open_sinks
@@ -87,6 +88,7 @@ def _run(configuration: Configuration, reloading: Reloading, *, as_json: bool) -
                     _chosen(options, book) as choice,
                     _opened(also) as others,
                     open_sinks(configuration, clock) as sinks,
+                    membership(configuration, app) as fleet,
                 ):
                     provider = choice.provider
                     machine = _first_identity(provider, book)
@@ -112,6 +114,7 @@ def _run(configuration: Configuration, reloading: Reloading, *, as_json: bool) -
                         on_turn=watched.turned,
                         also=others,
                         sinks=sinks,
+                        fleet=fleet,
                     )
                     watched.begin(agent)
                     reloading.serve(agent, configuration, watched.not_reloaded)

@@ -1,0 +1,1 @@
+"""A fleet: agents that share a database, for approval by agreement, limits and one view of all machines."""

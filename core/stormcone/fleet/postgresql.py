@@ -1,0 +1,370 @@
+"""A fleet in PostgreSQL: each exchange is one transaction, and the rules decide within it.
+
+Whoever votes on an event or claims its approval holds that event's row of `approvals`, whoever asks for a turn holds
+the rows of its groups, and then reads what others have written: so of two that exchange at the same moment the second
+sees what the first was given. Rows are locked in one order, approvals before groups and each by its key. The clock is
+the server's.
+"""
+
+import threading
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import LiteralString
+
+from psycopg.types.json import Jsonb
+
+from stormcone.errors import FleetError
+from stormcone.fleet.contract import EventSaid, Overview, Saying, Snapshot
+from stormcone.fleet.rows import SaidRow, concerned, member_of, said_anew, settled
+from stormcone.fleet.tables import SCHEMA, TABLES, answer_in, claim_in, json_of, key_of, member_in, said_in
+from stormcone.postgresql.address import DatabaseAddress
+from stormcone.postgresql.database import Connection, Database
+from stormcone.rules.agreement import CLAIM, Ballot, Member, SharedKey
+from stormcone.rules.limits import Group, refusals
+from stormcone.text import folded
+
+KEPT_MEMBER = timedelta(days=30)
+"""After so long a member that is silent is forgotten."""
+
+KEPT_EVENT = timedelta(days=7)
+"""So long the fleet knows what was said of an event that nobody speaks of any more."""
+
+_DAY = 86400.0
+
+_OF_KEYS: LiteralString = """
+    (provider, event, episode) IN
+    (SELECT * FROM unnest(%(providers)s::text[], %(events)s::text[], %(episodes)s::int[]))
+"""
+
+_NEW_APPROVALS: LiteralString = (
+    "INSERT INTO approvals (fleet, provider, event, episode) SELECT %(fleet)s, * "
+    "FROM unnest(%(providers)s::text[], %(events)s::text[], %(episodes)s::int[]) ON CONFLICT DO NOTHING"
+)
+
+_APPROVALS: LiteralString = f"SELECT * FROM approvals WHERE fleet = %(fleet)s AND {_OF_KEYS}"
+
+_JOIN: LiteralString = """
+    INSERT INTO members (fleet, id, name, names, seen, silence, groups, about)
+    VALUES (%(fleet)s, %(id)s, %(name)s, %(names)s, %(seen)s, %(silence)s, %(groups)s, %(about)s)
+    ON CONFLICT (fleet, id) DO UPDATE SET name = excluded.name, names = excluded.names, seen = excluded.seen,
+        silence = excluded.silence, groups = excluded.groups, about = excluded.about
+"""
+
+_SAY: LiteralString = """
+    INSERT INTO said (fleet, member, provider, event, episode, said, since, held, withdrawn, changed)
+    VALUES (%(fleet)s, %(member)s, %(provider)s, %(event)s, %(episode)s, %(said)s::jsonb, %(since)s, %(held)s,
+        %(withdrawn)s, %(changed)s)
+    ON CONFLICT (fleet, member, provider, event, episode) DO UPDATE SET said = excluded.said, since = excluded.since,
+        held = excluded.held, withdrawn = excluded.withdrawn, changed = excluded.changed
+"""
+
+_SETTLE: LiteralString = """
+    UPDATE approvals SET epoch = %(epoch)s, holder = %(holder)s, until = %(until)s, basis = %(basis)s,
+        names = %(names)s, released = %(released)s, reply = %(reply)s, answered_by = %(by)s, answered = %(at)s
+    WHERE fleet = %(fleet)s AND provider = %(provider)s AND event = %(event)s AND episode = %(episode)s
+"""
+
+
+class PostgresqlFleet:
+    """A fleet in a PostgreSQL.
+
+    Args:
+        address: where that is.
+        name: of the fleet; one database may have several.
+        claim: how long a claim lasts.
+        reads: whether it only looks, as a person does: it writes nothing, and a server that takes no writes will do.
+    """
+
+    def __init__(
+        self, address: DatabaseAddress, name: str = "default", *, claim: timedelta = CLAIM, reads: bool = False
+    ) -> None:
+        self.name = name
+        self._claim = claim
+        self._reads = reads
+        self._subject = f"the fleet {name} in {address}"
+        self._database = Database(
+            address, subject=self._subject, kind=FleetError, search=SCHEMA, writes=not reads, most=1
+        )
+        self._lock = threading.Lock()
+        self._tidy_due = 0.0
+        self._ready = False
+
+    def exchange(self, saying: Saying) -> Snapshot:
+        """As `Fleet.exchange`."""
+        with self._lock, self._database.connection() as connection:
+            self._begin(connection)
+            with connection.transaction():
+                return _OneExchange(connection, self.name, saying, self._claim).snapshot()
+
+    def overview(self) -> Overview:
+        """As `Fleet.overview`."""
+        with self._lock, self._database.connection() as connection:
+            if not TABLES.check(connection, self._subject, FleetError):
+                raise FleetError(f"{self._subject} is not there yet; the first agent that joins it makes it")
+            with connection.transaction():
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                return _overview(connection, self.name)
+
+    def forget(self, name: str) -> int:
+        """As `Fleet.forget`."""
+        with self._lock, self._database.connection() as connection:
+            self._begin(connection)
+            found = connection.execute(
+                "DELETE FROM members WHERE fleet = %s AND (id = %s OR %s = ANY (names))",
+                [self.name, name, folded(name)],
+            )
+            return found.rowcount
+
+    def close(self) -> None:
+        """As `Fleet.close`."""
+        self._database.close()
+
+    def _begin(self, connection: Connection) -> None:
+        """Have the tables as this version has them, and once a day remove what nobody asks for any more."""
+        if not self._ready:
+            TABLES.upgrade(connection, self._subject, FleetError)
+            self._ready = True
+        if time.monotonic() >= self._tidy_due:
+            _tidy(connection, self.name)
+            self._tidy_due = time.monotonic() + _DAY
+
+
+class _OneExchange:
+    """One exchange, within its transaction."""
+
+    def __init__(self, connection: Connection, fleet: str, saying: Saying, claim: timedelta) -> None:
+        self._connection = connection
+        self._fleet = fleet
+        self._saying = saying
+        self._claim = claim
+
+    def snapshot(self) -> Snapshot:
+        """Do it; answers what the member is told."""
+        saying, known = self._saying, self._own()
+        if not known and not saying.events:  # a sign of life may be lost with the server's machine: the next one comes
+            self._connection.execute("SET LOCAL synchronous_commit TO off")
+        voted = {event.key: event for event in saying.events if event.vote is not None or event.reply is not None}
+        waits = any(event.turn is not None for event in saying.events)
+        self._lock({*voted, *(key for key, row in known.items() if row.said.vote is not None)}, waits=waits)
+        now = _now(self._connection)
+        member = member_of(saying.member, now)
+        self._join(member)
+        rows = said_anew(known, saying, now)
+        self._keep({key: row for key, row in rows.items() if row != known.get(key)}, now)
+        ballots = {
+            ballot.key: self._settled(ballot, member, voted[ballot.key], now)
+            for ballot in _ballots(self._connection, self._fleet, voted)
+        }
+        groups = _groups(self._connection, self._fleet, saying.member.groups) if waits else {}
+        turned = self._turned(rows, groups, now)
+        self._keep(turned, now)
+        rows |= turned
+        return Snapshot(
+            at=now,
+            ballots={key: ballot for key, ballot in ballots.items() if voted[key].vote is not None},
+            turns={key: row.turn_of(member.id) for key, row in rows.items() if row.turn is not None},
+            groups=_groups(self._connection, self._fleet, saying.member.groups) if turned else groups,
+        )
+
+    def _own(self) -> dict[SharedKey, SaidRow]:
+        """What it has said before; nobody else writes that."""
+        rows = self._connection.execute(
+            "SELECT * FROM said WHERE fleet = %s AND member = %s", [self._fleet, self._saying.member.id]
+        )
+        return {key_of(row): said_in(row) for row in rows}
+
+    def _lock(self, keys: Collection[SharedKey], *, waits: bool) -> None:
+        """Wait until nobody else decides on these events, nor on turns in its groups, and keep it so."""
+        if keys:
+            given = {"fleet": self._fleet, **_arrays(sorted(keys))}
+            self._connection.execute(_NEW_APPROVALS, given)
+            self._connection.execute(f"{_APPROVALS} ORDER BY provider, event, episode FOR UPDATE", given)
+        if waits:
+            names = sorted(self._saying.member.groups)
+            self._connection.execute(
+                "INSERT INTO groups SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING", [self._fleet, names]
+            )
+            self._connection.execute(
+                "SELECT 1 FROM groups WHERE fleet = %s AND name = ANY (%s) ORDER BY name FOR UPDATE",
+                [self._fleet, names],
+            )
+
+    def _join(self, member: Member) -> None:
+        self._connection.execute(
+            _JOIN,
+            {
+                "fleet": self._fleet,
+                "id": member.id,
+                "name": member.name,
+                "names": sorted(member.names),
+                "seen": member.seen,
+                "silence": member.silence,
+                "groups": Jsonb(dict(member.groups)),
+                "about": Jsonb(dict(member.about)),
+            },
+        )
+
+    def _keep(self, rows: Mapping[SharedKey, SaidRow], now: datetime) -> None:
+        for key in sorted(rows):
+            row = rows[key]
+            self._connection.execute(
+                _SAY,
+                {
+                    **self._place(key),
+                    "member": self._saying.member.id,
+                    "said": json_of(row.said),
+                    "since": row.since,
+                    "held": row.held,
+                    "withdrawn": row.withdrawn,
+                    "changed": now,
+                },
+            )
+
+    def _settled(self, ballot: Ballot, member: Member, event: EventSaid, now: datetime) -> Ballot:
+        """What the ballot is after what the member says of its event, written."""
+        after = settled(ballot, member, event, now, self._claim)
+        if after == ballot:
+            return ballot
+        claim, answer = after.claim, after.answer
+        self._connection.execute(
+            _SETTLE,
+            {
+                **self._place(ballot.key),
+                "epoch": claim.epoch if claim else 0,
+                "holder": claim.holder if claim else "",
+                "until": claim.until if claim else None,
+                "basis": claim.basis if claim else "",
+                "names": sorted(claim.names) if claim else [],
+                "released": bool(claim and claim.released),
+                "reply": answer.reply.value if answer else None,
+                "by": answer.by if answer else "",
+                "at": answer.at if answer else None,
+            },
+        )
+        return after
+
+    def _turned(
+        self, rows: Mapping[SharedKey, SaidRow], groups: Mapping[str, Group], now: datetime
+    ) -> dict[SharedKey, SaidRow]:
+        """The rows of those that get their turn now; of several events of one machine, one is enough for all."""
+        member = self._saying.member.id
+        return {
+            key: replace(row, held=True)
+            for key, row in rows.items()
+            if row.turn is not None and not row.held and not refusals(row.turn_of(member), tuple(groups.values()), now)
+        }
+
+    def _place(self, key: SharedKey) -> dict[str, object]:
+        return {"fleet": self._fleet, "provider": key.provider, "event": key.id, "episode": key.episode}
+
+
+def _now(connection: Connection) -> datetime:
+    row = connection.execute("SELECT clock_timestamp() AS now").fetchone()
+    if row is None:
+        raise FleetError("the fleet's server does not say what time it is")
+    now: datetime = row["now"]
+    return now
+
+
+def _arrays(keys: Iterable[SharedKey]) -> dict[str, list[object]]:
+    keys = tuple(keys)
+    return {
+        "providers": [key.provider for key in keys],
+        "events": [key.id for key in keys],
+        "episodes": [key.episode for key in keys],
+    }
+
+
+def _ballots(connection: Connection, fleet: str, keys: Collection[SharedKey]) -> list[Ballot]:
+    if not keys:
+        return []
+    given = {"fleet": fleet, **_arrays(keys)}
+    votes: dict[SharedKey, list[tuple[str, SaidRow]]] = {key: [] for key in keys}
+    for row in connection.execute(f"SELECT * FROM said WHERE fleet = %(fleet)s AND {_OF_KEYS}", given):
+        said = said_in(row)
+        if said.said.vote is not None:
+            votes[key_of(row)].append((row["member"], said))
+    said_rows = [each for found in votes.values() for each in found]
+    given["voters"] = sorted({member for member, _ in said_rows})
+    given["names"] = sorted({folded(name) for _, row in said_rows for name in row.said.names})
+    rows = connection.execute(
+        "SELECT * FROM members WHERE fleet = %(fleet)s AND (id = ANY (%(voters)s) OR names && %(names)s)", given
+    )
+    members = tuple(map(member_in, rows))
+    approvals = {key_of(row): row for row in connection.execute(_APPROVALS, given)}
+    found = []
+    for key in keys:
+        approval = approvals.get(key)
+        cast = tuple(row.vote_of(member) for member, row in votes[key])
+        found.append(
+            Ballot(
+                key=key,
+                votes=cast,
+                members=concerned(cast, members),
+                claim=claim_in(approval) if approval else None,
+                answer=answer_in(approval) if approval else None,
+            )
+        )
+    return found
+
+
+def _groups(connection: Connection, fleet: str, names: Collection[str]) -> dict[str, Group]:
+    given = {"fleet": fleet, "names": sorted(names)}
+    members = tuple(
+        map(
+            member_in,
+            connection.execute("SELECT * FROM members WHERE fleet = %(fleet)s AND groups ?| %(names)s", given),
+        )
+    )
+    rows = connection.execute(
+        "SELECT * FROM said WHERE fleet = %(fleet)s AND NOT withdrawn AND member = ANY (%(members)s)",
+        {**given, "members": [member.id for member in members]},
+    )
+    turns = [
+        (row["member"], said.turn_of(row["member"])) for row in rows if (said := said_in(row)) and said.turn is not None
+    ]
+    found = {}
+    for name in given["names"]:
+        inside = tuple(member for member in members if name in member.groups)
+        ids = {member.id for member in inside}
+        found[name] = Group(name=name, members=inside, turns=tuple(turn for member, turn in turns if member in ids))
+    return found
+
+
+def _overview(connection: Connection, fleet: str) -> Overview:
+    members = sorted(
+        map(member_in, connection.execute("SELECT * FROM members WHERE fleet = %s", [fleet])),
+        key=lambda each: (folded(each.name), each.id),
+    )
+    events: dict[str, tuple[EventSaid, ...]] = {}
+    voted: set[SharedKey] = set()
+    for each in connection.execute("SELECT * FROM said WHERE fleet = %s AND NOT withdrawn", [fleet]):
+        said = said_in(each).said
+        events[each["member"]] = (*events.get(each["member"], ()), said)
+        if said.vote is not None:
+            voted.add(said.key)
+    groups = _groups(connection, fleet, {name for member in members for name in member.groups})
+    return Overview(
+        at=_now(connection),
+        members=tuple(members),
+        events=events,
+        ballots=tuple(_ballots(connection, fleet, sorted(voted))),
+        groups=tuple(groups.values()),
+    )
+
+
+def _tidy(connection: Connection, fleet: str) -> None:
+    """Remove members that have been silent for long, and events that nobody has spoken of for long."""
+    with connection.transaction():
+        connection.execute("DELETE FROM members WHERE fleet = %s AND seen < now() - %s", [fleet, KEPT_MEMBER])
+        connection.execute(
+            "DELETE FROM said WHERE fleet = %s AND withdrawn AND changed < now() - %s", [fleet, KEPT_EVENT]
+        )
+        connection.execute(
+            "DELETE FROM approvals a WHERE fleet = %s AND coalesce(until, answered, now() - %s) <= now() - %s "
+            "AND NOT EXISTS (SELECT 1 FROM said s WHERE "
+            "s.fleet = a.fleet AND s.provider = a.provider AND s.event = a.event AND s.episode = a.episode)",
+            [fleet, KEPT_EVENT, KEPT_EVENT],
+        )

@@ -1,0 +1,126 @@
+"""The fleet's tables in PostgreSQL, and their rows as values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from stormcone.fleet.contract import EventSaid
+from stormcone.fleet.rows import SaidRow
+from stormcone.postgresql.versions import Tables
+from stormcone.rules.agreement import Claim, CloudAnswer, CloudReply, Member, SharedKey
+
+SCHEMA = "stormcone_fleet"
+"""Where they are, in the database that is named."""
+
+TABLES = Tables(
+    schema=SCHEMA,
+    part="fleet",
+    steps=(
+        """
+        CREATE TABLE members (
+            fleet text NOT NULL,
+            id text NOT NULL,
+            name text NOT NULL,
+            names text[] NOT NULL,
+            seen timestamptz NOT NULL,
+            silence interval NOT NULL,
+            groups jsonb NOT NULL,
+            about jsonb NOT NULL,
+            PRIMARY KEY (fleet, id)
+        ) WITH (fillfactor = 70);
+        CREATE INDEX members_names ON members USING gin (names);
+        CREATE INDEX members_groups ON members USING gin (groups);
+        CREATE TABLE said (
+            fleet text NOT NULL,
+            member text NOT NULL,
+            provider text NOT NULL,
+            event text NOT NULL,
+            episode integer NOT NULL,
+            said jsonb NOT NULL,
+            since timestamptz NOT NULL,
+            held boolean NOT NULL,
+            withdrawn boolean NOT NULL,
+            changed timestamptz NOT NULL,
+            PRIMARY KEY (fleet, member, provider, event, episode),
+            FOREIGN KEY (fleet, member) REFERENCES members (fleet, id) ON DELETE CASCADE
+        );
+        CREATE INDEX said_event ON said (fleet, provider, event, episode);
+        CREATE TABLE approvals (
+            fleet text NOT NULL,
+            provider text NOT NULL,
+            event text NOT NULL,
+            episode integer NOT NULL,
+            epoch integer NOT NULL DEFAULT 0,
+            holder text NOT NULL DEFAULT '',
+            until timestamptz,
+            basis text NOT NULL DEFAULT '',
+            names text[] NOT NULL DEFAULT '{}',
+            released boolean NOT NULL DEFAULT false,
+            reply text,
+            answered_by text NOT NULL DEFAULT '',
+            answered timestamptz,
+            PRIMARY KEY (fleet, provider, event, episode)
+        );
+        CREATE TABLE groups (
+            fleet text NOT NULL,
+            name text NOT NULL,
+            PRIMARY KEY (fleet, name)
+        );
+        """,
+    ),
+)
+
+_SAID: TypeAdapter[EventSaid] = TypeAdapter(EventSaid)
+
+Row = Mapping[str, Any]
+
+
+def key_of(row: Row) -> SharedKey:
+    """Of which event a row is."""
+    return SharedKey(row["provider"], row["event"], row["episode"])
+
+
+def member_in(row: Row) -> Member:
+    """The member of a row."""
+    return Member(
+        id=row["id"],
+        name=row["name"],
+        names=frozenset(row["names"]),
+        seen=row["seen"],
+        silence=row["silence"],
+        groups=row["groups"],
+        about=row["about"],
+    )
+
+
+def said_in(row: Row) -> SaidRow:
+    """What a member says of an event, by a row."""
+    said = _SAID.validate_python(row["said"], strict=False)
+    return SaidRow(said=said, since=row["since"], held=row["held"], withdrawn=row["withdrawn"])
+
+
+def json_of(said: EventSaid) -> str:
+    """What a member says of an event, as it is kept."""
+    return _SAID.dump_json(said).decode()
+
+
+def claim_in(row: Row) -> Claim | None:
+    """The last claim of a row; None where there was none."""
+    if not row["epoch"]:
+        return None
+    return Claim(
+        epoch=row["epoch"],
+        holder=row["holder"],
+        until=row["until"],
+        basis=row["basis"],
+        names=frozenset(row["names"]),
+        released=row["released"],
+    )
+
+
+def answer_in(row: Row) -> CloudAnswer | None:
+    """The cloud's answer of a row; None where there was none."""
+    if row["reply"] is None:
+        return None
+    return CloudAnswer(reply=CloudReply(row["reply"]), by=row["answered_by"], at=row["answered"])

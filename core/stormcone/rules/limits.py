@@ -1,0 +1,246 @@
+"""Limits: how many machines of a group may be away at once, and how long a handler's prepare waits for its turn.
+
+Pure functions over values, asked by the fleet's store in the transaction that grants a turn, and by the agent.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from stormcone.handlers import Handler
+from stormcone.model import Approval, Cause, Impact, MaintenanceEvent, Phase
+from stormcone.rules.agreement import Member, SharedKey
+from stormcone.rules.times import time_of
+from stormcone.text import folded, span, stamp
+
+RESERVE = timedelta(minutes=5)
+"""Time that a prepare without a timeout keeps of its event's notice: it waits no longer than until then."""
+
+SHORT_NOTICE = timedelta(minutes=2)
+"""An event that is no further ahead does not wait: the time is for its handlers."""
+
+VANISHED = timedelta(hours=1)
+"""So long a member that is silent counts as away, and keeps its turn."""
+
+_LIMIT = re.compile(r"(\d{1,6})(%?)")
+
+
+class Limit(NamedTuple):
+    """How many of a group may be away at once.
+
+    Attributes:
+        number: that many machines, or that many in a hundred.
+        share: whether it is a share of the group.
+    """
+
+    number: int
+    share: bool
+
+    @classmethod
+    def of(cls, text: str) -> "Limit":
+        """A limit as people write it: `2`, or `25%`.
+
+        Raises:
+            ValueError: it is none.
+        """
+        found = _LIMIT.fullmatch(text.strip())
+        if found is None or (found[2] and not 1 <= int(found[1]) <= 100):
+            raise ValueError(f"{text!r} is no limit; write a number of machines such as 1, or a share such as 25%")
+        return cls(int(found[1]), bool(found[2]))
+
+    def allows(self, size: int) -> int:
+        """How many machines of a group of that size: of a share, rounded down, but at least one."""
+        return max(1, size * self.number // 100) if self.share else self.number
+
+
+class TurnState(StrEnum):
+    """Where a machine's turn is."""
+
+    WAITING = "waiting"
+    HELD = "held"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """A machine's turn to be away, for one event, in all its groups.
+
+    Attributes:
+        member: whose, by the member's id.
+        event: for which event.
+        state: whether it waits for it or has it.
+        need: why it has it without waiting, as a clause; "" where it was granted.
+        until: until when it waits; None: without a limit.
+        since: since when it has waited, by the clock of the fleet's store.
+        what: what happens to the machine, for people.
+    """
+
+    member: str
+    event: SharedKey
+    state: TurnState
+    need: str = ""
+    until: datetime | None = None
+    since: datetime
+    what: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A group of machines as the fleet knows it.
+
+    Attributes:
+        name: its name.
+        members: its members.
+        turns: the turns that they have or wait for.
+    """
+
+    name: str
+    members: tuple[Member, ...]
+    turns: tuple[Turn, ...]
+
+    def present(self, now: datetime) -> tuple[Member, ...]:
+        """The members that count: all but those that have been silent for so long that they have vanished."""
+        return tuple(member for member in self.members if not vanished(member, now))
+
+    def most(self, now: datetime) -> int:
+        """How many may be away: of what its members say of the limit, the strictest."""
+        present = self.present(now)
+        return min((limit.allows(len(present)) for limit in self._limits(present)), default=0)
+
+    def disagreement(self, now: datetime) -> str:
+        """What members say of its limit where they differ, as a clause; "" where they do not."""
+        present = self.present(now)
+        said = {member.groups[self.name]: member.name for member in sorted(present, key=lambda each: each.name)}
+        if len(said) < 2:
+            return ""
+        words = " and ".join(f"{limit} ({name}, say)" for limit, name in sorted(said.items()))
+        return f"members of group {self.name} differ in its max_unavailable, {words}; the strictest counts"
+
+    def away(self, now: datetime) -> Mapping[str, str]:
+        """Who is away, by the member's id, and why: those with a turn, and those that are silent."""
+        held = {turn.member: turn for turn in self.turns if turn.state is TurnState.HELD}
+        found = {}
+        for member in sorted(self.present(now), key=lambda each: folded(each.name)):
+            if turn := held.get(member.id):
+                found[member.id] = f"{member.name} is away ({turn.what})" if turn.what else f"{member.name} is away"
+            elif member.silent(now):
+                found[member.id] = f"{member.name} is silent since {stamp(member.seen)}"
+        return found
+
+    def before(self, turn: Turn, now: datetime) -> int:
+        """How many others wait that come before: those whose time runs out sooner, then those that waited longer."""
+        heard = {member.id for member in self.members if not member.silent(now)}
+        gone = self.away(now)
+        waiting = {
+            each.member
+            for each in self.turns
+            if each.state is TurnState.WAITING and each.member in heard and _order(each) < _order(turn)
+        }
+        return len(waiting - {turn.member} - set(gone))
+
+    def _limits(self, present: Collection[Member]) -> list[Limit]:
+        return [Limit.of(member.groups[self.name]) for member in present]
+
+
+def vanished(member: Member, now: datetime) -> bool:
+    """Whether a member has been silent for so long that nobody counts on it, nor waits for it."""
+    return now - member.seen > max(VANISHED, member.silence)
+
+
+def _order(turn: Turn) -> tuple[bool, datetime, datetime, str]:
+    return (turn.until is None, turn.until or turn.since, turn.since, turn.member)
+
+
+def refusals(turn: Turn, groups: Collection[Group], now: datetime) -> tuple[str, ...]:
+    """Why a machine does not get its turn now, a clause for each group that has no room; none where it does.
+
+    Args:
+        turn: whose.
+        groups: those that its machine is in, read in the transaction that grants it.
+        now: by the clock of the fleet's store.
+    """
+    found = []
+    for group in groups:
+        away = group.away(now)
+        others = {member: why for member, why in away.items() if member != turn.member}
+        held = any(each.member == turn.member and each.state is TurnState.HELD for each in group.turns)
+        room = group.most(now) - len(others) - group.before(turn, now)
+        if room < 1 and not held:
+            why = "; ".join(others.values()) or "others wait whose time runs out sooner"
+            found.append(f"waits for its turn in group {group.name}: {why if group.most(now) else 'it allows nobody'}")
+    return tuple(found)
+
+
+class NoWait(NamedTuple):
+    """One reason for which a prepare does not wait for a turn.
+
+    Attributes:
+        when: where it applies, in words; the docs have their table from it.
+        applies: whether it does, for an event at a date.
+    """
+
+    when: str
+    applies: Callable[[MaintenanceEvent, datetime], bool]
+
+
+def _near(event: MaintenanceEvent, now: datetime) -> bool:
+    time = time_of(event)
+    return time is not None and time - now < SHORT_NOTICE
+
+
+NO_WAIT = (
+    NoWait("it has begun", lambda event, _: event.phase is not Phase.SCHEDULED),
+    NoWait("it is a preemption", lambda event, _: event.cause is Cause.PREEMPTION),
+    NoWait(
+        "its time is not known",
+        lambda event, _: event.not_before is None and event.approval is not Approval.CONSENT,
+    ),
+    NoWait(f"it is no more than {span(SHORT_NOTICE)} ahead", _near),
+)
+"""What may not wait, and counts all the same; the first that applies is said."""
+
+
+def need_of(event: MaintenanceEvent, now: datetime) -> str:
+    """Why nothing of the event may wait for a turn, as a clause; "" where it may."""
+    return next((each.when for each in NO_WAIT if each.applies(event, now)), "")
+
+
+def waits_until(event: MaintenanceEvent, handlers: Collection[Handler]) -> datetime | None:
+    """Until when prepare may wait for a turn: the event's time, less what its handlers may take; None: no limit.
+
+    What they may take is the sum of their timeouts; those without one have `RESERVE` together.
+
+    Args:
+        event: as it is now.
+        handlers: those that are to prepare.
+    """
+    time = time_of(event)
+    if time is None:
+        return None
+    timeouts = [handler.timeout for handler in handlers]
+    known = sum((timeout for timeout in timeouts if timeout is not None), timedelta(0))
+    try:
+        return time - known - (RESERVE if None in timeouts else timedelta(0))
+    except OverflowError:
+        return time
+
+
+AWAY_IMPACTS = frozenset(Impact) - {Impact.NONE, Impact.DEGRADED}
+"""What takes a machine away, if only for seconds; of unknown impacts that is assumed."""
+
+
+def takes_away(event: MaintenanceEvent, *, begun: bool) -> bool:
+    """Whether the machine counts as away: a handler has begun for the event, or that has begun and takes it away."""
+    return begun or (event.phase is Phase.STARTED and event.impact in AWAY_IMPACTS)
+
+
+def what_of(event: MaintenanceEvent) -> str:
+    """What happens to the machine, for others: `reboot until 04:10Z`."""
+    end = event.ends_by
+    if end is None and event.not_before is not None and event.duration is not None:
+        end = event.not_before + event.duration
+    if end is not None:
+        return f"{event.impact} until {stamp(end)}"
+    return f"{event.impact} not before {stamp(event.not_before)}" if event.not_before else f"{event.impact}"

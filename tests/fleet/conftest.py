@@ -1,0 +1,86 @@
+"""The stores of a fleet: in memory, and in a real PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from stormcone.clock import ManualClock
+from stormcone.errors import FleetError
+from stormcone.fleet.memory import MemoryFleet
+from stormcone.testing.conformance import FleetUnderTest
+
+CLAIM = timedelta(seconds=250)
+"""How long a claim lasts here: no test takes so long, however slow the machine."""
+
+
+@pytest.fixture(scope="session")
+def fleet_database(postgresql: Any) -> str:
+    """The address of a database for fleets; each test names one of its own."""
+    postgresql.run("createdb", "-h", "127.0.0.1", "-p", str(postgresql.port), "fleets")
+    return str(postgresql.url("fleets"))
+
+
+class OnPostgresql:
+    """Fleets in one database; each `new` is another one."""
+
+    def __init__(self, url: str) -> None:
+        from stormcone.fleet.postgresql import PostgresqlFleet
+        from stormcone.fleet.tables import SCHEMA
+        from stormcone.postgresql.address import DatabaseAddress
+        from stormcone.postgresql.database import Database
+
+        address = DatabaseAddress.parse(url)
+        self._database = Database(address, subject="the test", kind=FleetError, search=SCHEMA, most=1)
+        self._open = lambda name: PostgresqlFleet(address, name, claim=CLAIM)
+        self.opened: list[Any] = []
+
+    def new(self, name: str) -> FleetUnderTest:
+        def opened() -> Any:
+            self.opened.append(self._open(name))
+            return self.opened[-1]
+
+        def pass_time(delta: timedelta) -> None:
+            """Time has passed where everything lies further back."""
+            with self._database.connection() as connection:
+                for table, columns in {
+                    "members": ("seen",),
+                    "said": ("since",),
+                    "approvals": ("until", "answered"),
+                }.items():
+                    sets = ", ".join(f"{column} = {column} - %(delta)s" for column in columns)
+                    connection.execute(
+                        f"UPDATE {table} SET {sets} WHERE fleet = %(fleet)s", {"delta": delta, "fleet": name}
+                    )
+
+        return FleetUnderTest(opened, pass_time, CLAIM)
+
+    def close(self) -> None:
+        for fleet in self.opened:
+            fleet.close()
+        self._database.close()
+
+
+def in_memory(_name: str) -> FleetUnderTest:
+    """A fleet in memory, on a clock of its own."""
+    clock = ManualClock()
+    fleet = MemoryFleet(clock, claim=CLAIM)
+    return FleetUnderTest(lambda: fleet, clock.advance, CLAIM)
+
+
+@pytest.fixture(params=["memory", "postgresql"])
+def stores(request: pytest.FixtureRequest) -> Iterator[Callable[[str], FleetUnderTest]]:
+    """Makes fleets, by their names, in one store or the other."""
+    if request.param == "memory":
+        yield in_memory
+        return
+    made = OnPostgresql(request.getfixturevalue("fleet_database"))
+    yield made.new
+    made.close()
+
+
+@pytest.fixture
+def subject(stores: Callable[[str], FleetUnderTest], request: pytest.FixtureRequest) -> FleetUnderTest:
+    """A fleet of the test's own."""
+    return stores(request.node.name)

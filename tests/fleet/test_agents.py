@@ -1,0 +1,269 @@
+"""Agents of a fleet on the simulator of Azure: one event that names several machines, an agent on each."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from stormcone.clock import ManualClock
+from stormcone.errors import Veto
+from stormcone.fleet.membership import GroupRule, Membership
+from stormcone.fleet.memory import MemoryFleet
+from stormcone.handlers import App, Context, Handler
+from stormcone.model import Cause, Impact, MaintenanceEvent
+from stormcone.testing.driver import AgentDriver
+from stormcone_simulators.azure import AzureSimulator
+
+SILENCE = timedelta(seconds=30)
+
+
+class Drain(Handler):
+    """Prepares and recovers; says no where it is told to."""
+
+    def __init__(self) -> None:
+        self.why = ""
+        self.begun: list[str] = []
+
+    def prepare(self, event: MaintenanceEvent, context: Context) -> None:
+        self.begun.append(context.machine.name)
+        if self.why:
+            raise Veto(self.why)
+
+    def recover(self, event: MaintenanceEvent, context: Context) -> None: ...
+
+
+class Small:
+    """A small fleet: a simulator, a store, and agents on its machines."""
+
+    def __init__(self, stack: ExitStack, *machines: str, groups: tuple[GroupRule, ...] = ()) -> None:
+        self.clock = ManualClock()
+        self.simulator = stack.enter_context(
+            AzureSimulator(machines=[f"{name}@0" for name in machines], clock=self.clock, shared_hardware=True)
+        )
+        self.fleet = MemoryFleet(self.clock)
+        self.groups = groups
+        self.handlers = {name: Drain() for name in machines}
+        self.agents: dict[str, AgentDriver] = {}
+        self._stack = stack
+
+    def start(self, *names: str) -> None:
+        for name in names:
+            membership = Membership(fleet=self.fleet, silence=SILENCE, groups=self.groups)
+            driver = AgentDriver(self.simulator, App([self.handlers[name]]), machine=name, fleet=membership)
+            self.agents[name] = self._stack.enter_context(driver)
+
+    def live(self, seconds: float, *names: str) -> None:
+        """Let some of the agents, or all, live for so long; the others hang."""
+        for _ in range(int(seconds)):
+            self.clock.advance(1)
+            for name in names or self.agents:
+                self.agents[name].step()
+
+    def approvals(self) -> list[str]:
+        return [r["machine"] for r in self.simulator.requests() if r["method"] == "POST"]
+
+    def decision(self, name: str) -> str:
+        return self.agents[name].journal.episodes()[-1].decision
+
+    def told(self, name: str) -> str:
+        return "\n".join(notice.text for notice in self.agents[name].notices)
+
+
+BOTH = ("web-0", "web-1")
+
+
+@pytest.fixture
+def small() -> Iterator[Callable[..., Small]]:
+    with ExitStack() as stack:
+        yield lambda *names, groups=(): Small(stack, *names, groups=groups)
+
+
+def announce(small: Small, *names: str, **given: Any) -> str:
+    return small.simulator.schedule(Impact.REBOOT, resources=list(names), **{"notice": timedelta(minutes=15), **given})
+
+
+class TestAnEventOfTwoMachines:
+    def test_is_approved_once_when_both_are_prepared(self, small):
+        fleet = small(*BOTH)
+        fleet.start(*BOTH)
+        fleet.live(2)
+        announce(fleet, *BOTH)
+        fleet.live(20)
+        assert fleet.approvals() == ["web-0"]
+        assert "approved: prepared by Drain; agreed by web-0, web-1" in fleet.told("web-0")
+        assert "web-0 (at 2026-01-01" in fleet.decision("web-1")
+
+    def test_is_approved_by_the_other_where_the_first_cannot_send_it(self, small):
+        fleet = small(*BOTH)
+        fleet.start(*BOTH)
+        fleet.live(2)
+        fleet.simulator.faults.add(method="POST", machine="web-0", status=500)
+        announce(fleet, *BOTH)
+        fleet.live(30)
+        assert fleet.approvals()[-1] == "web-1"
+        assert fleet.approvals().count("web-1") == 1
+
+    def test_is_not_approved_while_one_is_silent_and_is_once_it_is_heard(self, small):
+        fleet = small(*BOTH)
+        fleet.start(*BOTH)
+        fleet.live(2)
+        fleet.live(40, "web-0")
+        announce(fleet, *BOTH)
+        fleet.live(10, "web-0")
+        assert fleet.approvals() == []
+        assert fleet.decision("web-0").startswith("web-1 is silent since 2026-01-01 00:00:0")
+        fleet.live(5)
+        assert fleet.approvals() == ["web-0"]
+
+    def test_is_not_approved_while_one_is_unknown(self, small):
+        fleet = small(*BOTH)
+        fleet.start("web-0")
+        fleet.live(2)
+        announce(fleet, *BOTH)
+        fleet.live(10)
+        assert fleet.approvals() == []
+        assert fleet.decision("web-0") == "web-1 is unknown to the fleet"
+
+    def test_is_not_approved_where_one_vetoes(self, small):
+        fleet = small(*BOTH)
+        fleet.handlers["web-1"].why = "a backup runs"
+        fleet.start(*BOTH)
+        fleet.live(2)
+        announce(fleet, *BOTH)
+        fleet.live(10)
+        assert fleet.approvals() == []
+        assert fleet.decision("web-0") == "web-1 vetoed: vetoed by Drain"
+        assert fleet.decision("web-1") == "vetoed by Drain"
+
+    def test_waits_for_the_one_that_still_prepares(self, small):
+        fleet = small(*BOTH)
+        fleet.handlers["web-1"].lead = timedelta(minutes=5)
+        fleet.start(*BOTH)
+        fleet.live(2)
+        announce(fleet, *BOTH, notice=timedelta(minutes=6))
+        fleet.live(10)
+        assert fleet.approvals() == []
+        assert fleet.decision("web-0") == "waiting for others: web-1 is preparing: waiting for Drain to prepare"
+        fleet.live(60)
+        assert fleet.approvals() == ["web-0"]
+
+    def test_is_approved_after_a_restart_of_both(self, small):
+        fleet = small(*BOTH)
+        fleet.start(*BOTH)
+        fleet.live(2)
+        fleet.fleet.away = "it is down"
+        announce(fleet, *BOTH)
+        fleet.live(5)
+        for agent in fleet.agents.values():
+            agent.restart()
+        fleet.fleet.away = ""
+        fleet.live(60)
+        assert fleet.approvals() == ["web-0"]
+
+
+class TestTheDatabaseAway:
+    def test_what_names_others_waits_and_what_is_ours_alone_goes_on(self, small):
+        fleet = small(*BOTH)
+        fleet.start(*BOTH)
+        fleet.live(2)
+        fleet.fleet.away = "the fleet shop in postgresql://db/shop cannot be used: it is down"
+        fleet.live(40)
+        announce(fleet, *BOTH)
+        fleet.simulator.schedule(Impact.FREEZE, resources=["web-1"], notice=timedelta(minutes=15))
+        fleet.live(10)
+        assert fleet.approvals() == ["web-1"]
+        waits = "it names other machines, and the fleet's database is silent since 2026-01-01 00:00:0"
+        assert waits in fleet.told("web-0")
+        assert "it is down; meanwhile events that name others wait" in fleet.told("web-0")
+        fleet.fleet.away = ""
+        fleet.live(60)
+        assert fleet.approvals() == ["web-1", "web-0"]
+        assert "the fleet answers again" in fleet.told("web-0")
+
+    def test_a_store_that_has_forgotten_all_is_told_anew(self, small):
+        fleet = small(*BOTH)
+        fleet.start(*BOTH)
+        fleet.live(2)
+        event = announce(fleet, *BOTH)
+        fleet.live(20)
+        fleet.fleet.__init__(fleet.clock)  # restored from before all that
+        fleet.live(40)
+        assert fleet.approvals() == ["web-0"], "what the cloud has answered is known to who was answered"
+        (ballot,) = fleet.fleet.overview().ballots
+        assert ballot.key.id == event.lower()
+        assert ballot.answer is not None
+        assert ballot.name_of(ballot.answer.by) == "web-0"
+
+
+class TestLimits:
+    GROUPS = (GroupRule(name="db", max_unavailable="1", machines=("db-*",)),)
+    TWO = ("db-0", "db-1")
+
+    def test_the_second_waits_until_the_first_has_recovered(self, small):
+        fleet = small(*self.TWO, groups=self.GROUPS)
+        fleet.start(*self.TWO)
+        fleet.live(2)
+        first = announce(fleet, "db-0")
+        fleet.live(3)
+        announce(fleet, "db-1", notice=timedelta(hours=1))
+        fleet.live(10)
+        assert fleet.handlers["db-1"].begun == []
+        assert fleet.decision("db-1").startswith("waits for its turn in group db: db-0 is away (reboot")
+        assert "waits for its turn in group db: db-0 is away" in fleet.told("db-1")
+        fleet.simulator.start(first)
+        fleet.live(3)
+        fleet.simulator.complete(first)
+        fleet.live(15)
+        assert fleet.handlers["db-1"].begun == ["db-1"]
+        assert "has its turn" in fleet.told("db-1")
+        assert fleet.approvals() == ["db-0", "db-1"]
+
+    def test_what_may_not_wait_does_not(self, small):
+        fleet = small(*self.TWO, groups=self.GROUPS)
+        fleet.start(*self.TWO)
+        fleet.live(2)
+        announce(fleet, "db-0")
+        fleet.live(5)
+        fleet.simulator.schedule(
+            Impact.TERMINATE, resources=["db-1"], notice=timedelta(seconds=30), cause=Cause.PREEMPTION
+        )
+        fleet.live(3)
+        assert fleet.handlers["db-1"].begun == ["db-1"]
+        (group,) = fleet.fleet.overview().groups
+        assert len(group.away(fleet.clock.now())) == 2
+        assert "it is a preemption" in {turn.need for turn in group.turns}
+
+    def test_it_goes_on_when_its_time_allows_no_more_waiting(self, small):
+        fleet = small(*self.TWO, groups=self.GROUPS)
+        fleet.start(*self.TWO)
+        fleet.live(2)
+        announce(fleet, "db-0")
+        fleet.live(3)
+        fleet.handlers["db-1"].lead = timedelta(minutes=30)
+        announce(fleet, "db-1", notice=timedelta(minutes=6))
+        fleet.live(50)
+        assert fleet.handlers["db-1"].begun == []
+        fleet.live(20)
+        assert fleet.handlers["db-1"].begun == ["db-1"], "five minutes are left to prepare"
+
+    def test_without_the_database_it_waits_as_long_as_its_time_allows(self, small):
+        fleet = small(*self.TWO, groups=self.GROUPS)
+        fleet.start(*self.TWO)
+        fleet.live(2)
+        fleet.fleet.away = "it is down"
+        fleet.live(40)
+        announce(fleet, "db-1", notice=timedelta(minutes=6))
+        fleet.live(50)
+        assert fleet.handlers["db-1"].begun == []
+        assert fleet.decision("db-1").startswith("waits for its turn: the fleet's database is silent since")
+        fleet.live(20)
+        assert fleet.handlers["db-1"].begun == ["db-1"]
+
+
+class TestAConfigurationOfBoth:
+    def test_a_leader_in_a_fleet_is_refused(self, small):
+        fleet = small(*BOTH)
+        with pytest.raises(ValueError, match="the app names a leader"):
+            AgentDriver(fleet.simulator, App(leader="first"), fleet=Membership(fleet=fleet.fleet))

@@ -1,0 +1,7 @@
+"""Both stores of a fleet keep the contract."""
+
+from stormcone.testing.conformance import FleetSuite
+
+
+class TestTheStores(FleetSuite):
+    """In memory, and in PostgreSQL."""
