@@ -9,10 +9,14 @@ from stormcone_incident import incident
 
 from stormcone.model import Phase
 from stormcone.plugins import PROVIDERS, load_plugins
-from stormcone.rules.approval import GUARDS, PREPARED, Rule
+from stormcone.rules.approval import AGREEMENT, GUARDS, PREPARED, TURN, Rule
 from stormcone.rules.lifecycle import MOVES, Move
 
-_APPROVAL_GROUPS = (("No app can overrule these", GUARDS), ("Then the app decides", PREPARED))
+_APPROVAL_GROUPS = (
+    ("No app can overrule these", (*TURN, *GUARDS)),
+    ("Then the app decides", PREPARED),
+    ("In a fleet, where it would be yes for an event of several machines", AGREEMENT),
+)
 
 _STAGES = {
     Phase.SCHEDULED: "scheduled: prepare runs",

@@ -587,6 +587,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "journal-suite": _suite("JournalSuite"),
     "outbox-suite": _suite("OutboxSuite"),
     "sink-suite": _suite("SinkSuite"),
+    "fleet-suite": _suite("FleetSuite"),
     "notification-types": _notification_types,
     "notification-fields": _fields(NotificationData),
     "notification-run-fields": _fields(ToldRun),

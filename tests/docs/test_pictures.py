@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from stormcone import App, Handler, Impact, Machine, MaintenanceEvent, Phase, Stage
-from stormcone.rules.approval import GUARDS, PREPARED
+from stormcone.rules.approval import AGREEMENT, GUARDS, PREPARED, TURN
 from stormcone.rules.changes import Change, ChangeKind
 from stormcone.rules.lifecycle import MOVES
 from stormcone.rules.runs import Run, RunState, machines_of, plan
@@ -74,7 +74,7 @@ class TestEveryPicture:
 
 class TestApproval:
     def test_has_every_rule_in_its_order_with_what_it_decides(self, drawn):
-        rules = [*GUARDS, *PREPARED]
+        rules = [*TURN, *GUARDS, *PREPARED, *AGREEMENT]
         groups = [each for each in drawn("approval").iter() if local(each) == "g"]
         assert [next(iter(each)).text for each in groups] == [rule.name for rule in rules]
         for rule, group in zip(rules, groups, strict=True):
@@ -89,7 +89,7 @@ class TestApproval:
         assert "it is a new rule?" not in before
 
     def test_every_rule_says_when_in_words_of_its_own(self):
-        said = [rule.when for rule in (*GUARDS, *PREPARED)]
+        said = [rule.when for rule in (*TURN, *GUARDS, *PREPARED, *AGREEMENT)]
         assert len(set(said)) == len(said)
         assert min(map(len, said)) > 10
 

@@ -46,6 +46,14 @@ class FleetStanding:
         """How old what it was told is; None where it was told nothing."""
         return None if self.asked is None else now.steady - self.asked
 
+    @property
+    def silences(self) -> Mapping[str, bool]:
+        """The members of whom we were last told, by id, and whether each was silent then."""
+        if self.snapshot is None:
+            return {}
+        told = (*self.snapshot.ballots.values(), *self.snapshot.groups.values())
+        return {member.id: member.silent(self.snapshot.at) for each in told for member in each.members}
+
     def away(self, now: Instant) -> str:
         """Why what it was told does not count, as a clause; "" where it is fresh, or was not asked for yet."""
         age = self.age(now)

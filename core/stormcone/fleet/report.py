@@ -17,7 +17,7 @@ def report(overview: Overview, name: str) -> dict[str, Any]:
         "approvals": [
             _approval(ballot, overview)
             for ballot in overview.ballots
-            if len({member.id for member in ballot.members}) > 1 or obstacles(ballot, _basis(ballot), overview.at)
+            if any(ballot.concerns_others(member) for member in ballot.members)
         ],
         "groups": [_group(group, overview) for group in overview.groups],
     }

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from stormcone import __version__
 from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.agent.view import AgentView
-from stormcone.clock import Clock
+from stormcone.clock import Clock, Instant
 from stormcone.handlers import App, Stage
 from stormcone.health.disk import journal_size
 from stormcone.model import MaintenanceEvent, Phase
@@ -159,6 +159,37 @@ class _State(Collector):
             yield from self._sources(view)
             yield from self._events(view)
             yield from self._outbox(view)
+            yield from self._fleet(view)
+
+    def _fleet(self, view: AgentView) -> Iterator[Metric]:
+        """How the agent stands with its fleet, and what it knows of the machines that it has to do with there."""
+        standing = view.fleet
+        if standing is None:
+            return
+        exchanges = CounterMetricFamily(
+            "stormcone_fleet_exchanges", "Exchanges with the fleet's database, by result.", labels=("result",)
+        )
+        exchanges.add_metric(["success"], standing.exchanges - standing.failures)
+        exchanges.add_metric(["failure"], standing.failures)
+        yield exchanges
+        now = Instant(self._clock.now(), (view.steady or view.at) + (self._clock.now() - view.at))
+        age = standing.age(now)
+        if age is not None:
+            last = _gauge("fleet_last_exchange_age_seconds", "How long ago the fleet last answered.")
+            last.add_metric([], max(age.total_seconds(), 0.0))
+            yield last
+        turns = _gauge("fleet_turns_waiting", "Events of this machine for which it waits for its turn to be away.")
+        turns.add_metric([], len(view.turns))
+        yield turns
+        votes = _gauge("fleet_approvals_waiting", "Events of this machine on whose approval others have a say, open.")
+        open_ = (standing.of(work.episode, now) for work in view.works)
+        votes.add_metric([], sum(each.concerns_others and not each.answered for each in open_))
+        yield votes
+        members = _gauge("fleet_members", "Machines that its events name or that share a group with it.", "state")
+        silences = standing.silences.values()
+        members.add_metric(["heard"], len(silences) - sum(silences))
+        members.add_metric(["silent"], sum(silences))
+        yield members
 
     def _outbox(self, view: AgentView) -> Iterator[Metric]:
         waiting = _gauge("outbox_messages", "Notifications that wait to be told.", "sink")

@@ -30,6 +30,7 @@ MOST = 4
 """Connections of one pool."""
 
 # The pool warns of each attempt to connect; ours is the error that is raised in the end.
+logging.getLogger("psycopg.pool").propagate = False
 logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
 
 

@@ -343,6 +343,11 @@ class EventInFleet:
         return self.ballot is not None and self.member is not None and self.ballot.concerns_others(self.member)
 
     @property
+    def answered(self) -> bool:
+        """Whether the cloud has answered an approval, to whichever member."""
+        return self.ballot is not None and self.ballot.answer is not None
+
+    @property
     def obstacles(self) -> tuple[Obstacle, ...]:
         """What stands against approving it."""
         return obstacles(self.ballot, self.basis, self.now) if self.ballot else ()

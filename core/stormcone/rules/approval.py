@@ -210,7 +210,7 @@ GUARDS = (
     ),
     Rule(
         "neighbours",
-        "it names other machines, ours is not their leader, and there is no fleet",
+        "it names other machines, there is no fleet, and ours is not their leader",
         _leaderless_neighbours,
         ApprovalAnswer.NO,
         lambda f: f"it also names {', '.join(f.neighbours)} and {f.machine.name} is not their leader",

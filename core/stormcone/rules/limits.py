@@ -156,6 +156,9 @@ def _order(turn: Turn) -> tuple[bool, datetime, datetime, str]:
 def refusals(turn: Turn, groups: Collection[Group], now: datetime) -> tuple[str, ...]:
     """Why a machine does not get its turn now, a clause for each group that has no room; none where it does.
 
+    One event that takes several of a group takes them together: whoever is named beside one that is away for it has
+    nothing to wait for.
+
     Args:
         turn: whose.
         groups: those that its machine is in, read in the transaction that grants it.
@@ -165,7 +168,11 @@ def refusals(turn: Turn, groups: Collection[Group], now: datetime) -> tuple[str,
     for group in groups:
         away = group.away(now)
         others = {member: why for member, why in away.items() if member != turn.member}
-        held = any(each.member == turn.member and each.state is TurnState.HELD for each in group.turns)
+        held = any(
+            each.state is TurnState.HELD
+            and (each.member == turn.member or (each.event == turn.event and each.member in away))
+            for each in group.turns
+        )
         room = group.most(now) - len(others) - group.before(turn, now)
         if room < 1 and not held:
             why = "; ".join(others.values()) or "others wait whose time runs out sooner"

@@ -1,5 +1,6 @@
 """`stormcone fleet`: the machines that share a database, and who waits for whom."""
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from stormcone.text import printable, shortened, span, stamp
 _COLOURS = {"heard": "green", "silent": "yellow", "vanished": "red", "accepted": "green", "refused": "red"}
 _LONGEST_NAME = 40
 _MOST_NAMES = 5
+_WIDTH = 80
 
 
 @click.group("fleet", invoke_without_command=True)
@@ -39,7 +41,7 @@ def command(context: click.Context, as_json: bool) -> None:
         print_json(document)
     else:
         for line in _lines(document):
-            say(line)
+            say(_wrapped(line))
 
 
 @command.command("forget")
@@ -62,7 +64,7 @@ def _name(configuration: Configuration) -> str:
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:
-    """The document for people, in lines of no more than 80 columns where names let that be."""
+    """The document for people."""
     members, now = document["members"], datetime.fromisoformat(document["at"])
     silent = sum(member["state"] != "heard" for member in members)
     more = f", {silent} of them silent" if silent else ""
@@ -77,6 +79,14 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
         yield click.style("Groups", bold=True)
     for group in document["groups"]:
         yield from _group(group, now)
+
+
+def _wrapped(line: str) -> str:
+    """The line, in several where it is longer than a terminal is wide; names are not cut up."""
+    if len(click.unstyle(line)) <= _WIDTH:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _member(member: dict[str, Any]) -> Iterator[str]:

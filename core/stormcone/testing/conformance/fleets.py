@@ -13,6 +13,7 @@ from stormcone.rules.limits import VANISHED, TurnState
 
 KEY = SharedKey("test", "event-1", 1)
 OTHER = SharedKey("test", "event-2", 1)
+OWN = SharedKey("test", "event-of", 1)
 SILENCE = timedelta(minutes=10)
 
 _BASIS = "reboot not before 2026-03-01 04:00:00Z"
@@ -47,10 +48,10 @@ def an_event(*names: str, vote: VoteState | None = VoteState.PREPARED, key: Shar
     return replace(event, **given)
 
 
-def a_turn(event: SharedKey = KEY, **given: Any) -> EventSaid:
-    """What is said of an event for which a turn is wanted."""
+def a_turn(event: SharedKey | None = None, **given: Any) -> EventSaid:
+    """What is said of an event for which a turn is wanted; of an event of the machine's own, unless it is named."""
     turn = replace(TurnSaid(away=False, until=_TIME, what="reboot"), **given)
-    return an_event("db", vote=None, key=event, turn=turn)
+    return an_event("db", vote=None, key=event or OWN, turn=turn)
 
 
 class FleetSuite:
@@ -273,6 +274,16 @@ class FleetSuite:
         told = say(fleet, "a", a_turn(), a_turn(OTHER), groups=one)
         assert {turn.state for turn in told.turns.values()} == {TurnState.HELD}
 
+    def test_an_event_of_several_takes_them_together(self, fleet: Fleet) -> None:
+        """Nobody waits for one that is away for the same event; for that of another, it does.
+
+        Source: `stormcone.rules.limits.refusals`.
+        """
+        one = {"db": "1"}
+        say(fleet, "a", a_turn(KEY), groups=one)
+        assert turn_in(say(fleet, "b", a_turn(OTHER), groups=one)) is TurnState.WAITING
+        assert turn_in(say(fleet, "c", a_turn(KEY), groups=one)) is TurnState.HELD
+
     def test_the_one_whose_time_runs_out_sooner_comes_first(self, fleet: Fleet) -> None:
         """Where both wait for one turn.
 
@@ -322,6 +333,8 @@ class FleetSuite:
 
 def say(fleet: Fleet, name: str, *events: EventSaid, groups: dict[str, str] | None = None) -> Snapshot:
     """Say that of a machine."""
+    own = OWN._replace(id=f"{OWN.id}-{name}")
+    events = tuple(replace(event, key=own) if event.key == OWN else event for event in events)
     return fleet.exchange(Saying(member=a_member(name, groups=groups or {}), events=events))
 
 
@@ -352,4 +365,5 @@ def vote_of(ballot: Ballot, name: str) -> VoteState | None:
 
 def turn_in(told: Snapshot) -> TurnState:
     """Where the turn is that was said something of."""
-    return told.turns[KEY].state
+    (turn,) = told.turns.values()
+    return turn.state
