@@ -267,3 +267,34 @@ class TestAConfigurationOfBoth:
         fleet = small(*BOTH)
         with pytest.raises(ValueError, match="the app names a leader"):
             AgentDriver(fleet.simulator, App(leader="first"), fleet=Membership(fleet=fleet.fleet))
+
+
+class TestWhatIsSeenOfIt:
+    def test_status_and_metrics_say_who_is_waited_for(self, small):
+        pytest.importorskip("prometheus_client")
+        from stormcone.health.metrics import Metrics
+        from stormcone.health.readiness import readiness
+        from stormcone.health.status import status_document
+
+        fleet = small("web-0", "web-1", groups=(GroupRule(name="web", max_unavailable="1", ours=True),))
+        fleet.start("web-0", "web-1")
+        fleet.live(2)
+        fleet.live(40, "web-0")
+        announce(fleet, "web-0", "web-1", notice=timedelta(minutes=6))
+        fleet.live(3, "web-0")
+        clock, view = fleet.clock, fleet.agents["web-0"].agent.view
+        document = status_document(
+            view, readiness(view, clock.monotonic()), clock.now(), clock.monotonic(), process=1, size=None
+        )
+        (event,) = document["events"]
+        assert event["rule"] == "turn"
+        assert event["decision"].startswith("waits for its turn in group web: web-1 is silent since 2026-01-01 00:00:")
+        text = Metrics(clock, lambda: view, lambda each: readiness(each, clock.monotonic())).text().decode()
+        said = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("stormcone_fleet_"))
+        assert float(said['stormcone_fleet_exchanges_total{result="success"}']) > 3
+        assert said['stormcone_fleet_exchanges_total{result="failure"}'] == "0.0"
+        assert float(said["stormcone_fleet_last_exchange_age_seconds"]) <= 1
+        assert said["stormcone_fleet_turns_waiting"] == "1.0"
+        assert said["stormcone_fleet_approvals_waiting"] == "1.0"
+        assert said['stormcone_fleet_members{state="heard"}'] == "1.0"
+        assert said['stormcone_fleet_members{state="silent"}'] == "1.0"

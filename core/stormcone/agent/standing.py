@@ -51,8 +51,9 @@ class FleetStanding:
         """The members of whom we were last told, by id, and whether each was silent then."""
         if self.snapshot is None:
             return {}
-        told = (*self.snapshot.ballots.values(), *self.snapshot.groups.values())
-        return {member.id: member.silent(self.snapshot.at) for each in told for member in each.members}
+        voting = (member for ballot in self.snapshot.ballots.values() for member in ballot.members)
+        grouped = (member for group in self.snapshot.groups.values() for member in group.members)
+        return {member.id: member.silent(self.snapshot.at) for member in (*voting, *grouped)}
 
     def away(self, now: Instant) -> str:
         """Why what it was told does not count, as a clause; "" where it is fresh, or was not asked for yet."""

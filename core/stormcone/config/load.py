@@ -1,6 +1,7 @@
 """Puts the layers of a configuration together: a file, the environment, flags, each stronger than the one before."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,9 @@ FILE_VARIABLE = "STORMCONE_CONFIG"
 
 _ELSEWHERE = ("file:", "env:")
 """How a secret begins that only says where it stands."""
+
+_ADDRESS = re.compile(r"postgres(ql)?://([^:@/?]*@)?[^@?]*(\?[^@]*)?")
+"""A database's address that has a user at the most, and no password."""
 
 
 @dataclass(frozen=True)
@@ -176,16 +180,18 @@ def _check_modes(configuration: Configuration) -> None:
     for layer in configuration.layers:
         if isinstance(layer, File) and layer.mode & 0o004:
             for path in sorted(configuration.secrets, key=str):
-                if layer.has(path) and not _stands_elsewhere(layer, path):
+                if layer.has(path) and not _opens_nothing(layer, path):
                     raise SettingsError(
                         f"{key_of(path)} is a secret and anybody may read it (mode {layer.mode:04o}, "
                         f"{layer.origin(path, key=True)}); chmod o-r {layer.path}"
                     )
 
 
-def _stands_elsewhere(layer: Layer, path: KeyPath) -> bool:
-    """Whether the layer says only where the secret stands."""
+def _opens_nothing(layer: Layer, path: KeyPath) -> bool:
+    """Whether the layer says only where the secret stands, or a database's address without a password."""
     value: Any = layer.document
     for key in path:
         value = value[key]
-    return isinstance(value, str) and value.startswith(_ELSEWHERE)
+    if not isinstance(value, str):
+        return False
+    return value.startswith(_ELSEWHERE) or (_ADDRESS.fullmatch(value) is not None and "password" not in value)
