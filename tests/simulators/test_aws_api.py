@@ -275,6 +275,20 @@ class TestTheSdksModels:
         status, said = post(aws, body, signed(aws, "ec2", body, FORM))
         assert (status, b"UnknownParameter" in said, b"Colour" in said) == (400, True, True)
 
+    @pytest.mark.parametrize(
+        ("service", "call"),
+        [
+            ("ec2", f"Action=DescribeRegions&Version={ec2.VERSION}&RegionName.1=a&RegionName.1=b"),
+            (
+                "autoscaling",
+                "Action=DescribeLifecycleHooks&Version=2011-01-01&AutoScalingGroupName=a&AutoScalingGroupName=a",
+            ),
+        ],
+    )
+    def test_what_is_said_twice_is_refused(self, aws, service, call):
+        status, said = post(aws, call, signed(aws, service, call, FORM))
+        assert (status, b"InvalidQueryParameter" in said, b"given more than once" in said) == (400, True, True)
+
 
 def sample(member):
     """A value of a parameter's type."""

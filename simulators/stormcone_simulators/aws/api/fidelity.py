@@ -28,6 +28,7 @@ APIS: Sheet = (
             "test_aws_api.py::TestTheSdksModels::test_have_no_parameter_that_the_tables_lack_and_no_other",
             "test_aws_api.py::TestTheSdksModels::test_what_is_refused_is_named_with_the_reason",
             "test_aws_api.py::TestTheSdksModels::test_what_no_model_has_is_refused_by_its_name",
+            "test_aws_api.py::TestTheSdksModels::test_what_is_said_twice_is_refused",
         ),
     ),
     Feature(
@@ -83,6 +84,10 @@ APIS: Sheet = (
     Feature(Fidelity.DOES_NOT, "Any other operation, service, region, zone or account: they are refused", "by design"),
     Feature(Fidelity.DOES_NOT, "FIFO queues, attributes of messages, more queues than one and its dead", "by design"),
     Feature(Fidelity.DOES_NOT, "Most filters of DescribeInstances: one that is not there is refused", "by design"),
+    Feature(
+        Fidelity.UNVERIFIED,
+        "A parameter that is given twice is refused with `InvalidQueryParameter`: the services may take one of the two",
+    ),
     Feature(
         Fidelity.UNVERIFIED,
         "The codes with which an event is refused to be put off, and of a signature that does not fit",

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from stormcone.clouds.dates import read_time
 from stormcone_simulators.aws.api.errors import AwsError, invalid, missing, unsupported
+from stormcone_simulators.http.messages import Request, form_of, repeated_parameters
 
 HONOURED = ""
 """In a table of parameters: it makes a difference."""
@@ -22,6 +23,18 @@ _MOST_DIGITS = 18
 
 Table = Mapping[str, str]
 """By a parameter's first name: `HONOURED`, `NOTHING_SUCH`, or why it is refused."""
+
+
+def parameters_of(request: Request) -> Mapping[str, str]:
+    """What a call of a query protocol says, in its query or its form.
+
+    Raises:
+        AwsError: it says something twice. Source: the services' pages of common errors; that they refuse this, and by
+            that code, is unverified. To take one of the two would hide a client's mistake.
+    """
+    if repeated := repeated_parameters(request, in_form=True):
+        raise AwsError("InvalidQueryParameter", f"The parameter {repeated[0]} is given more than once")
+    return {**request.query, **form_of(request)}
 
 
 class Parameters:

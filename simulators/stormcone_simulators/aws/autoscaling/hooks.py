@@ -13,11 +13,11 @@ from uuid import NAMESPACE_DNS, uuid5
 from stormcone.model import Phase
 from stormcone.text import folded
 from stormcone_simulators.aws.api.errors import AwsError
-from stormcone_simulators.aws.api.parameters import HONOURED, Parameters, Table
+from stormcone_simulators.aws.api.parameters import HONOURED, Parameters, Table, parameters_of
 from stormcone_simulators.aws.api.xml import autoscaling_answer
 from stormcone_simulators.aws.model import AwsEvent, AwsModel
 from stormcone_simulators.aws.types import Family
-from stormcone_simulators.http.messages import Request, Response, form_of
+from stormcone_simulators.http.messages import Request, Response
 
 VERSION = "2011-01-01"
 HOOK = "stormcone"
@@ -156,7 +156,7 @@ def answer(request: Request, model: AwsModel, now: datetime) -> Response:
     Raises:
         AwsError: the call is refused.
     """
-    given = {**request.query, **form_of(request)}
+    given = parameters_of(request)
     action = given.get("Action", "")
     operation = OPERATIONS.get(action)
     if operation is None or given.get("Version") != VERSION:

@@ -12,14 +12,14 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from stormcone_simulators.aws.api.errors import AwsError, invalid
-from stormcone_simulators.aws.api.parameters import HONOURED, NOTHING_SUCH, Parameters, Table
+from stormcone_simulators.aws.api.parameters import HONOURED, NOTHING_SUCH, Parameters, Table, parameters_of
 from stormcone_simulators.aws.api.xml import ec2_answer
 from stormcone_simulators.aws.ec2.filters import INSTANCE_FILTERS, STATUS_FILTERS, narrowed
 from stormcone_simulators.aws.ec2.instances import Ec2Instance, event_document
 from stormcone_simulators.aws.model import AwsEvent, AwsModel
 from stormcone_simulators.aws.types import Family
 from stormcone_simulators.events import Revision
-from stormcone_simulators.http.messages import Request, Response, form_of
+from stormcone_simulators.http.messages import Request, Response
 
 VERSION = "2016-11-15"
 
@@ -222,7 +222,7 @@ def answer(request: Request, model: AwsModel, now: datetime) -> Response:
     Raises:
         AwsError: the call is refused.
     """
-    given = {**request.query, **form_of(request)}
+    given = parameters_of(request)
     action = given.get("Action", "")
     if not action:
         raise AwsError("MissingAction", "The request is missing an action or a required parameter")
