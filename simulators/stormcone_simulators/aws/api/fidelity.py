@@ -87,6 +87,7 @@ APIS: Sheet = (
     Feature(
         Fidelity.UNVERIFIED,
         "A parameter that is given twice is refused with `InvalidQueryParameter`: the services may take one of the two",
+        "no public source says so",
     ),
     Feature(
         Fidelity.UNVERIFIED,
