@@ -8,6 +8,7 @@ import pytest
 from stormcone.cli.checks import cloud, given, here
 from stormcone.cli.checks.check import Light, well
 from stormcone.clouds.exchange import Exchange
+from stormcone.clouds.http.client import Timeouts
 from stormcone.health.addresses import Address, own_socket
 from stormcone.health.face import Health
 from stormcone.health.server import HealthListener
@@ -205,6 +206,15 @@ class TestTheRights:
     def test_are_not_needed_everywhere(self, stormcone, simulator):
         said = stormcone("doctor", "--provider", "azure", "--endpoint", simulator.url)
         assert "- azure permissions: none are needed" in said.out
+
+
+class TestATokenThatIsLostOnItsWay:
+    def test_is_told_with_the_command_that_mends_it(self, stormcone, monkeypatch):
+        monkeypatch.setattr("stormcone_aws.provider.PATIENT", Timeouts(connect=0.3, read=0.3, slack=0.2))
+        with AwsSimulator(["i-0one"], hops=1) as aws:
+            said = stormcone("doctor", "--provider", "aws", "--endpoint", aws.url)
+        assert said.status != 0
+        assert "--http-put-response-hop-limit 2" in f"{said.out}{said.err}"
 
 
 class TestTheOtherClouds:

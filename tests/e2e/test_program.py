@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 HEAVY = {"pydantic", "requests", "stevedore", "rich", "sqlite3", "asyncio", "tenacity", "h11", "urllib3", "logging"}
@@ -80,6 +82,15 @@ class TestHelp:
 
 
 class TestTheDemo:
+    @pytest.mark.parametrize("cloud", ["alibaba", "aws", "azure", "google"])
+    def test_tells_of_one_handler_on_each_cloud(self, home: Any, cloud: str) -> None:
+        done = home.run("demo", "--cloud", cloud)
+        assert (done.returncode, done.stderr) == (0, "")
+        told = re.findall(r"(?:Pool\.\w+ done|has ended: \w+)", done.stdout)
+        ended = ["Pool.prepare done", "has ended: completed", "Pool.recover done"]
+        assert told[: len(ended)] == ended
+        assert told[-1] in {"Pool.recover done", "has ended: canceled"}
+
     def test_tells_both_stories_to_their_end_from_any_folder_with_an_empty_environment(self, home: Any) -> None:
         folder = home.folder / "tmp"
         folder.mkdir()
