@@ -296,6 +296,21 @@ class NoMoreThreads:
         work()
 
 
+def test_an_event_that_says_another_providers_name_is_no_less_ours_in_the_next_life(world):
+    world.handler("lb", ROUND)
+    world.cloud.announce(provider="elsewhere")
+    world.step()
+    assert (world.calls, world.cloud.approvals) == (["lb.prepare"], ["E-1"])
+    world.die()
+    world.step(minutes=1)
+    world.cloud.start()
+    world.step(minutes=1)
+    world.cloud.forget()
+    world.step(minutes=1)
+    assert world.calls == ["lb.prepare", "lb.recover"]
+    assert [episode.event.provider for episode in world.journal.episodes()] == ["elsewhere"]
+
+
 def test_work_for_which_there_is_no_thread_is_tried_again(world):
     world.executor = NoMoreThreads(1)
     world.handler("lb", ROUND)
