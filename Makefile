@@ -13,7 +13,7 @@ help:
 	@echo "make check   style, types, layers, docs and tests: all that must hold"
 	@echo "make clients try the simulators with programs that others wrote"
 	@echo "make bench   measure, side by side; ROW=idle measures one row"
-	@echo "make fuzz    a million spoilt documents, a hundred thousand spoilt requests (20 minutes)"
+	@echo "make fuzz    a million spoilt documents, 40,000 answers, 100,000 requests (half an hour)"
 	@echo "make crash-walk   die at every boundary of every story (10 minutes)"
 	@echo "make chaos   kill, freeze and stop the agent, KILLS=1000 times"
 	@echo "make chaos-check   put known faults back, one at a time: is each found? (an hour)"
