@@ -74,7 +74,7 @@ fuzz: venv-suite
 # The suite walks the stories that a cloud is alone in, and dies wherever that leaves something else behind than the
 # boundary before; this walks all of them, and dies at every boundary.
 crash-walk: compiled
-	@EVERY_STORY=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal tests/durability/test_every_crash_point.py
+	@EVERY_STORY=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal tests/durability/test_every_*.py
 
 # The whole of it is KILLS=10000; SEED=... repeats one. Steps of the clock take libfaketime, and full disks root.
 chaos: venv-suite

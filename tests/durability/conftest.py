@@ -5,13 +5,15 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import pytest
+
+from stormcone.simulators.contract import Simulator
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testid",
@@ -23,6 +25,9 @@ ENVIRONMENT = {
     "NO_PROXY": "127.0.0.1",
 }
 """What the simulators believe, and nothing of whoever runs the tests."""
+
+EVERY_BOUNDARY = bool(os.environ.get("EVERY_STORY"))
+"""Whether to die at each boundary, whatever it leaves; `make crash-walk` sets it."""
 
 PROGRAM = Path(__file__).with_name("agent_process.py")
 
@@ -104,6 +109,26 @@ class Walkers:
             return walk(program)
         finally:
             self._free.put(program)
+
+
+def left_by_a_death(folder: Path, simulator: Simulator) -> tuple[Any, ...]:
+    """What an agent leaves that dies now: files, and what the cloud was asked; `simulator` has the time too.
+
+    What SQLite rolls back of an unfinished transaction is nothing.
+    """
+    files = {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.endswith("-journal")
+    }
+    return simulator.clock.now(), len(simulator.requests()), files
+
+
+def deaths(boundaries: Sequence[str], left: Sequence[tuple[Any, ...]]) -> list[int]:
+    """The numbers of the boundaries at which to die: of those that leave the same, only the last."""
+    assert len(left) == len(boundaries)
+    following = [*left[1:], None]
+    return [number for number, each in enumerate(left, 1) if EVERY_BOUNDARY or each != following[number - 1]]
 
 
 @pytest.fixture(scope="session")

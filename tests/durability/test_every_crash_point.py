@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.durability.conftest import deaths, left_by_a_death
 from tests.durability.stories import CLOUDS, REBOOTS, STORIES, Story
 
 from stormcone import Journal, ManualClock
@@ -34,7 +35,7 @@ from stormcone.rules.runs import Run, RunState
 from stormcone.simulators.contract import SimulatorOptions
 
 EVERY_STORY = bool(os.environ.get("EVERY_STORY"))
-"""Whether the stories, and the boundaries, are walked too that would make the suite long; `make crash-walk` sets it."""
+"""Whether the stories are walked too that would make the suite long; `make crash-walk` sets it."""
 
 HANDLERS = ("first", "second")
 simulator_of = functools.cache(simulator_class)
@@ -140,13 +141,7 @@ class Walk:
         }
 
     def _look(self) -> None:
-        """Note what a death would leave now; what SQLite rolls back of an unfinished transaction is nothing."""
-        files = {
-            str(path.relative_to(self.folder)): path.read_bytes()
-            for path in self.folder.rglob("*")
-            if path.is_file() and not path.name.endswith("-journal")
-        }
-        self.left.append((self.clock.now(), len(self.simulator.requests()), files))
+        self.left.append(left_by_a_death(self.folder, self.simulator))
 
     def _died(self) -> None:
         """Note what the journal knows to have succeeded, and how much had been done by then."""
@@ -337,11 +332,8 @@ class Scene:
 
 
 def every(dry: Walk) -> Iterator[tuple[int, ...]]:
-    """A single death at each of the boundaries: of those that leave the same, only at the last."""
-    assert len(dry.left) == len(dry.boundaries)
-    for number, (left, next_left) in enumerate(zip(dry.left, [*dry.left[1:], None], strict=True), 1):
-        if EVERY_STORY or left != next_left:
-            yield (number,)
+    """A single death at each of the boundaries that leaves something else than the next."""
+    return ((number,) for number in deaths(dry.boundaries, dry.left))
 
 
 @pytest.fixture

@@ -7,6 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+from tests.durability.conftest import deaths, left_by_a_death
+
 from stormcone import Journal, ManualClock, Outcome
 from stormcone.journal.boundaries import Boundary
 from stormcone.simulators.contract import SimulatorOptions
@@ -26,6 +29,7 @@ class Walk:
         self.clock = ManualClock()
         self.begun = self.clock.now()
         self.boundaries: list[str] = []
+        self.left: list[tuple[Any, ...]] = []
         self.deaths = 0
         self._alive = False
 
@@ -45,8 +49,8 @@ class Walk:
             (self.queue / f"m-{number}").write_text(json.dumps(event))
 
     def go(self) -> "Walk":
-        with AzureSimulator.from_options(SimulatorOptions(machines=["web-0"], clock=self.clock)) as simulator:
-            self.endpoint = simulator.provider_options("web-0").endpoint
+        with AzureSimulator.from_options(SimulatorOptions(machines=["web-0"], clock=self.clock)) as self.simulator:
+            self.endpoint = self.simulator.provider_options("web-0").endpoint
             for second in MOMENTS:
                 self.clock.advance(self.begun + timedelta(seconds=second) - self.clock.now())
                 self.send(*{0: (1, 2), 1: (3,)}.get(second, ()))
@@ -63,13 +67,16 @@ class Walk:
     def _told(self, **order: Any) -> bool:
         if order["do"] == "start" and self._alive:
             return True
-        answer = self.agents.tell(**order)
+        answer = self.agents.tell(self._look, **order)
         self._alive = "ended" not in answer
         self.boundaries = answer.get("boundaries", [])
         if not self._alive:
             assert answer["ended"] == -signal.SIGKILL
             self.deaths += 1
         return self._alive
+
+    def _look(self) -> None:
+        self.left.append(left_by_a_death(self.folder, self.simulator))
 
     def _order(self) -> dict[str, Any]:
         return {
@@ -86,6 +93,7 @@ class Walk:
             "gives_up": False,
             "queue": str(self.queue),
             "kill_at": None if self.deaths else self.kill,
+            "pauses": self.kill is None,
         }
 
     def effects(self, stage: str) -> list[dict[str, Any]]:
@@ -108,13 +116,14 @@ def must_hold(walk: Walk) -> None:
         assert len(done) <= 6 + 3 * walk.deaths  # of each event, what was done and could not be written down
 
 
+@pytest.mark.timeout(300)
 def test_every_message_arrives_wherever_the_agent_is_killed(
     walkers: Any, folder: Path, record_property: Callable[[str, object], None]
 ) -> None:
     (dry,) = walkers.walk([lambda agents: Walk(folder / "dry", agents).go()])
     must_hold(dry)
     assert {Boundary.BEFORE_ACKNOWLEDGEMENT, Boundary.AFTER_ACKNOWLEDGEMENT} <= set(dry.boundaries)
-    points = range(1, len(dry.boundaries) + 1)
+    points = deaths(dry.boundaries, dry.left)
     for walk in walkers.walk(
         [lambda agents, point=point: Walk(folder / str(point), agents, point).go() for point in points]
     ):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.durability.conftest import deaths, left_by_a_death
 
 from stormcone import Impact, Journal, ManualClock
 from stormcone.journal import Episode
@@ -37,13 +38,14 @@ class Walk:
         self.clock = ManualClock()
         self.begun = self.clock.now()
         self.boundaries: list[str] = []
+        self.left: list[tuple[Any, ...]] = []
         self.deaths = 0
         self._alive = False
 
     def go(self) -> "Walk":
-        with AzureSimulator.from_options(SimulatorOptions(machines=["web-0"], clock=self.clock)) as simulator:
-            self.endpoint = simulator.provider_options("web-0").endpoint
-            simulator.schedule(
+        with AzureSimulator.from_options(SimulatorOptions(machines=["web-0"], clock=self.clock)) as self.simulator:
+            self.endpoint = self.simulator.provider_options("web-0").endpoint
+            self.simulator.schedule(
                 Impact.REBOOT, resources=["web-0"], notice=timedelta(minutes=15), duration=timedelta(minutes=1)
             )
             for second in MOMENTS:
@@ -61,13 +63,16 @@ class Walk:
     def _told(self, **order: Any) -> bool:
         if order["do"] == "start" and self._alive:
             return True
-        answer = self.agents.tell(**order)
+        answer = self.agents.tell(self._look, **order)
         self._alive = "ended" not in answer
         self.boundaries = answer.get("boundaries", [])
         if not self._alive:
             assert answer["ended"] == -signal.SIGKILL
             self.deaths += 1
         return self._alive
+
+    def _look(self) -> None:
+        self.left.append(left_by_a_death(self.folder, self.simulator))
 
     def _order(self) -> dict[str, Any]:
         return {
@@ -84,6 +89,7 @@ class Walk:
             "gives_up": False,
             "sink": str(self.folder / "told"),
             "kill_at": self.kills[self.deaths] if self.deaths < len(self.kills) else None,
+            "pauses": not self.kills,
         }
 
     def told(self) -> list[dict[str, Any]]:
@@ -146,7 +152,7 @@ def test_wherever_it_is_killed_every_notification_arrives(
     def one(number: int) -> Callable[[Any], Walk]:
         return lambda agents: Walk(folder / str(number), agents, kills=(number,)).go()
 
-    for walk in walkers.walk([one(number) for number in range(1, len(dry.boundaries) + 1)]):
+    for walk in walkers.walk([one(number) for number in deaths(dry.boundaries, dry.left)]):
         assert walk.deaths == 1
         try:
             must_hold(walk)
