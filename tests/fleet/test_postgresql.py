@@ -1,0 +1,135 @@
+"""A fleet in a real PostgreSQL: who waits for whom, and a server that does not do what it should."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from stormcone.errors import FleetError
+from stormcone.fleet.contract import Saying, TurnSaid
+from stormcone.testing.conformance.fleets import a_member, an_event
+
+psycopg = pytest.importorskip("psycopg")
+
+from stormcone.fleet.postgresql import KEPT_MEMBER, PostgresqlFleet  # noqa: E402 - it needs the driver
+from stormcone.postgresql.address import DatabaseAddress  # noqa: E402
+
+
+@pytest.fixture
+def url(postgresql, database):
+    return postgresql.url(database)
+
+
+@pytest.fixture
+def fleet(url):
+    fleet = PostgresqlFleet(DatabaseAddress.parse(url), "shop")
+    yield fleet
+    fleet.close()
+
+
+@pytest.fixture
+def other(url):
+    """A session of its own, which sees the fleet's tables."""
+    with psycopg.connect(url, options="-c search_path=stormcone_fleet") as connection:
+        yield connection
+
+
+def waits_for_a_lock(connection, work):
+    """Whether the work waits for what the connection has locked; it is let go on then, and ends."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    waited = False
+    with psycopg.connect(connection.info.dsn, autocommit=True) as watch:
+        while thread.is_alive() and not waited:
+            (number,) = watch.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            ).fetchone()
+            waited = number > 0
+    connection.rollback()
+    thread.join()
+    return waited
+
+
+class TestOneAfterTheOther:
+    @pytest.mark.parametrize("events", [[an_event("a", "b")], []], ids=["a vote", "a vote withdrawn"])
+    def test_a_vote_waits_while_somebody_decides_on_its_event(self, fleet, other, events):
+        said = Saying(member=a_member("a"), events=(an_event("a", "b"),))
+        fleet.exchange(said)
+        other.execute("SELECT 1 FROM approvals FOR UPDATE")
+        assert waits_for_a_lock(other, lambda: fleet.exchange(Saying(member=said.member, events=tuple(events))))
+
+    def test_a_turn_waits_while_somebody_decides_on_its_group(self, fleet, other):
+        member = a_member("a", groups={"db": "1"})
+        said = Saying(member=member, events=(an_event("a", vote=None, turn=TurnSaid(away=False)),))
+        fleet.exchange(said)
+        other.execute("SELECT 1 FROM groups FOR UPDATE")
+        assert waits_for_a_lock(other, lambda: fleet.exchange(said))
+
+    def test_a_sign_of_life_waits_for_nobody(self, fleet, other):
+        fleet.exchange(Saying(member=a_member("a", groups={"db": "1"}), events=(an_event("a", "b"),)))
+        quiet = Saying(member=a_member("b", groups={"db": "1"}))
+        other.execute("SELECT 1 FROM approvals FOR UPDATE")
+        other.execute("SELECT 1 FROM groups FOR UPDATE")
+        assert not waits_for_a_lock(other, lambda: fleet.exchange(quiet))
+
+
+class TestAServer:
+    def test_that_takes_no_writes_can_be_looked_at(self, fleet, url, other):
+        fleet.exchange(Saying(member=a_member("a")))
+        fleet.close()
+        other.execute(f"ALTER DATABASE {other.info.dbname} SET default_transaction_read_only = on")
+        other.commit()
+        with pytest.raises(FleetError, match="read-only"):
+            fleet.exchange(Saying(member=a_member("a")))
+        looks = PostgresqlFleet(DatabaseAddress.parse(url), "shop", reads=True)
+        assert [member.name for member in looks.overview().members] == ["a"]
+        looks.close()
+
+    def test_that_has_no_fleet_yet_says_so(self, url):
+        fleet = PostgresqlFleet(DatabaseAddress.parse(url), "shop", reads=True)
+        with pytest.raises(FleetError, match="is not there yet; the first agent that joins it makes it"):
+            fleet.overview()
+        fleet.close()
+
+    def test_that_does_not_answer_is_one_sentence_without_the_password(self):
+        fleet = PostgresqlFleet(DatabaseAddress.parse("postgresql://me:hidden@127.0.0.1:9/x"), "shop")
+        with pytest.raises(FleetError) as caught:
+            fleet.exchange(Saying(member=a_member("a")))
+        assert str(caught.value).startswith("the fleet shop in postgresql://me@127.0.0.1:9/x cannot be used: ")
+        assert "hidden" not in str(caught.value)
+        fleet.close()
+
+    def test_that_was_emptied_is_filled_again(self, fleet, url, other):
+        said = Saying(member=a_member("a"), events=(an_event("a", "b"),))
+        before = fleet.exchange(said)
+        other.execute("TRUNCATE members, said, approvals, groups")
+        other.commit()
+        after = fleet.exchange(said)
+        assert after.ballots.keys() == before.ballots.keys()
+        assert [member.name for member in fleet.overview().members] == ["a"]
+
+
+class TestWhatNobodyAsksFor:
+    def test_is_removed_by_the_next_agent_that_begins(self, fleet, url, other):
+        fleet.exchange(Saying(member=a_member("a"), events=(an_event("a", "b"),)))
+        fleet.exchange(Saying(member=a_member("a")))
+        fleet.exchange(Saying(member=a_member("old")))
+        long = KEPT_MEMBER + timedelta(days=1)
+        other.execute("UPDATE members SET seen = seen - %s WHERE name = 'old'", [long])
+        other.execute("UPDATE said SET changed = changed - %s", [long])
+        other.commit()
+        again = PostgresqlFleet(DatabaseAddress.parse(url), "shop")
+        again.exchange(Saying(member=a_member("b")))
+        again.close()
+        assert [member.name for member in fleet.overview().members] == ["a", "b"]
+        for table in ("said", "approvals"):
+            assert other.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+
+    def test_two_fleets_in_one_database_do_not_see_each_other(self, fleet, url):
+        fleet.exchange(Saying(member=a_member("b"), events=(an_event("a", "b"),)))
+        another = PostgresqlFleet(DatabaseAddress.parse(url), "office")
+        told = another.exchange(Saying(member=a_member("a"), events=(an_event("a", "b"),)))
+        ((_, ballot),) = told.ballots.items()
+        assert ballot.claim is None
+        assert [member.name for member in another.overview().members] == ["a"]
+        another.close()
