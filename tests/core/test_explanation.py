@@ -8,6 +8,7 @@ from tests.core.conftest import NOW, Scripted, make_event
 from stormcone.handlers import App, Handler, Stage
 from stormcone.handlers.event_rules import EventRule
 from stormcone.model import Approval, Cause, Impact, Machine, Phase
+from stormcone.rules.agreement import Ballot, EventInFleet, Member, SharedKey, basis_of
 from stormcone.rules.approval import ApprovalAnswer
 from stormcone.rules.explanation import explain
 
@@ -144,3 +145,33 @@ def test_a_handler_of_the_users_own_class_is_asked_like_any():
             pass
 
     assert why_not(App([Mine()]), make_event()) == [""]
+
+
+class TestInAFleet:
+    def test_it_is_said_how_prepare_waits_for_a_turn(self):
+        app, event = App([handler()]), make_event(not_before=NOW + timedelta(minutes=30))
+        assert explain(event, app, MACHINE, NOW).turn == ""
+        said = explain(event, app, MACHINE, NOW, groups=("web", "db")).turn
+        assert said == "waits for its turn in db, web, until 2026-01-01 00:25:00Z at the most"
+        sudden = event.but(cause=Cause.PREEMPTION)
+        said = explain(sudden, app, MACHINE, NOW, groups=("db",)).turn
+        assert said == "does not wait for its turn in db: it is a preemption"
+        late = event.but(not_before=NOW + timedelta(minutes=4))
+        said = explain(late, app, MACHINE, NOW, groups=("db",)).turn
+        assert said == "does not wait for its turn in db: its time allows no more waiting"
+
+    def test_others_are_waited_for_once_ours_has_prepared(self):
+        app = App([handler()])
+        event = make_event(
+            not_before=NOW + timedelta(minutes=30), approval=Approval.STARTS, resources=("web-0", "web-1")
+        )
+        key = SharedKey.of(event.key, 1)
+        ours = Member(id="us", name="web-0", names=frozenset({"web-0"}), seen=NOW, silence=timedelta(minutes=1))
+        seen = EventInFleet(ballot=Ballot(key=key), member=ours, basis=basis_of(event), names=event.resources, now=NOW)
+        said = explain(event, app, MACHINE, NOW, fleet=seen)
+        assert (said.now.rule, said.prepared.rule) == ("preparing", "not_agreed")
+        assert said.prepared.reason == "web-1 is unknown to the fleet"
+        away = EventInFleet(away="the fleet is down", now=NOW)
+        assert explain(event, app, MACHINE, NOW, fleet=away).prepared.reason == (
+            "it names other machines, and the fleet is down"
+        )

@@ -2,11 +2,13 @@
 
 import signal
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stormcone.errors import FleetError
+from stormcone.journal import Journal
 from stormcone.model import Impact
 
 BOTH = ["web-0", "web-1"]
@@ -47,15 +49,15 @@ class TwoAgents:
             return []
 
     def announce(self, *names: str, impact: Impact = Impact.FREEZE) -> None:
-        self.simulator.schedule(impact, resources=list(names), notice=timedelta(minutes=15))
+        self.event = self.simulator.schedule(impact, resources=list(names), notice=timedelta(minutes=15))
 
     def claim(self) -> Any:
         return next((ballot.claim for ballot in self.fleet.overview().ballots if ballot.claim), None)
 
-    def claims_have_ended(self) -> None:
-        """As where ten seconds have passed for the database."""
+    def claims_end_in(self, span: str) -> None:
+        """However slow the machine is, what the test needs comes before that."""
         with self.database.connection() as connection:
-            connection.execute("UPDATE approvals SET until = until - interval '1 minute'")
+            connection.execute("UPDATE approvals SET until = clock_timestamp() + %s::interval", [span])
 
     def close(self) -> None:
         self.fleet.close()
@@ -71,6 +73,12 @@ def two(home: Any, simulators: Any, postgresql: Any, database: str, request: Any
     agents = TwoAgents(home, simulators(shared_hardware=True), postgresql.url(database), groups)
     yield agents
     agents.close()
+
+
+def asked(journal: Path) -> bool:
+    """Whether an approval has been asked for, as the journal has it."""
+    with Journal.read(journal) as book:
+        return any(book.approvals(episode.id) for episode in book.episodes())
 
 
 class TestTwoAgents:
@@ -101,6 +109,8 @@ class TestTwoAgents:
         events = home.json("status", "--journal", home.folder / "web-1.db")["events"]
         (event,) = [each for each in events if each["resources"] == ["web-1"]]
         assert event["decision"].startswith("waits for its turn in group web: web-0 is away")
+        with Journal.read(home.folder / "web-1.db") as book:
+            assert any("waits for its turn in group web: web-0" in each.decision for each in book.episodes())
         assert home.approvals(two.simulator) == ["web-0"]
 
     def test_another_approves_where_the_one_with_the_claim_is_killed_before_the_answer(
@@ -111,10 +121,13 @@ class TestTwoAgents:
         claim = home.until(two.claim, "a claim")
         assert (claim.holder.startswith("azure/"), claim.epoch) == (True, 1)
         two.agents["web-0"].says("commands.prepare done")
-        home.until(lambda: len(home.history(home.folder / "web-0.db")) > 3, "the approval in the journal of web-0")
+        two.claims_end_in("1 hour")
+        home.until(lambda: asked(home.folder / "web-0.db"), "the approval in the journal of web-0")
+        said = home.run("explain", "--journal", home.folder / "web-1.db", "--event", two.event).stdout
+        assert "approved now: not yet: all are prepared, and web-0 approves it for all [unclaimed]" in said
         two.agents["web-0"].ends_by(signal.SIGKILL)
         assert "web-1" not in home.approvals(two.simulator)
-        two.claims_have_ended()
+        two.claims_end_in("-1 minute")
         two.agents["web-1"].says("approved: prepared by commands; agreed by web-0, web-1")
         assert home.approvals(two.simulator).count("web-1") == 1
         assert two.claim().epoch == 2

@@ -1,13 +1,17 @@
 """The fleet that a configuration names, opened."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from stormcone.config.load import Configuration
-from stormcone.errors import PluginError, SettingsError
-from stormcone.fleet.contract import Fleet
+from stormcone.errors import FleetError, PluginError, SettingsError
+from stormcone.fleet.contract import Fleet, Overview
 from stormcone.fleet.membership import GroupRule, Membership
 from stormcone.handlers import App
+from stormcone.model import Machine, MaintenanceEvent
+from stormcone.rules.agreement import EventInFleet, SharedKey, basis_of
 
 TABLE = "fleet"
 
@@ -35,13 +39,9 @@ def membership(configuration: Configuration, app: App) -> Iterator[Membership | 
     if app.approval.leader is not None:
         mistake = SettingsError("in a fleet all machines of an event agree, and nobody leads; leave one of the two out")
         raise configuration.placed(mistake, ("leader",) if settings.leader is not None else (TABLE,), key=True)
-    rules = tuple(
-        GroupRule(name=name, max_unavailable=table.max_unavailable, machines=table.machines, ours=table.ours)
-        for name, table in settings.groups.items()
-    )
     fleet = opened(configuration)
     try:
-        yield Membership(fleet=fleet, groups=rules, silence=settings.fleet.silence)
+        yield Membership(fleet=fleet, groups=_groups(configuration), silence=settings.fleet.silence)
     finally:
         fleet.close()
 
@@ -69,3 +69,56 @@ def opened(configuration: Configuration, *, reads: bool = False) -> Fleet:
         return PostgresqlFleet(DatabaseAddress.parse(table.url.get_secret_value()), table.name, reads=reads)
     except SettingsError as error:
         raise configuration.placed(error, (TABLE, "url")) from None
+
+
+def _groups(configuration: Configuration) -> tuple[GroupRule, ...]:
+    return tuple(
+        GroupRule(name=name, max_unavailable=table.max_unavailable, machines=table.machines, ours=table.ours)
+        for name, table in configuration.settings.groups.items()
+    )
+
+
+@dataclass(frozen=True)
+class FleetSeen:
+    """A fleet as somebody sees it who is no member.
+
+    Attributes:
+        groups: the groups that the configuration knows.
+        overview: all that the fleet knows; None where it cannot be asked.
+        away: why it cannot be, as a clause, or "".
+    """
+
+    groups: tuple[GroupRule, ...]
+    overview: Overview | None
+    away: str
+
+    def groups_of(self, machine: Machine) -> tuple[str, ...]:
+        """The groups that the machine is in."""
+        return tuple(group.name for group in self.groups if group.has(machine))
+
+    def event(self, event: MaintenanceEvent, episode: int, machine: Machine, now: datetime) -> EventInFleet:
+        """The event as the fleet knows it, for that machine."""
+        seen = EventInFleet(away=self.away, basis=basis_of(event), names=event.resources, now=now)
+        if self.overview is None:
+            return seen
+        key = SharedKey.of(event.key, episode)
+        ballot = next((each for each in self.overview.ballots if each.key == key), None)
+        member = next((each for each in self.overview.members if each.goes_by(machine.name)), None)
+        return replace(seen, ballot=ballot, member=member, now=self.overview.at)
+
+
+def fleet_seen(configuration: Configuration, app: App) -> FleetSeen | None:
+    """The fleet that a configuration names, looked at once; None where it names none.
+
+    Raises:
+        SettingsError: as `membership`.
+        PluginError: the driver is not installed.
+    """
+    with membership(configuration, app) as ship:
+        if ship is None:
+            return None
+    try:
+        with closing(opened(configuration, reads=True)) as fleet:
+            return FleetSeen(_groups(configuration), fleet.overview(), "")
+    except FleetError as error:
+        return FleetSeen(_groups(configuration), None, str(error))

@@ -5,7 +5,7 @@ what it was last told; so both say the same of the same facts.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -357,6 +357,15 @@ class EventInFleet:
         """Whether this member may send the approval now, of the event as it is now."""
         claim = self.ballot.claim if self.ballot else None
         return self.claimed and claim is not None and claim.covers(self.basis, [folded(name) for name in self.names])
+
+    def supposing(self, member: Member) -> "EventInFleet":
+        """The same, if the member had said that it is prepared for the event as it is now."""
+        if self.ballot is None:
+            return self
+        vote = Vote(member=member.id, state=VoteState.PREPARED, basis=self.basis, names=self.names)
+        votes = (*(each for each in self.ballot.votes if each.member != member.id), vote)
+        members = (*(each for each in self.ballot.members if each.id != member.id), member)
+        return replace(self, ballot=replace(self.ballot, votes=votes, members=members))
 
     @property
     def others(self) -> str:

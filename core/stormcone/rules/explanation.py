@@ -7,8 +7,11 @@ from datetime import datetime, timedelta
 from stormcone.clock import Instant
 from stormcone.handlers import App, Handler, Stage
 from stormcone.model import Machine, MaintenanceEvent, Phase
+from stormcone.rules.agreement import EventInFleet
 from stormcone.rules.approval import Decision, Facts, decide_safely
+from stormcone.rules.limits import need_of, waits_until
 from stormcone.rules.runs import Run, RunState, begin_at, deadline, machines_of
+from stormcone.text import stamp
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,14 @@ class Explanation:
         handlers: each of the app's, in its order.
         now: what is decided about approving it, as things stand.
         prepared: what would be decided once every handler that acts has prepared.
+        turn: how its prepare waits for a turn in the machine's groups, as a clause; "" where it has none to wait for.
     """
 
     event: MaintenanceEvent
     handlers: tuple[HandlerPlan, ...]
     now: Decision
     prepared: Decision
+    turn: str = ""
 
 
 def explain(
@@ -69,6 +74,8 @@ def explain(
     now: datetime,
     runs: Collection[Run] = (),
     known_for: timedelta = timedelta(0),
+    fleet: EventInFleet | None = None,
+    groups: Collection[str] = (),
 ) -> Explanation:
     """What would be done about an event.
 
@@ -79,6 +86,8 @@ def explain(
         now: the time, aware UTC.
         runs: what has been done already, where it is known to the journal; else what would be is assumed.
         known_for: how long it has been known.
+        fleet: the event as the machine's fleet knows it; None where it is in none.
+        groups: those of the fleet that the machine is in.
     """
     handlers = tuple(_plan_of(handler, event, app, machine, now, runs) for handler in app.handlers)
     preparing = [plan.handler for plan in handlers if any(stage.stage is Stage.PREPARE for stage in plan.stages)]
@@ -86,9 +95,25 @@ def explain(
         Run(id=number, episode=0, handler=label, stage=Stage.PREPARE, position=number, state=RunState.PENDING)
         for number, label in enumerate(preparing)
     )
-    facts = Facts(event=event, machine=machine, runs=runs or assumed, app=app, now=now, known_for=known_for)
+    facts = Facts(
+        event=event, machine=machine, runs=runs or assumed, app=app, now=now, known_for=known_for, fleet=fleet
+    )
     done = tuple(replace(run, state=RunState.SUCCEEDED) for run in facts.runs if run.stage is Stage.PREPARE)
-    return Explanation(event, handlers, decide_safely(facts), decide_safely(replace(facts, runs=done)))
+    supposed = fleet.supposing(fleet.member) if fleet and fleet.member else fleet
+    prepared = decide_safely(replace(facts, runs=done, fleet=supposed))
+    begun = any(run.attempt for run in runs)
+    turn = _turn(event, app, preparing, groups, now) if preparing and groups and not begun else ""
+    return Explanation(event, handlers, decide_safely(facts), prepared, turn)
+
+
+def _turn(event: MaintenanceEvent, app: App, preparing: Collection[str], groups: Collection[str], now: datetime) -> str:
+    named = f"its turn in {', '.join(sorted(groups))}"
+    if need := need_of(event, now):
+        return f"does not wait for {named}: {need}"
+    until = waits_until(event, [handler for label in preparing if (handler := app.handler(label))])
+    if until is not None and until <= now:
+        return f"does not wait for {named}: its time allows no more waiting"
+    return f"waits for {named}, until {stamp(until)} at the most" if until else f"waits for {named}"
 
 
 def _plan_of(

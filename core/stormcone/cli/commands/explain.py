@@ -15,6 +15,7 @@ from stormcone.cli.options import default_journal, scenario_option
 from stormcone.cli.render import event_json, event_text
 from stormcone.clock import ManualClock
 from stormcone.clouds.contract import AUTO, ProviderOptions, Source
+from stormcone.config.fleet import FleetSeen, fleet_seen
 from stormcone.config.load import Configuration
 from stormcone.detect import open_provider
 from stormcone.errors import StormconeError
@@ -50,6 +51,7 @@ class Explained:
         runs: what has been done for it already.
         known_for: how long it has been known.
         able: whether its cloud's provider can approve at all.
+        episode: which life of its id it is.
     """
 
     event: MaintenanceEvent
@@ -58,6 +60,7 @@ class Explained:
     runs: tuple[Run, ...] = ()
     known_for: timedelta = timedelta(0)
     able: bool = True
+    episode: int = 1
 
 
 @click.command("explain")
@@ -97,7 +100,8 @@ def command(
         cases = cases or list(_of_cloud(source, event_id))
     if event_id is not None and not cases:
         raise StormconeError(f"neither the journal nor the cloud knows an event {event_id}; see stormcone events")
-    explained = [(case, explain(case.event, app, case.machine, case.now, case.runs, case.known_for)) for case in cases]
+    fleet = fleet_seen(configuration, app) if scenario is None else None
+    explained = [(case, _explained(case, app, fleet)) for case in cases]
     if configuration.settings.as_json:
         print_json({"events": [_document(case, explanation, app) for case, explanation in explained]})
         return
@@ -118,6 +122,12 @@ def _file_and_event(words: tuple[str, ...], event_id: str | None) -> tuple[str |
     return next(iter(files), None), next(iter(ids), None)
 
 
+def _explained(case: Explained, app: App, fleet: FleetSeen | None) -> Explanation:
+    seen = fleet.event(case.event, case.episode, case.machine, case.now) if fleet else None
+    groups = fleet.groups_of(case.machine) if fleet else ()
+    return explain(case.event, app, case.machine, case.now, case.runs, case.known_for, seen, groups)
+
+
 def _of_journal(configuration: Configuration, event_id: str) -> Iterator[Explained]:
     """The last episode of that event in the journal, where there is one."""
     path = configuration.settings.journal or default_journal()
@@ -133,7 +143,9 @@ def _of_journal(configuration: Configuration, event_id: str) -> Iterator[Explain
         machine = Machine(provider=lives[-1].provider, id="", name=lives[-1].machine)
         runs = tuple(book.runs(episode.id))
     able = provider_class(episode.event.source or episode.event.provider).capabilities.can_approve
-    yield Explained(episode.event, machine, now, runs, max(now - episode.first_seen, timedelta(0)), able)
+    yield Explained(
+        episode.event, machine, now, runs, max(now - episode.first_seen, timedelta(0)), able, episode.number
+    )
 
 
 def _of_cloud(source: Source, event_id: str | None) -> Iterator[Explained]:
@@ -177,6 +189,8 @@ def _lines(case: Explained, explanation: Explanation, app: App) -> Iterator[str]
         yield from _plan_lines(plan)
     if not explanation.handlers:
         yield "  no handler"
+    if explanation.turn:
+        yield printable(f"  prepare {explanation.turn}")
     for line in _approval_lines(case, explanation, app):
         yield printable(f"  {line}")
 
