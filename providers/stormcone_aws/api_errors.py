@@ -155,12 +155,18 @@ class AwsRefused(RequestRefused):
     Attributes:
         code: the service's own word, such as `ValidationError`.
         said: the service's own text, without secrets.
+        repeats: whether it answers a request that was sent again, since the answer to it had been lost.
     """
 
     def __init__(self, message: str, code: str, said: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.said = said
+        self.repeats = False
+
+
+class AnswerLost(ProviderError):
+    """A request was sent, and no answer came: whether the service has done it is not known."""
 
 
 def meaning(code: str, status: int) -> AwsCodeMeaning:

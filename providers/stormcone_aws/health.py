@@ -33,7 +33,8 @@ HEALTH_CODES: Mapping[str, AwsKind] = MappingProxyType(
 """`eventTypeCode`; any other is maintenance of which the impact is not known. The names are those that programs of
 others look for; what each does to an instance is concluded from its name, and unverified."""
 
-_SCHEDULED_ID = re.compile(r"\binstance-event-[0-9a-f]{8,32}\b")
+_SCHEDULED_ID = re.compile(r"(?<![0-9A-Za-z-])instance-event-[0-9a-f]{8,32}\b")
+"""The id of a scheduled event, wherever it stands. That AWS Health's ARN ends with it, after `EC2_`, is unverified."""
 
 
 def read_health(letter: AwsLetter) -> Iterator[MaintenanceEvent]:

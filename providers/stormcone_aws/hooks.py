@@ -6,6 +6,7 @@ from datetime import timedelta
 from stormcone.clock import Clock
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.model import MaintenanceEvent
+from stormcone_aws.api_errors import AnswerLost, AwsRefused
 from stormcone_aws.messages import LONGEST_HOOK, Hook, hook_of
 from stormcone_aws.sdk import Sdk
 
@@ -27,6 +28,8 @@ class Hooks:
         self._lock = threading.Lock()
         self._times: dict[tuple[str, str], timedelta] = {}
         self._asked_in_vain: dict[tuple[str, str], float] = {}
+        self._unanswered: set[str] = set()
+        """Events whose hooks were told to go on, and never answered."""
 
     def timed(self, event: MaintenanceEvent) -> tuple[MaintenanceEvent, str]:
         """The event with how long its hook waits; and why that could not be asked, or ""."""
@@ -57,7 +60,26 @@ class Hooks:
             RequestRefused: it waits no longer.
             ProviderError: it could not be told.
         """
-        self._answer(event, "CompleteLifecycleAction", LifecycleActionResult="CONTINUE")
+        try:
+            self._answer(event, "CompleteLifecycleAction", LifecycleActionResult="CONTINUE")
+        except AnswerLost as error:
+            with self._lock:
+                self._unanswered.add(event.id)
+            raise AnswerLost(
+                f"the answer to CompleteLifecycleAction was lost, so whether Auto Scaling goes on with {event.id} "
+                f"is not known; it is told again ({error})"
+            ) from None
+        except AwsRefused as error:
+            if not (error.repeats or event.id in self._unanswered):
+                raise
+            raise AwsRefused(
+                f"an answer to CompleteLifecycleAction was lost, and now Auto Scaling refuses the same for {event.id}: "
+                f"it has heard it the first time, or has waited long enough; nothing is left to do ({error})",
+                error.code,
+                error.said,
+            ) from None
+        with self._lock:
+            self._unanswered.discard(event.id)
 
     def _answer(self, event: MaintenanceEvent, action: str, **more: str) -> None:
         hook = hook_of(event)

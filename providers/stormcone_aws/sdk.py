@@ -17,11 +17,12 @@ from typing import Any
 from stormcone.clock import Clock
 from stormcone.clouds.dates import read_time
 from stormcone.clouds.exchange import Exchange, Tap
+from stormcone.clouds.http.api import BoundedBody, TooLarge
 from stormcone.clouds.http.client import Timeouts
 from stormcone.clouds.http.trust import VARIABLES, authorities
 from stormcone.clouds.payload import read_json
 from stormcone.errors import PartMissing, ProviderError, ProviderUnavailable, Unreachable
-from stormcone_aws.api_errors import api_error
+from stormcone_aws.api_errors import AnswerLost, AwsRefused, api_error
 from stormcone_aws.redact import LOGS, redacted, remember
 
 TIMEOUTS = Timeouts(connect=5.0, read=10.0)
@@ -38,6 +39,10 @@ CA_VARIABLES = ("AWS_CA_BUNDLE", *VARIABLES)
 
 PAGES_LIMIT = 1000
 """Pages of one answer beyond which it is not believed that they end."""
+
+BODY_LIMIT = 32 * 1024 * 1024
+"""Bytes of an answer above which it is refused. Ten messages of a queue, a mebibyte each, may take up twice that in
+JSON, and must not be lost. Source of their size: SQS's documentation of quotas."""
 
 SECRETS = (
     "AWS_ACCESS_KEY_ID",
@@ -98,6 +103,7 @@ class Sdk:
         self._session: Any = None
         self._clients: dict[str, Any] = {}
         self._closed = False
+        self._thread = threading.local()
 
     def region(self) -> str:
         """The region that is asked.
@@ -129,6 +135,7 @@ class Sdk:
             ProviderError: it could not be asked, or answered with an error.
         """
         fault = None
+        self._thread.lost = False
         try:
             client = self._client(service)
             answer: Answer = getattr(client, _method(action))(**parameters)
@@ -218,18 +225,26 @@ class Sdk:
             config=config,
             verify=None if self._verify is True else self._verify,
         )
-        _Watch(client, self._clock, self._tap)
+        _bound(client)
+        _Watch(client, self._clock, self._tap, self._lost)
         LOGS.apply()  # by now all that botocore needs for this service is imported
         return client
+
+    def _lost(self) -> None:
+        """Take note that a request of this thread got no answer; botocore may send it again."""
+        self._thread.lost = True
 
     def _fault(self, service: str, action: str, error: Exception) -> ProviderError:
         exceptions = import_module("botocore.exceptions")
         if isinstance(error, exceptions.ClientError):
             said = error.response.get("Error", {})
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            return api_error(
+            fault = api_error(
                 service, action, str(said.get("Code", "")), status=status, message=str(said.get("Message", ""))
             )
+            if isinstance(fault, AwsRefused):
+                fault.repeats = self._thread.lost
+            return fault
         kinds = {each.__name__ for each in type(error).__mro__}
         for names, kind, why in _FAULTS:
             if kinds.intersection(names):
@@ -264,11 +279,11 @@ _FAULTS: tuple[tuple[tuple[str, ...], Callable[[str], ProviderError], str], ...]
     (("ProxyConnectionError",), ProviderError, "the proxy does not let it through"),
     (("EndpointConnectionError",), Unreachable, "no connection could be made; check the endpoint and the region"),
     (("ConnectTimeoutError",), Unreachable, "no connection within {connect:g} s; check the endpoint and the region"),
-    (("ReadTimeoutError",), ProviderError, "the service does not answer in time"),
-    (("ConnectionClosedError",), ProviderError, "the connection was closed before the answer came"),
+    (("ReadTimeoutError",), AnswerLost, "the service does not answer in time"),
+    (("ConnectionClosedError",), AnswerLost, "the connection was closed before the answer came"),
     (("SSLError",), ProviderError, "the certificate is not trusted; name its authority in AWS_CA_BUNDLE"),
     (("ResponseParserError",), ProviderError, "what answers is not that service; check the endpoint"),
-    (("HTTPClientError",), ProviderError, "of a fault of the transport"),
+    (("HTTPClientError",), AnswerLost, "of a fault of the transport"),
     (("ParamValidationError",), ProviderError, "{said}"),
 )
 """What an error of botocore's means: the first kind that fits speaks."""
@@ -277,9 +292,10 @@ _FAULTS: tuple[tuple[tuple[str, ...], Callable[[str], ProviderError], str], ...]
 class _Watch:
     """Learns what signs each request of a client, so that it is hidden, and tells the tap of each exchange."""
 
-    def __init__(self, client: Any, clock: Clock, tap: Tap | None) -> None:
+    def __init__(self, client: Any, clock: Clock, tap: Tap | None, lost: Callable[[], None]) -> None:
         self._clock = clock
         self._tap = tap
+        self._lost = lost
         self._sent = threading.local()
         self._reads_json = client.meta.service_model.metadata["protocol"] == "json"
         service = client.meta.service_model.service_id.hyphenize()
@@ -295,6 +311,8 @@ class _Watch:
     def _after(
         self, response_dict: Mapping[str, Any] | None = None, exception: Exception | None = None, **_more: Any
     ) -> None:
+        if exception is not None:
+            self._lost()
         if self._tap is not None:
             self._tell(self._tap, response_dict, exception)
         if self._reads_json and response_dict and response_dict["status_code"] == HTTPStatus.OK:
@@ -321,9 +339,51 @@ class _Watch:
                 reason=responses.get(status, ""),
                 headers=dict(answer["headers"]) if answer else {},
                 body=answered if isinstance(answered, bytes) else b"",
-                fault="" if answer else f"of a fault of the transport ({type(exception).__name__})",
+                fault="" if answer else _why(exception),
             )
         )
+
+
+def _why(exception: Exception | None) -> str:
+    return (
+        str(exception)
+        if isinstance(exception, ProviderError)
+        else f"of a fault of the transport ({type(exception).__name__})"
+    )
+
+
+class _BoundedSession:
+    """Sends a client's requests as botocore's session does, and reads no more than `BODY_LIMIT` of an answer."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def send(self, request: Any) -> Any:
+        """Send, and read the whole answer."""
+        urllib3, botocore = import_module("urllib3.exceptions"), import_module("botocore.exceptions")
+        request.stream_output = True  # so that the reading is left to us
+        response = self._session.send(request)
+        response.raw = BoundedBody(response.raw, BODY_LIMIT)
+        try:
+            _ = response.content
+        except TooLarge as error:
+            raise ProviderError(f"AWS's answer is {error}, so it is not read; check the endpoint") from None
+        except urllib3.ReadTimeoutError as error:
+            raise botocore.ReadTimeoutError(endpoint_url=request.url, error=error) from error
+        except urllib3.ProtocolError as error:
+            raise botocore.ConnectionClosedError(endpoint_url=request.url, error=error, request=request) from error
+        except Exception as error:
+            raise botocore.HTTPClientError(error=error) from error
+        return response
+
+
+def _bound(client: Any) -> None:
+    """Have a client read no more than the limit: botocore itself has none, and no place to set one."""
+    endpoint = client._endpoint  # noqa: SLF001 - see above
+    endpoint.http_session = _BoundedSession(endpoint.http_session)
 
 
 def _core_session() -> Any:

@@ -160,6 +160,12 @@ class TestHealth:
         two = letters.health("i-0one", "i-0two", eventDescription=texts)
         assert {event.id.startswith("arn:") for event in said(two).events} == {True}
 
+    @pytest.mark.parametrize(("end", "known"), [("EC2_instance-event-0d59937288b749b32", True), ("EC2_0d59", False)])
+    def test_has_the_scheduled_events_id_where_its_arn_ends_with_it(self, letters, end, known):
+        arn = f"arn:aws:health:eu-west-1::event/EC2/AWS_EC2_INSTANCE_REBOOT_MAINTENANCE_SCHEDULED/{end}"
+        event = event_of(letters.health("i-0one", eventArn=arn))
+        assert event.id == ("instance-event-0d59937288b749b32" if known else f"{arn}/i-0one")
+
     def test_without_an_end_it_is_over_a_day_after_its_start(self, letters):
         event = event_of(letters.health(endTime=""))
         assert event.ends_by == datetime(2026, 4, 19, 15, 5, tzinfo=UTC)

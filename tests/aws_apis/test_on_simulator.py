@@ -137,6 +137,40 @@ class TestRegion:
             region.identify()
 
 
+class TestALostAnswer:
+    """Auto Scaling has heard that a hook need not wait, and nobody has heard that from Auto Scaling."""
+
+    @pytest.fixture
+    def event(self, simulator, queue):
+        simulator.schedule(Impact.TERMINATE, resources=["i-0one"], cause=Cause.SCALE_IN)
+        (event,) = queue.poll().events
+        return event
+
+    def lose(self, simulator, times):
+        simulator.faults.add(kind="reset", query={"Action": "CompleteLifecycleAction"}, times=times)
+
+    def test_is_said_to_be_lost_and_the_next_refusal_is_explained(self, simulator, queue, event):
+        self.lose(simulator, 2)
+        with pytest.raises(ProviderError, match=r"^the answer to .* was lost, so .*it is told again") as lost:
+            queue.approve(event)
+        assert not isinstance(lost.value, RequestRefused)
+        for _ in range(2):
+            with pytest.raises(RequestRefused, match=r"^an answer .* was lost, and now .* nothing is left to do"):
+                queue.approve(event)
+
+    def test_is_explained_where_the_sdk_itself_has_asked_again(self, simulator, queue, event):
+        self.lose(simulator, 1)
+        with pytest.raises(RequestRefused, match="it has heard it the first time, or has waited long enough"):
+            queue.approve(event)
+        assert simulator.events()[-1]["phase"] != "scheduled"
+
+    def test_is_not_blamed_for_a_refusal_of_its_own(self, simulator, queue, event):
+        queue.approve(event)
+        with pytest.raises(RequestRefused, match="the group waits for that instance no longer") as error:
+            queue.approve(event)
+        assert "lost" not in str(error.value)
+
+
 class TestQueue:
     def test_a_reclaim_is_told_from_the_recommendation_to_the_end(self, simulator, queue, clock):
         simulator.schedule(Impact.TERMINATE, resources=["i-0one"], cause=Cause.PREEMPTION, notice=timedelta(minutes=10))
@@ -160,8 +194,8 @@ class TestQueue:
     def test_scheduled_maintenance_has_the_same_id_by_queue_and_by_api(self, simulator, queue, region, clock):
         identifier = simulator.schedule(Impact.REBOOT, resources=["i-0one"])
         (told,), (listed,) = queue.poll().events, region.poll().events
-        assert told.key != listed.key  # AWS Health does not say which scheduled event it is about
-        assert identifier in told.id
+        assert told.key == listed.key
+        assert told.id == identifier  # as the simulator's ARN ends with it, which is unverified of AWS Health's
         assert (told.resources, told.cause, told.not_before) == (
             listed.resources,
             listed.cause,

@@ -359,3 +359,21 @@ class TestSettings:
     def test_a_machine_and_a_region_do_not_go_together(self, open_region):
         with pytest.raises(SettingsError, match="use the setting instances"):
             open_region(machine="i-1")
+
+
+class TestAnAnswerWithoutAnEnd:
+    @pytest.mark.parametrize("status", [200, 400])
+    def test_is_read_to_the_limit_only(self, open_region, scripted, monkeypatch, status):
+        monkeypatch.setattr("stormcone_aws.sdk.BODY_LIMIT", 64 * 1024)
+        told = []
+        scripted.answer(status, b"x" * 70_000)
+        with pytest.raises(ProviderError, match="larger than 64 KiB, so it is not read; check the endpoint"):
+            open_region(tap=told.append).poll()
+        assert len(scripted.asked) == 1
+        assert [(one.status, one.fault.startswith("AWS's answer is larger")) for one in told] == [(0, True)]
+
+    def test_below_the_limit_counts_like_any_other(self, open_region, scripted, monkeypatch):
+        body = statuses(("i-0a", entry()))
+        monkeypatch.setattr("stormcone_aws.sdk.BODY_LIMIT", len(body))
+        scripted.answer(200, body).answer(200, instances("i-0a"))
+        assert len(open_region().poll().events) == 1

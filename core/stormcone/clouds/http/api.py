@@ -30,27 +30,33 @@ class TransportFault(OSError):
     """There was no answer; the text says why, in plain words without a URL."""
 
 
-class _TooLarge(requests.RequestException):
-    """The body exceeds `API_BODY_LIMIT`."""
+class TooLarge(requests.RequestException):
+    """A body exceeds its limit; the text says which, to go after "its answer is"."""
 
 
-class _Bounded:
-    """A raw answer of urllib3 of which nobody gets more than `API_BODY_LIMIT` bytes."""
+class BoundedBody:
+    """A raw answer of urllib3 of which nobody gets more than so many bytes.
 
-    def __init__(self, raw: Any) -> None:
+    Args:
+        raw: the answer.
+        limit: bytes; reading more raises `TooLarge`.
+    """
+
+    def __init__(self, raw: Any, limit: int) -> None:
         self._raw = raw
+        self._limit = limit
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)
 
     def stream(self, amount: int = _PIECE, decode_content: bool | None = None) -> Iterator[bytes]:
-        """Yield the body piece by piece; requests reads it so."""
+        """Yield the body piece by piece; requests and botocore read it so."""
         total = 0
         for piece in self._raw.stream(amount, decode_content=decode_content):
             total += len(piece)
-            if total > API_BODY_LIMIT:
+            if total > self._limit:
                 self._raw.close()
-                raise _TooLarge
+                raise TooLarge(f"larger than {self._limit // 1024} KiB")
             yield piece
 
 
@@ -64,15 +70,15 @@ class _Guard(ClosingAdapter):
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         response = super().build_response(req, resp)
-        response.raw = _Bounded(resp)
+        response.raw = BoundedBody(resp, API_BODY_LIMIT)
         return response
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         try:
             response = super().send(request, *arguments, **options)
             body = response.content
-        except _TooLarge:
-            why = f"its answer is larger than {API_BODY_LIMIT // 1024} KiB"
+        except TooLarge as error:
+            why = f"its answer is {error}"
         except (requests.RequestException, OSError, ValueError) as error:
             through = "the proxy does not let it through: " if isinstance(error, requests.exceptions.ProxyError) else ""
             why = through + fault_reason(error, API_TIMEOUTS)
