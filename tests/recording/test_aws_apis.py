@@ -11,12 +11,14 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
+from tests.recording.conftest import Drain
 
-from stormcone import Impact
+from stormcone import App, Impact
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.model import Cause
 from stormcone.plugins import provider_class
 from stormcone.recording import read_trace
+from stormcone.testing.driver import AgentDriver
 from stormcone_aws.sdk import SECRETS
 
 KEY_ID, KEY_SECRET, TOKEN = "AKIATESTINGKEYID", "testing/secret+key/of/forty+characters", "FwoG+testing/session+token=="
@@ -268,3 +270,10 @@ class TestAQueuesReplay:
         cloud.clock.advance(180)
         provider.poll()
         provider.close()
+
+    def test_is_of_its_own_provider_in_a_test_with_the_plug_in(self, cloud):
+        with AgentDriver(cloud, App([Drain()])) as agent:
+            agent.run_for(cloud.length)
+            told = {episode.event.native_type for episode in agent.journal.episodes()}
+        assert "EC2 Spot Instance Interruption Warning" in told
+        assert cloud.differences() == []

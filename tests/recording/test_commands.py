@@ -14,6 +14,7 @@ import requests
 from stormcone import Impact
 from stormcone.clock import SystemClock
 from stormcone.recording import Recorder, read_trace
+from stormcone_simulators.aws import AwsSimulator
 from stormcone_simulators.azure import AzureSimulator
 
 
@@ -162,6 +163,45 @@ class TestReplay:
         status, _, err = finish(start("simulator", "azure", "--replay", tmp_path / "trace.yaml"))
         assert (status, err.count("\n")) == (73, 1)
         assert "line 2" in err
+
+
+AWS = [("aws", ["scope=region"]), ("aws-queue", ["queue=stormcone"])]
+
+
+class TestAwssApis:
+    @pytest.mark.parametrize(
+        ("provider", "settings"),
+        [("aws", ["scope=region"]), ("aws-queue", ["queue=stormcone"])],
+        ids=["region", "queue"],
+    )
+    def test_are_recorded_without_names_and_replayed_to_the_same_commands(
+        self, start, tmp_path, monkeypatch, provider, settings
+    ):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testid")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testsecret")
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        path = tmp_path / "trace.yaml"
+        how = ["--provider", provider, "--region", "us-east-1"]
+        with AwsSimulator(["i-0acbe0123456789ab"], clock=SystemClock(speed=60)) as cloud:
+            identifier = cloud.schedule(Impact.REBOOT, resources=["i-0acbe0123456789ab"])
+            there = [*how, *(f"--set={each}" for each in settings), "--endpoint", cloud.url]
+            status, _, err = finish(start("record", *there, "-o", path, "--for", "1m", "--anonymise"))
+        assert status == 0, err
+        text = path.read_text()
+        secret = ("i-0acbe0123456789ab", identifier.removeprefix("instance-event-"), "testid", "123456789012")
+        assert not [word for word in secret if word in text]
+        process = start("simulator", "aws", "--replay", path, "--port", "0", "--json")
+        ready = json.loads(process.stdout.readline())
+        if provider == "aws-queue":
+            settings = [f"queue={ready['queue']}"]
+        here = [*how, *(f"--set={each}" for each in settings), "--endpoint", ready["url"]]
+        status, out, err = finish(start("events", *here, "--json"))
+        assert status == 0, err
+        (event,) = json.loads(out)["events"]
+        assert (event["impact"], event["id"].startswith("instance-event-")) == ("reboot", True)
+        process.send_signal(signal.SIGINT)
+        status, out, err = finish(process)
+        assert (status, json.loads(out)) == (0, {"differences": []}), err
 
 
 class TestHistory:

@@ -10,6 +10,7 @@ from stormcone.agent.loop import Agent
 from stormcone.agent.notices import Notice
 from stormcone.agent.settings import AgentSettings
 from stormcone.clock import ManualClock
+from stormcone.clouds.contract import AUTO
 from stormcone.fleet.membership import Membership
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import Episode, Journal
@@ -63,8 +64,10 @@ class AgentDriver:
         self.app = app
         self.clock = simulator.clock
         self.notices: list[Notice] = []
-        self._kind = provider_class(simulator.name)
         self._options = simulator.provider_options(machine)
+        # Of a cloud that has several providers a replay is of the one that was recorded.
+        named = self._options.provider
+        self._kind = provider_class(simulator.name if named == AUTO else named)
         self._thread = thread
         self._fleet = fleet
         self._boot_id = "boot-1"
