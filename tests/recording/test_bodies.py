@@ -84,6 +84,13 @@ class TestAnAnonymisedXml:
         assert [in_json, *in_form["InstanceId.1"]] == [in_xml, in_xml]
         assert in_form["Action"] == ["DescribeInstances"]
 
+    @pytest.mark.parametrize("item", ["item", "member"])
+    def test_calls_what_stands_in_a_list_by_the_lists_name(self, exchange, item):
+        body = f"<a><AttributeNames><{item}>QueueArn</{item}></AttributeNames><{item}>acme</{item}></a>".encode()
+        clean = Anonymiser(RULES, b"salt").exchange(exchange(headers=XML, body=body)).body.decode()
+        assert f"<AttributeNames><{item}>QueueArn</{item}></AttributeNames>" in clean
+        assert "acme" not in clean
+
 
 def _tags(tree):
     """Without what stands before a colon: the address of a namespace may name somebody."""
