@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from stormcone.journal import Journal
-from stormcone.postgresql.address import DatabaseAddress
+from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress
 from stormcone.testing.conformance import JournalSuite, JournalUnderTest, OutboxSuite
 
 
@@ -28,7 +28,7 @@ class OnPostgresql:
     @pytest.fixture
     def subject(self, journal_address):
         store = pytest.importorskip("stormcone.journal.postgresql.store")
-        address = DatabaseAddress.parse(journal_address, own=store.OPTIONS)
+        address = DatabaseAddress.parse(journal_address, own=JOURNAL_OPTIONS)
         journal = store.PostgresqlJournal
         return JournalUnderTest(open=partial(journal.open, address), read=partial(journal.read, address))
 

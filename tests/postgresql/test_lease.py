@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from stormcone.errors import JournalError, JournalFenced, JournalLocked, SettingsError
-from stormcone.postgresql.address import DatabaseAddress
+from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress
 from stormcone.testing.conformance.journals import LATER, MACHINE, NOW, announce
 
 store = pytest.importorskip("stormcone.journal.postgresql.store")
@@ -28,7 +28,7 @@ def until(condition):
 
 @pytest.fixture
 def address(journal_address):
-    return DatabaseAddress.parse(journal_address, own=store.OPTIONS)
+    return DatabaseAddress.parse(journal_address, own=JOURNAL_OPTIONS)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ class TestTheHolder:
         assert row(server_of())["epoch"] == 2
 
     def test_renews_it(self, opened, address, journal_address, server_of):
-        short = DatabaseAddress.parse(f"{journal_address}&lease=0.3", own=store.OPTIONS)
+        short = DatabaseAddress.parse(f"{journal_address}&lease=0.3", own=JOURNAL_OPTIONS)
         journal = opened(address=short)
         server = server_of()
         first = row(server)["until"]
@@ -190,7 +190,7 @@ class TestTheFence:
         assert row(server)["until"] > before
 
     def test_who_is_frozen_within_a_transaction_holds_nobody_up(self, opened, journal_address, server_of):
-        short = DatabaseAddress.parse(f"{journal_address}&lease=0.6", own=store.OPTIONS)
+        short = DatabaseAddress.parse(f"{journal_address}&lease=0.6", own=JOURNAL_OPTIONS)
         old = opened(address=short)
         freeze(old)
         transaction = old.transaction()
@@ -329,14 +329,14 @@ class TestTheAddress:
     )
     def test_says_what_cannot_be_in_a_sentence(self, postgresql, option, text):
         with pytest.raises(SettingsError, match=text):
-            store.PostgresqlJournal.open(DatabaseAddress.parse(postgresql.url() + "?" + option, own=store.OPTIONS))
+            store.PostgresqlJournal.open(DatabaseAddress.parse(postgresql.url() + "?" + option, own=JOURNAL_OPTIONS))
 
     def test_a_journal_that_is_not_there_is_not_made_to_be_read(self, address):
         with pytest.raises(JournalError, match=r"there is no journal at .*; name another one, or start an agent first"):
             store.PostgresqlJournal.read(address)
 
     def test_journals_of_one_database_know_nothing_of_each_other(self, opened, postgresql, journal_address):
-        other = DatabaseAddress.parse(f"{journal_address}-2", own=store.OPTIONS)
+        other = DatabaseAddress.parse(f"{journal_address}-2", own=JOURNAL_OPTIONS)
         first, second = opened(), opened(address=other)
         announce(first)
         assert (len(first.episodes()), second.episodes()) == (1, [])

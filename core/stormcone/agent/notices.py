@@ -28,6 +28,7 @@ class NoticeKind(StrEnum):
 
     HANDLER = "handler"
     SERVING = "serving"
+    STANDING_BY = "standing_by"
     IDENTIFIED = "identified"
     ANNOUNCED = "announced"
     REVISED = "revised"

@@ -16,6 +16,8 @@ from stormcone.cli.options import (
     ENDPOINT_HELP,
     JOURNAL_PLACES,
     Command,
+    JournalAt,
+    Place,
     Span,
     default_journal,
     gathered,
@@ -93,20 +95,21 @@ def named_file() -> Path | None:
     return file
 
 
-def _journal() -> Path:
+def _journal() -> Place:
     return load(file=named_file()).settings.journal or default_journal()
 
 
 journal_option = click.option(
     "--journal",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=JournalAt(),
+    metavar="FILE|URL",
     envvar=variable_of(("journal",)),
     show_envvar=True,
     default=_journal,
     show_default=f"the configuration's, else {JOURNAL_PLACES}",
-    help="The agent's journal: the file that records what was seen and done.",
+    help="The agent's journal: the file, or the database (postgresql://...), that records what was seen and done.",
 )
-"""The journal's file; where it is not given, as the configuration says. It goes with `config_option`."""
+"""The journal; where it is not given, as the configuration says. It goes with `config_option`."""
 
 
 def _source(
@@ -161,9 +164,10 @@ OPTIONS = {
     ),
     "journal": _option(
         "--journal",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=JournalAt(),
+        metavar="FILE|URL",
         show_default=JOURNAL_PLACES,
-        help="The file that records what was seen and done.",
+        help="The file that records what was seen and done, or a database: postgresql://...",
     ),
     "on_prepare": _option("--on-prepare", type=CommandLine(), help="Run this when an event is announced."),
     "on_started": _option("--on-started", type=CommandLine(), help="Run this when an event has begun."),

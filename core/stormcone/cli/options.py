@@ -7,14 +7,18 @@ from functools import wraps
 from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from zlib import crc32
 
 import click
 
 from stormcone.clouds.contract import AUTO, Source
 from stormcone.errors import SettingsError
+from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress, is_address
 from stormcone.text import moment_of, span_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Place = Path | DatabaseAddress
+"""Where a journal is."""
 
 
 class Span(click.ParamType[timedelta]):
@@ -55,6 +59,37 @@ class Date(click.ParamType[datetime]):
             return moment_of(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class JournalAt(click.ParamType[Place]):
+    """Where a journal is: a file, or the URL of a database."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        """The value as a place; fails with one sentence."""
+        if isinstance(value, Path | DatabaseAddress):
+            return value
+        if not is_address(str(value)):
+            return Path(str(value))
+        try:
+            return DatabaseAddress.parse(str(value), own=JOURNAL_OPTIONS)
+        except SettingsError as error:
+            self.fail(str(error), param, ctx)
+
+
+def beside(place: Place) -> Path:
+    """A file of this machine's that stands for a journal: itself, or one in the usual place that has a database's name.
+
+    The agent's own socket is beside it.
+
+    Raises:
+        SettingsError: the user has no home.
+    """
+    if isinstance(place, Path):
+        return place
+    name = place.own.get("journal", "main")
+    return default_journal().with_name(f"{name}-{crc32(place.text.encode()):08x}")
 
 
 def default_journal() -> Path:

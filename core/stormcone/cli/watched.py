@@ -1,7 +1,7 @@
 """The agent of `run` as others see it: health over HTTP, its own Unix socket, what is counted, what systemd is told."""
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
@@ -34,6 +34,7 @@ class WatchedRun:
         self._listen = tuple(listen)
         self._journal = journal
         self._begun = False
+        self._waited_for = ""
         self._notifier = Notifier()
         self._stack = ExitStack()
         self._stack.callback(self._notifier.close)
@@ -57,13 +58,34 @@ class WatchedRun:
         if self._notifier.wanted:
             self._notifier.turned(view, self.health.readiness(view))
 
+    def stand_by(self, who: str, text: str) -> None:
+        """Say that the journal is waited for, and answer so; called at each look at it.
+
+        Args:
+            who: has it; said once.
+            text: who has it until when, as a clause.
+        """
+        self.health.stand_by(text)
+        self._notifier.waits(f"standing by: {text}")
+        if who != self._waited_for:
+            self._waited_for = who
+            self._say(NoticeKind.STANDING_BY, f"standing by: {text}")
+        self._serve()
+
     def begin(self, agent: Agent) -> None:
         """Answer for this agent from now on."""
         self.health.watch(agent)
+        self._waited_for = ""
+        self._serve()
+
+    def _serve(self) -> None:
         if self._begun:
             return
         self._begun = True
         own = [own_socket(self._journal)] if self._journal else []
+        if self._journal is not None:
+            with suppress(OSError):  # that nothing can be served there is told
+                self._journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for address in (*own, *self._listen):
             self._stack.callback(HealthListener(address, self.health, self._told).close)
         for address in self._listen:

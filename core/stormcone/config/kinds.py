@@ -6,14 +6,16 @@ What is wrong with a value is a `ValueError` of one sentence.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, PlainValidator, WithJsonSchema
 
 from stormcone.errors import SettingsError
 from stormcone.handlers.event_rules import ANNOUNCED as ANNOUNCED
 from stormcone.health.addresses import address_of
 from stormcone.model import Cause, Impact
+from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress, is_address
 from stormcone.text import span_of, written
 
 
@@ -52,6 +54,19 @@ def texts_of(value: Any) -> Any:
     if not isinstance(value, Sequence) or not all(isinstance(each, str) for each in value):
         raise ValueError(f"it is a text or a list of texts, not {value!r}")
     return tuple(value)
+
+
+def _journal(value: Any) -> Any:
+    if value is None or isinstance(value, Path | DatabaseAddress):
+        return value
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"it is a file, or the URL of a database: postgresql://..., not {value!r}")
+    if not is_address(value):
+        return Path(value)
+    try:
+        return DatabaseAddress.parse(value, own=JOURNAL_OPTIONS)
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
 
 
 def _addresses(value: Any) -> Any:
@@ -115,6 +130,11 @@ _YES_NO = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no
 
 _WRITTEN = PlainSerializer(lambda value: written(value) if isinstance(value, timedelta) else value)
 _TIME = WithJsonSchema({"type": "string", "format": "stormcone-span"})
+
+JournalPlace = Annotated[
+    Path | DatabaseAddress, PlainValidator(_journal), PlainSerializer(str), WithJsonSchema({"type": "string"})
+]
+"""Where a journal is: a file, or a database."""
 
 Span = Annotated[timedelta, BeforeValidator(_span), _WRITTEN, _TIME]
 """A length of time, written with its unit."""

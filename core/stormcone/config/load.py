@@ -17,6 +17,7 @@ from stormcone.config.names import fields_of, key_of
 from stormcone.config.positions import KeyPath
 from stormcone.errors import PluginError, SettingsError
 from stormcone.plugins import sink_class
+from stormcone.postgresql.address import DatabaseAddress
 from stormcone.recording.secrets import is_secret
 
 USUAL_FILE = Path("/etc/stormcone/stormcone.toml")
@@ -65,7 +66,7 @@ class Configuration:
     @cached_property
     def secrets(self) -> frozenset[KeyPath]:
         """The settings whose values open doors."""
-        return frozenset(path for path, value in self.leaves() if isinstance(value, SecretStr))
+        return frozenset(path for path, value in self.leaves() if _is_secret(value))
 
 
 def load(
@@ -133,6 +134,10 @@ def _settings(layers: tuple[Layer, ...]) -> RunSettings:
 
     loaded = Loaded()
     return RunSettings.model_construct(loaded.model_fields_set, **vars(loaded))
+
+
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, SecretStr) or (isinstance(value, DatabaseAddress) and value.has_secret)
 
 
 def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

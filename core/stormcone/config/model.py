@@ -6,7 +6,6 @@ and `--standby-after` on the command line. Tables exist only in the file: `[comm
 package defines and that forbids unknown keys; a secret in it is a `SecretStr`.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -20,6 +19,7 @@ from stormcone.config.kinds import (
     HandlerFile,
     Handlers,
     Impacts,
+    JournalPlace,
     Lead,
     PositiveSpan,
     Span,
@@ -193,9 +193,9 @@ class RunSettings(Table):
         default=(), examples=[["log=log", "log.file=/var/log/stormcone.jsonl"]]
     )
     """Sinks: NAME=TYPE, and their settings, NAME.SETTING=VALUE. In the file, `[sinks.NAME]` reads better."""
-    journal: Path | None = Field(default=None, examples=["/var/lib/stormcone/journal.db"])
+    journal: JournalPlace | None = Field(default=None, examples=["/var/lib/stormcone/journal.db"])
     """The file that keeps what was seen and done; `/var/lib/stormcone/journal.db` for root, else
-    `~/.local/state/stormcone/journal.db` if unset.
+    `~/.local/state/stormcone/journal.db` if unset. Watchers that share one name a database: `postgresql://...`.
     """
     keep: PositiveSpan = KEEP
     """How long the journal keeps an event after its end."""

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from stormcone.config.model import RunSettings
 from stormcone.config.names import fields_of, is_table, models_in
 from stormcone.config.show import plain, toml
+from stormcone.postgresql.address import DatabaseAddress
 
 WIDTH = 100
 """Columns of the sample."""
@@ -35,6 +36,7 @@ _KINDS = {
     float: "number",
     str: "text",
     Path: "file",
+    DatabaseAddress: "database",
     SecretStr: "secret",
 }
 

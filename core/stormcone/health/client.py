@@ -30,13 +30,19 @@ class _Connection(HTTPConnection):
         self.sock.connect(self._path)
 
 
-def ask(journal: Path, path: str) -> Any:
+def ask(journal: Path, path: str, *, named: str = "") -> Any:
     """What the agent with this journal answers to a path, as a document.
+
+    Args:
+        journal: its file, or the one that stands for its database.
+        path: what is asked for.
+        named: what the user calls the journal; "": its file.
 
     Raises:
         NoAgent: none runs, it may not be asked by this user, or it does not answer.
     """
     where = own_socket(journal).path
+    name_of = named or str(journal)
     assert where is not None  # noqa: S101 - for the type checker
     try:
         with reachable(where) as name:
@@ -47,13 +53,13 @@ def ask(journal: Path, path: str) -> Any:
             finally:
                 connection.close()
     except PermissionError as error:
-        raise NoAgent(f"the agent of {journal} may not be asked by this user; ask as the user that runs it") from error
+        raise NoAgent(f"the agent of {name_of} may not be asked by this user; ask as the user that runs it") from error
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
         raise NoAgent(
-            f"no agent runs with the journal {journal}; start one (stormcone run, or systemctl start stormcone), name "
+            f"no agent runs with the journal {name_of}; start one (stormcone run, or systemctl start stormcone), name "
             "another with --journal, or see what the last one did: stormcone history"
         ) from error
     except (OSError, HTTPException, ValueError) as error:
         raise NoAgent(
-            f"the agent of {journal} does not answer ({error or type(error).__name__}); is it stuck?"
+            f"the agent of {name_of} does not answer ({error or type(error).__name__}); is it stuck?"
         ) from error

@@ -3,13 +3,15 @@
 import os
 from pathlib import Path
 
+from stormcone.postgresql.address import is_address
+
 LEAST_ROOM = 1024 * 1024
 """Bytes that a journal needs to go on: a transaction, and how to undo it."""
 
 
 def journal_trouble(path: str) -> str:
     """Why a journal could not be written now, as far as that can be seen from outside; "" where it could."""
-    if path == ":memory:":
+    if path == ":memory:" or is_address(path):
         return ""
     file = Path(path)
     try:

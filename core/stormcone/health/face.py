@@ -69,6 +69,12 @@ class Health:
         self._app: App | None = None
         self._numbers = count(1)
         self._reload: Reload | None = None
+        self._waits = ""
+
+    def stand_by(self, why: str) -> None:
+        """There is no agent now: it waits until the journal is to be had, and this is why, as a clause."""
+        self._agent = None
+        self._waits = f"standing by: {why}"
 
     def watch(self, agent: Shows) -> None:
         """Answer for this agent from now on."""
@@ -112,13 +118,19 @@ class Health:
             paths = (HEALTH, READY, METRICS, *((STATUS,) if private else ()))
             return Answer.of(404, {"error": f"there is no such page; there are {', '.join(paths)}"})
         if view is None:
-            return Answer.of(503, {"status": Condition.NOT_READY.value, "reasons": [_NO_AGENT]})
+            return self._without_agent(path)
         if path == HEALTH:
             loop = alive(view, self._clock.monotonic())
             return Answer.of(503 if loop.reason else 200, {"status": "stuck" if loop.reason else "alive"})
         if path == READY:
             return _ready(self.readiness(view))
         return Answer.of(200, self._status(view))
+
+    def _without_agent(self, path: str) -> Answer:
+        if path == HEALTH and self._waits:
+            return Answer.of(200, {"status": "alive"})
+        document = {"status": Condition.NOT_READY.value, "reasons": [self._waits or _NO_AGENT]}
+        return Answer.of(503, {**document, "process": os.getpid()} if path == STATUS else document)
 
     def _view(self) -> AgentView | None:
         return self._agent.view if self._agent else None

@@ -26,6 +26,10 @@ DEFAULTS: Mapping[str, str] = {
 """Parameters of libpq's where the address says nothing else; seconds, and milliseconds for the last."""
 
 
+JOURNAL_OPTIONS = ("journal", "lease")
+"""What the address of a journal may say beside what libpq knows: its name, and how many seconds its lease lasts."""
+
+
 def is_address(text: str) -> bool:
     """Whether this names a database, and no file."""
     return text.startswith(_SCHEMES)
@@ -87,6 +91,13 @@ class DatabaseAddress:
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether the URL itself holds a password."""
+        place, _, query = self._url.partition("?")
+        names = [part.partition("=")[0] for part in query.split("&")]
+        return ":" in place.partition("://")[2].rpartition("@")[0] or any("password" in name for name in names)
 
     def parameters(self) -> dict[str, Any]:
         """What libpq is to be given; it may hold a password.

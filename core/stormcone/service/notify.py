@@ -68,12 +68,23 @@ class Notifier:
         status = status_line(view, found)
         if status != self._status:
             lines.append(f"STATUS={status}")
+        self._tell(lines, status, stopping=view.stopping)
+
+    def waits(self, status: str) -> None:
+        """There is no agent yet, and that is as it should be: this is what it waits for."""
+        lines = [] if self._ready else ["READY=1"]
+        if status != self._status:
+            lines.append(f"STATUS={shortened(printable(status), _LONGEST_STATUS)}")
+        self._tell(lines, status, stopping=False)
+
+    def _tell(self, lines: list[str], status: str, *, stopping: bool) -> None:
+        """Tell these, and feed the watchdog where it is time for that."""
         now = self._clock.monotonic()
         feed = self.watchdog is not None and (self._fed is None or now - self._fed >= FEED_EVERY)
         if feed:
             lines.append("WATCHDOG=1")
         if lines and self._send(lines):
-            self._ready, self._stopping, self._status = True, view.stopping, status
+            self._ready, self._stopping, self._status = True, stopping, status
             self._fed = now if feed else self._fed
 
     def _send(self, lines: list[str]) -> bool:

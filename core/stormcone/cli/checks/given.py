@@ -1,7 +1,6 @@
 """What `doctor` looks at of what was given to be run: handlers, commands, sinks."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from stormcone.cli.checks.check import Check, bad, doubtful, well
 from stormcone.cli.commands.check import approval_of, summary_of
@@ -11,7 +10,8 @@ from stormcone.config.build import Incomplete, app_of
 from stormcone.config.load import Configuration
 from stormcone.config.sinks import made, tables_of
 from stormcone.errors import StormconeError
-from stormcone.journal import Journal, SinkRecord
+from stormcone.journal import SinkRecord
+from stormcone.journal.places import Place, may_be_there, read_journal
 
 
 def checks(configuration: Configuration) -> Iterator[Check]:
@@ -54,12 +54,12 @@ def _sinks(configuration: Configuration) -> Iterator[Check]:
             yield well(f"sink {name}", found)
 
 
-def _records(journal: Path) -> dict[str, SinkRecord]:
+def _records(journal: Place) -> dict[str, SinkRecord]:
     """How each sink stands; nothing where the journal, which is looked at by itself, cannot be read."""
-    if not journal.exists():
+    if not may_be_there(journal):
         return {}
     try:
-        with Journal.read(journal) as book:
+        with read_journal(journal) as book:
             return {record.name: record for record in book.outbox.sinks()}
     except StormconeError:
         return {}

@@ -8,13 +8,14 @@ from requests.utils import should_bypass_proxies
 
 from stormcone.agent.boot_id import read_boot_id
 from stormcone.cli.checks.check import Check, bad, doubtful, well
+from stormcone.cli.options import beside
 from stormcone.errors import PluginError, StormconeError
 from stormcone.health.client import ask
 from stormcone.health.disk import journal_trouble
 from stormcone.health.face import READY
-from stormcone.journal import Journal
-from stormcone.journal.sqlite.damage import damaged
+from stormcone.journal.places import Place, holder_of_lease, read_journal, set_aside_before
 from stormcone.plugins import PROVIDERS, SIMULATORS, SINKS, load_plugins
+from stormcone.postgresql.address import DatabaseAddress
 
 GROUPS = (PROVIDERS, SIMULATORS, SINKS)
 """The kinds of plug-ins that are looked through."""
@@ -23,10 +24,10 @@ METADATA_HOSTS = ("169.254.169.254", "100.100.100.200", "metadata.google.interna
 """Where the clouds' metadata services are: no proxy leads there."""
 
 
-def checks(journal: Path, environment: Mapping[str, str] = os.environ) -> Iterator[Check]:
+def checks(journal: Place, environment: Mapping[str, str] = os.environ) -> Iterator[Check]:
     """All of them, each as soon as it has been looked at."""
     yield _journal(journal)
-    for kept in damaged(journal):
+    for kept in set_aside_before(journal):
         yield bad("damaged journal", f"{kept} was set aside", "see what it leaves to be done, and move it away")
     yield _agent(journal)
     boot_id = read_boot_id()
@@ -35,10 +36,12 @@ def checks(journal: Path, environment: Mapping[str, str] = os.environ) -> Iterat
     yield from proxies(environment)
 
 
-def _journal(path: Path) -> Check:
+def _journal(path: Place) -> Check:
+    if not isinstance(path, Path):
+        return _database(path)
     if path.exists():
         try:
-            with Journal.read(path) as book:
+            with read_journal(path) as book:
                 found = f"{path}, {len(book.episodes())} event(s)"
         except StormconeError as error:
             return bad("journal", str(error))
@@ -51,9 +54,19 @@ def _journal(path: Path) -> Check:
     return bad("journal", f"{path} cannot be made: {folder} cannot be written", "name another with --journal")
 
 
-def _agent(journal: Path) -> Check:
+def _database(address: DatabaseAddress) -> Check:
     try:
-        answer = ask(journal, READY)
+        with read_journal(address) as book:
+            found = f"{address}, {len(book.episodes())} event(s)"
+        lease = holder_of_lease(address)
+    except StormconeError as error:
+        return bad("journal", str(error))
+    return well("journal", f"{found}; {lease or 'nobody holds its lease'}")
+
+
+def _agent(journal: Place) -> Check:
+    try:
+        answer = ask(beside(journal), READY)
     except StormconeError:
         return well("agent", "none runs with this journal")
     reasons = "; ".join(answer.get("reasons", ()))

@@ -20,7 +20,7 @@ from stormcone.config.load import Configuration
 from stormcone.detect import open_provider
 from stormcone.errors import StormconeError
 from stormcone.handlers import App, Stage
-from stormcone.journal import Journal
+from stormcone.journal.places import may_be_there, read_journal
 from stormcone.journal.timeline import bore
 from stormcone.model import EventKey, Machine, MaintenanceEvent
 from stormcone.plugins import SIMULATORS, load_plugins, provider_class, simulator_class
@@ -131,9 +131,9 @@ def _explained(case: Explained, app: App, fleet: FleetSeen | None) -> Explanatio
 def _of_journal(configuration: Configuration, event_id: str) -> Iterator[Explained]:
     """The last episode of that event in the journal, where there is one."""
     path = configuration.settings.journal or default_journal()
-    if not path.exists():
+    if not may_be_there(path):
         return
-    with Journal.read(path) as book:
+    with read_journal(path) as book:
         found = [episode for episode in book.episodes() if bore(book, episode, event_id)]
         lives = book.lives()
         if not found or not lives:

@@ -11,8 +11,8 @@ from stormcone.cli.options import json_option
 from stormcone.cli.render import event_json, story_text
 from stormcone.cli.whole_story import whole_story, whole_text
 from stormcone.errors import StormconeError
-from stormcone.journal import Episode, Journal
-from stormcone.journal.sqlite.damage import damaged
+from stormcone.journal import Episode
+from stormcone.journal.places import Place, read_journal, set_aside_before
 from stormcone.journal.timeline import TimelineEntry, bore, timeline
 from stormcone.text import iso
 
@@ -34,7 +34,7 @@ from stormcone.text import iso
 def command(
     event_id: str | None,
     whole_id: str | None,
-    journal: Path,
+    journal: Place,
     last: int,
     trace: Path | None,
     anonymise: bool,
@@ -53,7 +53,7 @@ def command(
             raise click.UsageError("--export writes the whole journal; leave the ID out")
         _export(journal, trace, anonymise=anonymise, as_json=as_json)
         return
-    for kept in damaged(journal):
+    for kept in set_aside_before(journal):
         warn(f"an earlier journal was damaged and is kept as {kept}; what it knew is not shown")
     told = _told(journal, event_id, last, whole=whole)
     if as_json:
@@ -75,8 +75,8 @@ class _Told(NamedTuple):
     record: dict[str, Any]
 
 
-def _told(journal: Path, event_id: str | None, last: int, *, whole: bool) -> list[_Told]:
-    with Journal.read(journal) as book:
+def _told(journal: Place, event_id: str | None, last: int, *, whole: bool) -> list[_Told]:
+    with read_journal(journal) as book:
         episodes = book.episodes()
         if event_id is not None:
             episodes = [episode for episode in episodes if bore(book, episode, event_id)]
@@ -88,10 +88,10 @@ def _told(journal: Path, event_id: str | None, last: int, *, whole: bool) -> lis
         ]
 
 
-def _export(journal: Path, trace: Path, *, anonymise: bool, as_json: bool) -> None:
+def _export(journal: Place, trace: Path, *, anonymise: bool, as_json: bool) -> None:
     from stormcone.export import export
 
-    with Journal.read(journal) as book:
+    with read_journal(journal) as book:
         entries = export(book, trace, anonymise=anonymise)
     if as_json:
         print_json({"file": str(trace), "entries": entries, "bytes": trace.stat().st_size})

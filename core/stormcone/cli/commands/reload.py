@@ -11,7 +11,7 @@ import click
 
 from stormcone.cli.configured import config_option, named_file
 from stormcone.cli.console import say
-from stormcone.cli.options import JOURNAL_PLACES, default_journal
+from stormcone.cli.options import JOURNAL_PLACES, JournalAt, Place, beside, default_journal
 from stormcone.config.build import Incomplete, app_of
 from stormcone.config.load import Configuration, load
 from stormcone.errors import SettingsError, StormconeError
@@ -34,11 +34,12 @@ _TERMINALS = ("/dev/pts/", "/dev/tty", "/dev/console")
 @config_option
 @click.option(
     "--journal",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=JournalAt(),
+    metavar="FILE|URL",
     show_default=f"the configuration's, else {JOURNAL_PLACES}",
     help="The agent's journal, which tells where it runs.",
 )
-def command(journal: Path | None) -> None:
+def command(journal: Place | None) -> None:
     """Have the agent take a changed configuration or handler file in, where that is safe.
 
     What is broken is refused here already, and the agent is left alone. What has begun for an event ends with the
@@ -47,12 +48,13 @@ def command(journal: Path | None) -> None:
     configuration = load(file=named_file(), flags={"journal": journal} if journal else {})
     _check(configuration)
     place = configuration.settings.journal or default_journal()
-    process = holder_of(place)
+    here = beside(place)
+    process = holder_of(place) if isinstance(place, Path) else _process_of(here)
     if process is None:
         raise SettingsError(f"no agent works with the journal {place}; name its journal with --journal, or start it")
     if why := _why_deaf(process):
         raise SettingsError(f"the agent, process {process}, {why}; stop it and start it again")
-    before = _last(place)
+    before = _last(here)
     try:
         os.kill(process, signal.SIGHUP)
     except OSError as error:
@@ -62,7 +64,7 @@ def command(journal: Path | None) -> None:
     if before is None:
         say(f"The agent, process {process}, reads its configuration again; its log says what comes of that.")
         return
-    answer = _wait(place, before)
+    answer = _wait(here, before)
     if answer is None:
         raise StormconeError(
             f"the agent, process {process}, has not said within {PATIENCE:g} s what came of it; look into its log"
@@ -70,6 +72,14 @@ def command(journal: Path | None) -> None:
     if not answer["taken"]:
         raise StormconeError(f"the agent, process {process}, has not reloaded: {printable(answer['text'])}")
     say(f"The agent, process {process}, has reloaded: {printable(answer['text'])}.")
+
+
+def _process_of(journal: Path) -> int | None:
+    """The process on this machine that works with a journal in a database, or stands by for it."""
+    try:
+        return int(ask(journal, STATUS)["process"])
+    except (StormconeError, KeyError):
+        return None
 
 
 def _last(journal: Path) -> int | None:

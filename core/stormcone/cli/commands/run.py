@@ -4,6 +4,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from math import inf
+from pathlib import Path
+from typing import cast
 
 import click
 
@@ -13,7 +16,7 @@ from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.cli.commands.check import summaries_of
 from stormcone.cli.configured import built, configured, settings_placed, sources_of
 from stormcone.cli.console import Manner, is_terminal
-from stormcone.cli.options import default_journal
+from stormcone.cli.options import beside, default_journal
 from stormcone.cli.reloading import Reloading
 from stormcone.cli.run_output import RunOutput
 from stormcone.cli.signals import on_hangup, run_until_told, until_stopped
@@ -26,10 +29,11 @@ from stormcone.config.load import Configuration
 from stormcone.config.names import variable_of
 from stormcone.config.sinks import open_sinks
 from stormcone.detect import PATIENCE, Choice, Identity, choose, first_sight, open_provider
-from stormcone.errors import JournalDamaged, ProviderUnavailable, Unreachable
+from stormcone.errors import JournalDamaged, JournalFenced, ProviderUnavailable, Unreachable
 from stormcone.handlers import App
 from stormcone.health.addresses import address_of
-from stormcone.journal import Journal
+from stormcone.journal import Journal, JournalStore
+from stormcone.journal.places import open_journal
 from stormcone.model import Machine
 from stormcone.simulators.control_client import clock_of
 from stormcone.sinks.contract import NamedSink
@@ -74,16 +78,18 @@ def _run(configuration: Configuration, reloading: Reloading, *, as_json: bool) -
     settings = settings_of(given)
     clock = clock_of(next((source.endpoint for source in sources if source.endpoint), None))
     output = RunOutput(clock, as_json=as_json)
-    socket = None if settings.dry_run else journal
+    socket = None if settings.dry_run else beside(journal)
     with output.listening(given.verbose):
         with until_stopped(), WatchedRun(clock, output.tell, map(address_of, given.listen), socket) as watched:
             app = built(configuration)
             options, *also = [ProviderOptions.of(source, clock) for source in sources]
-            place = ":memory:" if settings.dry_run else journal
-            loss: str | None = None
-            while loss != "":
+            place = Path(":memory:") if settings.dry_run else journal
+            loss, first, over = "", True, False
+            while not over:
                 with (
-                    Journal.open(place, replace_at=clock.now()) as book,
+                    open_journal(
+                        place, replace_at=clock.now(), wait=watched.stand_by, patience=None if first else inf
+                    ) as book,
                     settings_placed(configuration),
                     _chosen(options, book) as choice,
                     _opened(also) as others,
@@ -94,7 +100,7 @@ def _run(configuration: Configuration, reloading: Reloading, *, as_json: bool) -
                     machine = _first_identity(provider, book)
                     for other in others:
                         _first_identity(other, book)
-                    if loss is None:
+                    if first:
                         if options.provider == AUTO:
                             output.tell(
                                 Notice(clock.now(), NoticeKind.IDENTIFIED, f"{provider.name} it is: {choice.why}")
@@ -118,8 +124,8 @@ def _run(configuration: Configuration, reloading: Reloading, *, as_json: bool) -
                     )
                     watched.begin(agent)
                     reloading.serve(agent, configuration, watched.not_reloaded)
-                    loss = _watch(agent, book, clock)
-                    app = agent.app
+                    over, loss = _watch(agent, book, clock)
+                    app, first = agent.app, False
         kept = "nothing was done, nothing is kept" if settings.dry_run else f"{journal} keeps what was seen and done"
         output.tell(Notice(clock.now(), NoticeKind.STOPPED, f"stopped; {kept}"))
 
@@ -134,16 +140,21 @@ def _say_what_is_run(app: App, sinks: Sequence[NamedSink], clock: Clock, output:
         output.tell(Notice(clock.now(), NoticeKind.HANDLER, line))
 
 
-def _watch(agent: Agent, journal: Journal, clock: Clock) -> str:
-    """Let the agent work until it is told to stop; answers "", or what was lost with a journal that broke under it."""
+def _watch(agent: Agent, journal: JournalStore, clock: Clock) -> tuple[bool, str]:
+    """Let the agent work; answers whether it was told to stop, and what was lost with a journal that broke under it.
+
+    One whose journal another agent has taken over waits until it is to be had again.
+    """
     try:
         run_until_told(agent.run, agent.stop)
     except JournalDamaged as error:
-        return journal.set_aside(clock.now(), str(error))
-    return ""
+        return False, cast(Journal, journal).set_aside(clock.now(), str(error))
+    except JournalFenced:
+        return False, ""
+    return True, ""
 
 
-def _open(options: ProviderOptions, journal: Journal) -> Choice:
+def _open(options: ProviderOptions, journal: JournalStore) -> Choice:
     """The provider; the journal's own within the boot in which it was written, and where no cloud answers.
 
     So an agent that is started again, or comes up early after a boot, waits for no instance endpoint.
@@ -161,7 +172,7 @@ def _open(options: ProviderOptions, journal: Journal) -> Choice:
 
 
 @contextmanager
-def _chosen(options: ProviderOptions, journal: Journal) -> Iterator[Choice]:
+def _chosen(options: ProviderOptions, journal: JournalStore) -> Iterator[Choice]:
     """The first provider, open until the end of the block, and why it is this one."""
     choice = _open(options, journal)
     with closing(choice.provider):
@@ -175,7 +186,7 @@ def _opened(options: Iterable[ProviderOptions]) -> Iterator[list[Provider]]:
         yield [stack.enter_context(closing(open_provider(each))) for each in options]
 
 
-def _first_identity(provider: Provider, journal: Journal) -> Machine | None:
+def _first_identity(provider: Provider, journal: JournalStore) -> Machine | None:
     """See at the very first start that the cloud is there, so that what stays wrong is told at once.
 
     It is there where it says which machine this is or what is announced; whichever fails, the agent goes on asking. One

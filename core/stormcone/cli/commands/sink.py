@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,7 +16,8 @@ from stormcone.clock import SystemClock
 from stormcone.config.load import Configuration
 from stormcone.config.sinks import made, tables_of
 from stormcone.errors import SettingsError, SinkError
-from stormcone.journal import Journal, SinkRecord
+from stormcone.journal import SinkRecord
+from stormcone.journal.places import Place, may_be_there, read_journal
 from stormcone.plugins import SINKS, load_plugins
 from stormcone.sinks.contract import Sink
 from stormcone.sinks.notification import PREFIX, Notification, NotificationData
@@ -54,10 +54,10 @@ def list_command(read: Callable[[], Configuration], as_json: bool) -> None:
         say(printable(f"{name} ({kind or 'not in the configuration'}): {_standing(record, now)}"))
 
 
-def _records(journal: Path) -> list[SinkRecord]:
-    if not journal.exists():
+def _records(journal: Place) -> list[SinkRecord]:
+    if not may_be_there(journal):
         return []
-    with Journal.read(journal) as book:
+    with read_journal(journal) as book:
         return book.outbox.sinks()
 
 

@@ -9,9 +9,10 @@ import click
 
 from stormcone.cli.configured import journal_found
 from stormcone.cli.console import print_json, say
-from stormcone.cli.options import json_option
-from stormcone.health.client import ask
+from stormcone.cli.options import Place, beside, json_option
+from stormcone.health.client import NoAgent, ask
 from stormcone.health.face import STATUS
+from stormcone.journal.places import holder_of_lease
 from stormcone.text import printable, shortened, span, stamp
 
 _COLOURS = {"ready": "green", "degraded": "yellow", "not_ready": "red"}
@@ -23,12 +24,15 @@ _LONGEST_NAME = 40
 @click.command("status")
 @journal_found
 @json_option
-def command(journal: Path, as_json: bool) -> None:
+def command(journal: Place, as_json: bool) -> None:
     """Ask the agent that runs with this journal: what is announced, what runs and until when, why not approved.
 
     Exit status 0: it is ready; 1: it is not, or only in part, or no agent runs.
     """
-    document = ask(journal, STATUS)
+    try:
+        document = ask(beside(journal), STATUS, named=str(journal))
+    except NoAgent as error:
+        raise _elsewhere(journal, error) from error
     if as_json:
         print_json(document)
     else:
@@ -36,6 +40,12 @@ def command(journal: Path, as_json: bool) -> None:
             say(line)
     if document.get("condition") != "ready":
         raise click.exceptions.Exit(1)
+
+
+def _elsewhere(journal: Place, error: NoAgent) -> NoAgent:
+    """That no agent answers here; and who holds the lease, where the journal is in a database."""
+    who = "" if isinstance(journal, Path) else holder_of_lease(journal)
+    return NoAgent(f"{error}; {who}") if who else error
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:

@@ -15,9 +15,6 @@ from stormcone.postgresql.address import DatabaseAddress
 from stormcone.postgresql.database import Connection, Database
 from stormcone.postgresql.errors import passes
 
-OPTIONS = ("journal", "lease")
-"""What an address may say beside what libpq knows: the journal's name, and how many seconds its lease lasts."""
-
 USUAL_NAME = "main"
 
 START = 15.0
@@ -48,7 +45,7 @@ class PostgresqlJournal(SQLJournal):
         """Open for writing: its tables are made or brought to this version, and its lease is taken.
 
         Args:
-            address: of the database, with `OPTIONS`.
+            address: of the database, with `JOURNAL_OPTIONS`.
             wait: told at each look what is waited for: another agent that holds the lease, or a database that cannot
                 be asked; None waits for the database alone.
             patience: seconds for which a database is waited for that cannot be reached at first.

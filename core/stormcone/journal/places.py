@@ -1,0 +1,82 @@
+"""Journals by the place that a user names: a file, or a database."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from stormcone.errors import JournalError
+from stormcone.journal.sql.store import SQLJournal
+from stormcone.journal.sqlite.damage import damaged
+from stormcone.journal.sqlite.store import Journal
+from stormcone.postgresql.address import DatabaseAddress
+
+Place = Path | DatabaseAddress
+"""Where a journal is. As text it has no secret."""
+
+
+def open_journal(
+    place: Place, *, replace_at: datetime | None = None, wait: Callable[[str, str], None], patience: float | None = None
+) -> SQLJournal:
+    """Open for writing; in a database, wait for it.
+
+    Args:
+        place: where it is.
+        replace_at: for a file: see `Journal.open`.
+        wait: for a database: see `PostgresqlJournal.open`.
+        patience: for a database: seconds for which it is waited for where it cannot be reached; None: the usual ones.
+
+    Raises:
+        JournalError: it cannot be opened.
+    """
+    if isinstance(place, Path):
+        return Journal.open(place, replace_at=replace_at)
+    try:
+        from stormcone.journal.postgresql.store import START, PostgresqlJournal
+    except ImportError as error:
+        raise _no_driver(place) from error
+    return PostgresqlJournal.open(place, wait=wait, patience=START if patience is None else patience)
+
+
+def read_journal(place: Place) -> SQLJournal:
+    """Open for reading, beside the agent that writes it.
+
+    Raises:
+        JournalError: there is none, or it cannot be opened.
+    """
+    if isinstance(place, Path):
+        return Journal.read(place)
+    try:
+        from stormcone.journal.postgresql.store import PostgresqlJournal
+    except ImportError as error:
+        raise _no_driver(place) from error
+    return PostgresqlJournal.read(place)
+
+
+def holder_of_lease(place: DatabaseAddress) -> str:
+    """Who holds the lease of a journal in a database, and until when, as a clause; "" where nobody does.
+
+    Raises:
+        JournalError: there is no such journal, or the database cannot be used.
+    """
+    try:
+        from stormcone.journal.postgresql.store import holder
+    except ImportError as error:
+        raise _no_driver(place) from error
+    found = holder(place)
+    return str(found) if found.remaining > 0 else ""
+
+
+def may_be_there(place: Place) -> bool:
+    """Whether it is worth reading: a file that is there, or a database, which must be asked."""
+    return place.exists() if isinstance(place, Path) else True
+
+
+def set_aside_before(place: Place) -> list[Path]:
+    """The damaged journals that this one has replaced: files alone are set aside."""
+    return damaged(place) if isinstance(place, Path) else []
+
+
+def _no_driver(place: DatabaseAddress) -> JournalError:
+    return JournalError(
+        f"the journal {place} cannot be used: PostgreSQL's driver is not installed; pip install 'stormcone[fleet]'"
+    )
