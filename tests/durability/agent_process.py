@@ -22,13 +22,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from stormcone import Agent, App, Context, GiveUp, Handler, Journal, MaintenanceEvent
+from stormcone import Agent, App, Context, GiveUp, Handler, MaintenanceEvent
 from stormcone.agent.workers import InlineExecutor
 from stormcone.clock import ManualClock
 from stormcone.clouds.contract import Provider, ProviderOptions
 from stormcone.journal.boundaries import watched
+from stormcone.journal.places import Place, open_journal
 from stormcone.model import Capabilities, Machine, Observation, Scope
 from stormcone.plugins import PROVIDERS, load_plugins
+from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress, is_address
 from stormcone.sinks.contract import NamedSink, SinkSettings
 from stormcone.sinks.notification import Notification
 
@@ -188,7 +190,7 @@ class Life:
             approve_consent=True,
             approve_early=None if order.get("early") is None else timedelta(seconds=order["early"]),
         )
-        self.journal = Journal.open(order["journal"])
+        self.journal = open_journal(place_of(order["journal"]), wait=waits)
         self.agent = Agent(
             open_provider(provider, order, self.clock),
             app,
@@ -208,6 +210,15 @@ class Life:
         self.agent.stop()
         self.agent.run()
         self.journal.close()
+
+
+def place_of(text: str) -> Place:
+    """Where a journal is."""
+    return DatabaseAddress.parse(text, own=JOURNAL_OPTIONS) if is_address(text) else Path(text)
+
+
+def waits(_who: str, _text: str) -> None:
+    """The lease of the life before is about to be over."""
 
 
 def ask() -> dict[str, Any] | None:
@@ -250,6 +261,8 @@ def main() -> None:
             warm[name] = plugins.get(name)
             open_provider(warm[name], order, ManualClock()).close()
             warm_up(name)
+            if is_address(order["journal"]):
+                import_module("stormcone.journal.postgresql.store")
             gc.freeze()  # a process that is forked copies no memory merely to look for garbage
         process = os.fork()
         if process == 0:

@@ -12,9 +12,7 @@ import functools
 import json
 import os
 import signal
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
@@ -22,10 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.durability.books import book_for
 from tests.durability.conftest import deaths, left_by_a_death
 from tests.durability.stories import CLOUDS, REBOOTS, STORIES, Story
 
-from stormcone import Journal, ManualClock
+from stormcone import JournalStore, ManualClock
 from stormcone.handlers import Stage
 from stormcone.journal import Episode
 from stormcone.model import Phase
@@ -51,6 +50,7 @@ class Walk:
         reborn: whether the machine dies with the agent and comes back when all is over, with another boot id and
             nothing left but the journal's file.
         watched: whether it is noted in `left` what a death at each boundary would leave.
+        server: the PostgreSQL that has its journal; None: it is a file.
     """
 
     name: str
@@ -60,13 +60,14 @@ class Walk:
     kills: tuple[int, ...] = ()
     reborn: bool = False
     watched: bool = False
+    server: Any = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
         self.cloud = CLOUDS[self.name]
         self.clock = ManualClock()
         self.begun = self.clock.now()
-        self.journal = self.folder / "journal.db"
+        self.journal = book_for(self.folder, self.server)
         self.lives: list[tuple[int, set[tuple[str, str, str]]]] = []
         self.boot_id = "boot-1"
         self.boundaries: list[str] = []
@@ -145,21 +146,9 @@ class Walk:
 
     def _died(self) -> None:
         """Note what the journal knows to have succeeded, and how much had been done by then."""
-        known = set()
-        if self.journal.exists():
-            survivor = self.folder / f"survivor-{len(self.lives)}" / "journal.db"
-            survivor.parent.mkdir()
-            survivor.write_bytes(self.journal.read_bytes())
-            if self.reborn:
-                self.journal, self.boot_id = survivor, "boot-2"
-            with closing(sqlite3.connect(survivor)) as book:
-                known = set(
-                    book.execute(
-                        "SELECT key, handler, stage FROM runs JOIN episodes ON episodes.id = runs.episode"
-                        " WHERE state IN ('succeeded', 'failed', 'vetoed')"
-                    )
-                )
-        self.lives.append((len(self._effects()), known))
+        if self.reborn:
+            self.boot_id = "boot-2"
+        self.lives.append((len(self._effects()), self.journal.died(reborn=self.reborn)))
 
     def _effects(self) -> list[dict[str, Any]]:
         path = self.folder / "effects"
@@ -178,10 +167,8 @@ class Walk:
 
 
 def the_journal_is_sound(walk: Walk) -> None:
-    with closing(sqlite3.connect(walk.journal)) as book:
-        assert book.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert book.execute("PRAGMA foreign_key_check").fetchall() == []
-    with Journal.read(walk.journal) as journal:
+    walk.journal.is_sound()
+    with walk.journal.read() as journal:
         episodes = journal.episodes()
         # Who was away from before the first sight until after the end knows of nothing.
         unseen = walk.reborn and not episodes and not walk.effects
@@ -192,7 +179,7 @@ def the_journal_is_sound(walk: Walk) -> None:
         assert journal.lives()[-1].ended is not None
 
 
-def the_episode_is_sound(walk: Walk, journal: Journal, episode: Episode) -> None:
+def the_episode_is_sound(walk: Walk, journal: JournalStore, episode: Episode) -> None:
     planned = walk.story.events[[*walk.events].index(episode.event.id)]
     assert (episode.number, episode.event.phase) == (1, Phase.ENDED)
     assert episode.event.outcome is planned.outcome
@@ -209,7 +196,7 @@ def the_episode_is_sound(walk: Walk, journal: Journal, episode: Episode) -> None
         the_run_is_sound(walk, journal, episode, run)
 
 
-def the_run_is_sound(walk: Walk, journal: Journal, episode: Episode, run: Run) -> None:
+def the_run_is_sound(walk: Walk, journal: JournalStore, episode: Episode, run: Run) -> None:
     """It is over, each attempt was recorded before it began, and it succeeded only if it really came to its end."""
     assert run.state.over
     attempts = journal.attempts(run.id)
@@ -260,7 +247,7 @@ def an_event_is_approved_if_and_only_if_all_prepared(walk: Walk) -> None:
 
 
 def nothing_is_approved_twice_but_where_the_answer_was_lost(walk: Walk) -> None:
-    with Journal.read(walk.journal) as journal:
+    with walk.journal.read() as journal:
         for episode in journal.episodes():
             asked = journal.approvals(episode.id)
             posts = walk.posts(episode.event.id)
@@ -311,13 +298,15 @@ class Scene:
     story: Story
     folder: Path
     walkers: Any
+    server: Any = None
 
     def walk(self, *kills: tuple[int, ...], **how: bool) -> list[Walk]:
         """Walk it once for each tuple of boundaries at which its lives die; `how` as `Walk` has it."""
 
         def one(number: int, dies: tuple[int, ...]) -> Callable[[Any], Walk]:
             folder = self.folder / str(number)
-            return lambda agents: Walk(self.cloud, self.story, folder, agents, kills=dies, **how).go()
+            more = {"kills": dies, "server": self.server, **how}
+            return lambda agents: Walk(self.cloud, self.story, folder, agents, **more).go()
 
         done = list(self.walkers.walk(one(number, dies) for number, dies in enumerate(kills)))
         self.folder = self.folder / "more"
@@ -387,3 +376,20 @@ def test_killed_again_and_again_it_comes_to_the_end_all_the_same(
         must_hold(walk)
         for _ in walk.lives:
             walked(f"{cloud} four deaths in a row")
+
+
+SAMPLE = 1 if EVERY_STORY else 7
+"""Of so many boundaries one is walked on PostgreSQL, whose walks take longer."""
+
+
+@pytest.mark.timeout(300)
+@cases({"alibaba": STORIES["alibaba"]} if EVERY_STORY else {"alibaba": {"reboot": STORIES["alibaba"]["reboot"]}})
+def test_killed_at_a_boundary_the_one_that_takes_a_shared_journal_over_goes_on_where_it_was(
+    cloud: str, name: str, scene: Scene, postgresql: Any, walked: Callable[[str], None]
+) -> None:
+    scene.server = postgresql
+    dry = scene.dry()
+    for walk in scene.walk(*((number,) for number in range(1, len(dry.boundaries) + 1, SAMPLE))):
+        assert len(walk.lives) == 1
+        must_hold(walk, dry.boundaries)
+        walked(f"{cloud} {name} on PostgreSQL")

@@ -3,9 +3,14 @@
 Time is the server's and real: leases are short or are let run out by hand, and what is waited for is a state.
 """
 
+import os
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +21,7 @@ from stormcone.testing.conformance.journals import LATER, MACHINE, NOW, announce
 store = pytest.importorskip("stormcone.journal.postgresql.store")
 lease = pytest.importorskip("stormcone.journal.postgresql.lease")
 PATIENCE = 30.0
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
 
 def until(condition):
@@ -205,6 +211,30 @@ class TestTheFence:
 
 def waiting_for_a_lock(server):
     return server.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone()
+
+
+@pytest.mark.skipif(not FAKETIME.exists(), reason="libfaketime is not installed")
+@pytest.mark.parametrize("off", ["+5h", "-5h", "+400d"])
+def test_whose_clock_is_wrong_by_hours_takes_no_lease_that_another_has(opened, journal_address, server_of, off):
+    opened()
+    code = f"""
+        from stormcone.errors import JournalLocked
+        from stormcone.journal.postgresql.store import PostgresqlJournal
+        from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress
+        try:
+            PostgresqlJournal.open(DatabaseAddress.parse({journal_address!r}, own=JOURNAL_OPTIONS))
+        except JournalLocked:
+            print("locked")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, "LD_PRELOAD": str(FAKETIME), "FAKETIME": off, "FAKETIME_DONT_FAKE_MONOTONIC": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("locked\n", "")
+    assert row(server_of())["epoch"] == 1
 
 
 class TestStandingBy:

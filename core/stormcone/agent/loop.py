@@ -202,7 +202,7 @@ class Agent:
         except JournalFenced as error:
             self._fenced = True
             self._journal_error = str(error)
-            self._reporter.complain("journal", f"{error}; handlers are told to stop")
+            self._reporter.tell(NoticeKind.PROBLEM, f"{error}; handlers are told to stop")
             raise
         finally:
             self._finish()

@@ -61,6 +61,9 @@ class Date(click.ParamType[datetime]):
             self.fail(str(error), param, ctx)
 
 
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
 class JournalAt(click.ParamType[Place]):
     """Where a journal is: a file, or the URL of a database."""
 
@@ -71,7 +74,7 @@ class JournalAt(click.ParamType[Place]):
         if isinstance(value, Path | DatabaseAddress):
             return value
         if not is_address(str(value)):
-            return Path(str(value))
+            return cast(Path, _FILE.convert(value, param, ctx))
         try:
             return DatabaseAddress.parse(str(value), own=JOURNAL_OPTIONS)
         except SettingsError as error:
@@ -81,7 +84,7 @@ class JournalAt(click.ParamType[Place]):
 def beside(place: Place) -> Path:
     """A file of this machine's that stands for a journal: itself, or one in the usual place that has a database's name.
 
-    The agent's own socket is beside it.
+    The agent's own socket is beside it. `XDG_STATE_HOME` says where that is for root too.
 
     Raises:
         SettingsError: the user has no home.
@@ -89,7 +92,9 @@ def beside(place: Place) -> Path:
     if isinstance(place, Path):
         return place
     name = place.own.get("journal", "main")
-    return default_journal().with_name(f"{name}-{crc32(place.text.encode()):08x}")
+    state = os.environ.get("XDG_STATE_HOME")
+    folder = Path(state, "stormcone") if state else default_journal().parent
+    return folder / f"{name}-{crc32(place.text.encode()):08x}"
 
 
 def default_journal() -> Path:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from stormcone.config.load import Configuration
 from stormcone.config.positions import KeyPath
+from stormcone.postgresql.address import DatabaseAddress
 from stormcone.recording.secrets import is_secret
 from stormcone.text import printable, written
 
@@ -82,6 +83,8 @@ def plain(value: Any) -> Any:
         return REDACTED
     if isinstance(value, timedelta):
         return written(value)
+    if isinstance(value, DatabaseAddress):
+        return value.text
     if isinstance(value, frozenset | set):
         return sorted(map(plain, value))
     if isinstance(value, list | tuple):

@@ -4,6 +4,7 @@ A commit whose answer is lost may have been made or not: the server is asked whi
 it cannot say, the journal is given up, as by an agent that dies, and whoever opens it next begins from what is there.
 """
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,5 +161,5 @@ class PostgresqlSession(Session):
                 break
             if row["is"] != "in progress":
                 return bool(row["is"] == "committed")
-            time.sleep(_PAUSE)
+            threading.Event().wait(_PAUSE)
         raise lease.lose("the server was lost while it committed, and cannot say whether it did")

@@ -1,6 +1,7 @@
 """The journal on PostgreSQL: opened for writing by who gets its lease, or for reading by anybody."""
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -141,7 +142,7 @@ def _reached(database: Database, patience: float, wait: Wait | None) -> Connecti
                 raise
             if wait is not None:
                 wait(database.subject, str(error))
-        time.sleep(_LOOK)
+        threading.Event().wait(_LOOK)
 
 
 def _stand_by(database: Database, lease: Lease, wait: Wait) -> None:
@@ -163,7 +164,7 @@ def _stand_by(database: Database, lease: Lease, wait: Wait) -> None:
                     connection.close()
                     connection = None
                 wait(database.subject, str(error))
-            time.sleep(pause)
+            threading.Event().wait(pause)
     finally:
         if connection is not None:
             connection.close()
