@@ -74,7 +74,7 @@ class JournalAt(click.ParamType[Place]):
         if isinstance(value, Path | DatabaseAddress):
             return value
         if not is_address(str(value)):
-            return cast(Path, _FILE.convert(value, param, ctx))
+            return _FILE.convert(value, param, ctx)
         try:
             return DatabaseAddress.parse(str(value), own=JOURNAL_OPTIONS)
         except SettingsError as error:
