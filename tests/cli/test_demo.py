@@ -42,3 +42,25 @@ def test_a_cloud_that_was_asked_for_and_cannot_be_shown_is_an_error(stormcone, p
     said = stormcone("demo", "--cloud", "alibaba")
     assert (said.status, played) == (69, [])
     assert said.err.endswith("run pip install stormcone[alibaba]\n")
+
+
+class TestTheDemoOfAFleet:
+    def test_without_a_server_one_sentence_says_what_to_install(self, stormcone, monkeypatch):
+        pytest.importorskip("psycopg")
+        monkeypatch.setattr("stormcone.postgresql.server.programs", lambda: None)
+        said = stormcone("demo", "fleet")
+        assert said.status == 78
+        assert (
+            said.err == "stormcone: there is no PostgreSQL server on this machine; install it: apt install postgresql\n"
+        )
+
+    def test_without_the_driver_too(self, stormcone, monkeypatch):
+        monkeypatch.setitem(sys.modules, "stormcone.fleet.postgresql", None)
+        said = stormcone("demo", "fleet")
+        assert said.status == 78
+        assert said.err.endswith("pip install 'stormcone[fleet]'\n")
+
+    def test_with_a_cloud_is_refused(self, stormcone, played):
+        said = stormcone("demo", "--cloud", "azure", "fleet")
+        assert (said.status, played) == (2, [])
+        assert "--cloud is for the story of one machine; leave it out" in said.err

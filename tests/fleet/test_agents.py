@@ -148,6 +148,7 @@ class TestAnEventOfTwoMachines:
         assert fleet.decision("web-0") == "waiting for others: web-1 is preparing: waiting for Drain to prepare"
         fleet.live(60)
         assert fleet.approvals() == ["web-0"]
+        assert "waiting for others" not in fleet.told("web-1"), "the one that still prepared waits for nobody"
 
     def test_is_approved_after_a_restart_of_both(self, small):
         fleet = small(*BOTH)

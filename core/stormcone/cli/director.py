@@ -45,11 +45,13 @@ class Beat:
         at: when, on the demo's clock, aware UTC.
         kind: what the agent tells, or None where the handler speaks.
         text: one printable line.
+        machine: on which machine, where there are several; "" where there is one.
     """
 
     at: datetime
     kind: NoticeKind | None
     text: str
+    machine: str = ""
 
 
 Show = Callable[[Beat], None]
@@ -60,13 +62,14 @@ class Pool(Handler):
 
     impacts = (Impact.REBOOT, Impact.REDEPLOY, Impact.TERMINATE)
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, tell: Callable[[str], None], drain: timedelta = DRAIN) -> None:
         self._tell = tell
+        self._drain = drain
 
     def prepare(self, event: MaintenanceEvent, context: Context) -> None:  # noqa: ARG002 - the handler's face
         """Leave the pool and wait for the connections to end."""
-        self._tell(f"{context.machine.name} leaves the pool, {span(DRAIN)} to drain")
-        if not context.wait(DRAIN.total_seconds()):
+        self._tell(f"{context.machine.name} leaves the pool, {span(self._drain)} to drain")
+        if not context.wait(self._drain.total_seconds()):
             self._tell("called off: draining stops early")
             return
 

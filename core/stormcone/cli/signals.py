@@ -104,8 +104,10 @@ def _on_terminal() -> bool:
         return False
 
 
-def run_until_told(work: Callable[[], None], stop: Callable[[], None]) -> None:
+def run_until_told(work: Callable[[], None], stop: Callable[[], None]) -> int:
     """Do the work in a thread of its own, and call `stop` for each Ctrl-C, SIGTERM or SIGHUP.
+
+    Answers the number of the first of these, or 0 where there was none.
 
     A signal's handler runs between any two steps of the main thread: were the work there too, `stop` could wait for
     a lock that the very step which it interrupts holds.
@@ -114,6 +116,11 @@ def run_until_told(work: Callable[[], None], stop: Callable[[], None]) -> None:
         Exception: whatever the work raises.
     """
     failed: list[BaseException] = []
+    told: list[int] = []
+
+    def heed(number: int) -> None:
+        told.append(number)
+        stop()
 
     def carry_out() -> None:
         try:
@@ -122,12 +129,13 @@ def run_until_told(work: Callable[[], None], stop: Callable[[], None]) -> None:
             failed.append(error)
 
     worker = threading.Thread(target=carry_out, name="stormcone-work", daemon=True)
-    with on_stop(lambda _: stop()):
+    with on_stop(heed):
         worker.start()
         while worker.is_alive():
             worker.join(_LOOK)
     if failed:
         raise failed[0]
+    return next(iter(told), 0)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own: from Debian's packages, in a temporary folder, for tests, recipes and demonstrations.
+"""A PostgreSQL of one's own, in a temporary folder, for tests, recipes and demonstrations.
 
 What it holds does not outlive a power cut: nothing is brought to the disk.
 """
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from stormcone.errors import StormconeError
+from stormcone.errors import PartMissing, StormconeError
 
 USER = "postgres"
 """Whom servers run as where we are root, which they refuse; and the name of their superuser."""
@@ -28,9 +28,12 @@ SETTINGS: Mapping[str, str] = {"listen_addresses": "'127.0.0.1'", "fsync": "off"
 
 
 def programs() -> Path | None:
-    """The folder of the newest PostgreSQL that Debian's packages have brought; None where there is none."""
+    """The folder of the newest PostgreSQL of Debian's packages, else of one on the path; None where there is none."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    return found[-1] if found and (found[-1] / "initdb").exists() else None
+    if found and (found[-1] / "initdb").exists():
+        return found[-1]
+    elsewhere = shutil.which("initdb")
+    return Path(elsewhere).parent if elsewhere else None
 
 
 def own(path: Path) -> None:
@@ -45,20 +48,24 @@ class PostgresqlServer:
     Attributes:
         folder: where it is; its socket is there too.
         port: where it listens.
+
+    Raises:
+        PartMissing: no PostgreSQL is installed.
+        StormconeError: it does not start.
     """
 
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         found = programs()
         if found is None:
-            raise StormconeError("there is no PostgreSQL server on this machine; install it: apt install postgresql")
+            raise PartMissing("there is no PostgreSQL server on this machine; install it: apt install postgresql")
         self._bin = found
         self._settings = {**SETTINGS, **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self.folder = Path(tempfile.mkdtemp(prefix="stormcone-postgresql-"))
         self.port = _free_port()
-        own(self.folder)
-        self.folder.chmod(0o755)
         try:
+            own(self.folder)
+            self.folder.chmod(0o755)
             self._make()
             self.start()
         except BaseException:

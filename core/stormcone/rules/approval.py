@@ -326,7 +326,10 @@ def _who_answered(facts: Facts) -> str:
 
 
 def _stands_against(facts: Facts, *, passing: bool) -> str:
-    return "; ".join(each.text for each in _fleet(facts).obstacles if each.why.passes is passing)
+    """What does; of what passes only that of others: ours is what the fleet has heard of us, and we know better."""
+    fleet = _fleet(facts)
+    ours = fleet.member.goes_by if passing and fleet.member else lambda _: False
+    return "; ".join(each.text for each in fleet.obstacles if each.why.passes is passing and not ours(each.name))
 
 
 AGREEMENT = (
@@ -375,7 +378,7 @@ AGREEMENT = (
     Rule(
         "unclaimed",
         "all are prepared, and another machine sends the approval",
-        lambda f: not _fleet(f).may_send,
+        lambda f: not _fleet(f).may_send or bool(_fleet(f).obstacles),
         ApprovalAnswer.WAIT,
         lambda f: f"all are prepared, and {_fleet(f).others} approves it for all",
     ),

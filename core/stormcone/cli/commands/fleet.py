@@ -40,8 +40,8 @@ def command(context: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(document)
     else:
-        for line in _lines(document):
-            say(_wrapped(line))
+        for line in overview_lines(document):
+            say(line)
 
 
 @command.command("forget")
@@ -63,8 +63,12 @@ def _name(configuration: Configuration) -> str:
     return configuration.settings.fleet.name if configuration.settings.fleet else ""
 
 
+def overview_lines(document: dict[str, Any]) -> Iterator[str]:
+    """A fleet's report for people, in lines as long as a terminal is wide."""
+    return map(_wrapped, _lines(document))
+
+
 def _lines(document: dict[str, Any]) -> Iterator[str]:
-    """The document for people."""
     members, now = document["members"], datetime.fromisoformat(document["at"])
     silent = sum(member["state"] != "heard" for member in members)
     more = f", {silent} of them silent" if silent else ""
