@@ -119,7 +119,7 @@ class PostgresqlFleet:
 
     def close(self) -> None:
         """As `Fleet.close`."""
-        self._database.close()
+        self._database.close(patience=0.0)  # a machine that goes down waits for no database
 
     def _begin(self, connection: Connection) -> None:
         """Have the tables as this version has them, and once a day remove what nobody asks for any more."""

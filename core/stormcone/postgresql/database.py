@@ -97,12 +97,16 @@ class Database:
                 raise self._failure or error from error
             yield connection
 
-    def close(self) -> None:
-        """Close the pool. Safe to call twice; the next `connection` opens it again."""
+    def close(self, *, patience: float = 5.0) -> None:
+        """Close the pool. Safe to call twice; the next `connection` opens it again.
+
+        Args:
+            patience: seconds for which attempts to connect that are under way are waited for.
+        """
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is not None:
-            pool.close()
+            pool.close(timeout=patience)
 
     def _opened(self) -> ConnectionPool[Connection]:
         with self._lock:
