@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Mapping
 
 from recipes.client import Lost
-from recipes.machinery import Machinery, free_port, listens, until
+from recipes.machinery import PATIENCE, Machinery, free_port, listens, until
 from recipes.play import HERE, Scene
 
 SECONDS = 0.25
 """How long a request takes."""
 
-GIVES_UP = 5.0
-"""Seconds after which the client takes a request for lost."""
+GIVES_UP = PATIENCE
+"""Seconds after which the client takes a request for lost; what is lost here is reset or refused, not just slow."""
 
 
 class Pool(Scene):
@@ -39,7 +39,7 @@ class Pool(Scene):
         for name in self.machines:
             self._serve(name)
         self.balance()
-        until(lambda: listens(self.port), "the balancer")
+        until(lambda: self._says(self.port) is not None, "an answer through the balancer")
 
     def balance(self) -> None:
         """Start the balancer."""
@@ -62,7 +62,12 @@ class Pool(Scene):
             self.answers[name] += 1
 
     def power_off(self) -> None:
-        """The machine's service is gone, and all that it was about to answer."""
+        """The machine's service is gone, and all that it was about to answer.
+
+        A machine that nobody has taken out of the pool goes while it works, however slow this computer is.
+        """
+        if self.alone:
+            until(lambda: self._says(self.ports[self.machine]) not in {None, "0"}, f"a request for {self.machine}")
         self.machinery.kill(self.machine)
         self.answers.clear()
 
@@ -77,6 +82,18 @@ class Pool(Scene):
     def figures(self) -> Mapping[str, float]:
         """Whether the machine is of use again."""
         return {f"answers of {self.machine} since the reboot": self.answers[self.machine]}
+
+    def _says(self, port: int) -> str | None:
+        """How many requests a service is working on; None where nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=GIVES_UP)
+        try:
+            connection.request("GET", "/")
+            answer = connection.getresponse()
+            return answer.read().decode() if answer.status == 200 else None
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
 
     def _serve(self, name: str) -> None:
         port = self.ports[name]

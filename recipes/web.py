@@ -4,21 +4,27 @@ python recipes/web.py PORT NAME SECONDS
 """
 
 import sys
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 
 class Service(BaseHTTPRequestHandler):
     """GET is a health check; POST is work."""
 
+    working: ClassVar[set[threading.Thread]] = set()
+
     def do_GET(self) -> None:
-        """Answer that all is well."""
-        self._answer(b"well")
+        """Answer how many requests it is working on."""
+        self._answer(str(len(self.working)).encode())
 
     def do_POST(self) -> None:
         """Work, and answer who has worked."""
+        self.working.add(threading.current_thread())
         time.sleep(float(sys.argv[3]))
         self._answer(sys.argv[2].encode())
+        self.working.discard(threading.current_thread())
 
     def _answer(self, body: bytes) -> None:
         self.send_response(200)

@@ -26,9 +26,9 @@ def haproxy(command: str) -> str:
 
 
 def server(name: str) -> dict[str, str]:
-    for row in csv.DictReader(haproxy("show stat").removeprefix("# ").splitlines()):
-        if (row["pxname"], row["svname"]) == (BACKEND, name):
-            return row
+    rows = csv.DictReader(haproxy("show stat").removeprefix("# ").splitlines())
+    if found := [row for row in rows if (row["pxname"], row["svname"]) == (BACKEND, name)]:
+        return found[0]
     raise GiveUp(f"HAProxy's backend {BACKEND} has no server {name}")
 
 

@@ -7,7 +7,8 @@ from recipes.machinery import Machinery, free_port
 from recipes.play import Scene
 from recipes.pool import Pool
 
-# Checks and redispatch are as one would have them without stormcone too, so that the comparison is fair.
+# Checks and redispatch are as one would have them without stormcone too, so that the comparison is fair. A service that
+# is off refuses at once; the time-outs are long, so that a busy computer makes no server look like one that is off.
 CONFIGURATION = """
 global
     stats socket ipv4@127.0.0.1:{admin} level admin
@@ -15,8 +16,9 @@ global
 defaults
     mode http
     timeout connect 2s
-    timeout client 10s
-    timeout server 10s
+    timeout client 60s
+    timeout server 60s
+    timeout check 10s
     option redispatch 1
     retries 2
 

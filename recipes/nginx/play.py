@@ -30,7 +30,6 @@ http {{
         listen 127.0.0.1:{port};
         location / {{
             proxy_pass http://app;
-            proxy_connect_timeout 2s;
         }}
     }}
 }}
