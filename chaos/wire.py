@@ -63,7 +63,7 @@ def approved(request: Message) -> list[str]:
 
 
 def listed(request: Message, body: bytes) -> dict[str, str] | None:
-    """The events that an answer lists, with their statuses; None where it is no list of events."""
+    """The events that an answer lists, with their statuses; None where it is not a list of events."""
     parts = urlsplit(request.target)
     if request.first.startswith("GET") and parts.path.endswith("/scheduledevents"):
         return {event["EventId"]: event["EventStatus"] for event in json.loads(body)["Events"] if event["EventId"]}

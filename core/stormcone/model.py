@@ -179,7 +179,7 @@ class MaintenanceEvent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(min_length=1, description="The cloud's own id, spelt as it came.")
-    id_origin: Origin = Field(Origin.REPORTED, description="`inferred` where the cloud gave no id.")
+    id_origin: Origin = Field(Origin.REPORTED, description="`inferred` if the cloud gave no id.")
     provider: str = Field(min_length=1, description="The provider's name, such as `azure`.")
     native_type: str = Field("", description="The cloud's own word for what happens.")
     native_status: str = Field("", description="The cloud's own word for where it is.")
@@ -187,32 +187,35 @@ class MaintenanceEvent(BaseModel):
     cause: Cause = Field(Cause.UNKNOWN, description="Why it happens.")
     phase: Phase = Field(description="Where the event is in its life.")
     phase_origin: Origin = Field(
-        Origin.REPORTED, description="`inferred` where the cloud does not say when it begins: its time does then."
+        Origin.REPORTED, description="`inferred` if the cloud does not say that it has started: then its time decides."
     )
-    tentative: bool = Field(False, description="Whether it may never happen: the cloud only says that it is likelier.")
+    tentative: bool = Field(
+        False, description="Whether it may never happen: the cloud only says that it has become more likely."
+    )
     outcome: Outcome | None = Field(None, description="How it ended; null until then.")
     outcome_origin: Origin | None = Field(None, description="Whether the outcome was reported or inferred.")
     resources: tuple[str, ...] = Field((), description="The machines that it names, in the cloud's order.")
     aliases: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict, description="Other names of its machines, a node's name, say, by the name in `resources`."
+        default_factory=dict,
+        description="Other names of its machines, such as a node's name, by the name in `resources`.",
     )
     not_before: UtcDatetime | None = Field(None, description="The earliest start, UTC; null if not known.")
     not_before_origin: Origin | None = Field(None, description="Whether `not_before` was reported or inferred.")
     notice: timedelta | None = Field(
-        None, description="The notice that the cloud promises where it gives no time: counted from the first sight."
+        None, description="The notice that the cloud promises if it gives no time, counted from when it was first seen."
     )
     movable_until: UtcDatetime | None = Field(
-        None, description="The latest time to which its start can be put off, UTC; null where it cannot, or not known."
+        None, description="The latest time to which its start can be put off, UTC; null if it cannot, or not known."
     )
     heartbeat: timedelta | None = Field(
-        None, description="How often the cloud must hear that work goes on, or it waits no longer; null: need not."
+        None, description="How often the cloud must hear that work goes on, or it stops waiting; null: it need not."
     )
     not_after: UtcDatetime | None = Field(None, description="The latest start, UTC; null if not known.")
-    ends_by: UtcDatetime | None = Field(None, description="When it is over at the latest, UTC; null if not known.")
+    ends_by: UtcDatetime | None = Field(None, description="The latest end, UTC; null if not known.")
     duration: timedelta | None = Field(None, description="How long the impact lasts; null if not known.")
-    listing: str = Field("", description="The list in which it stands: its provider's name, and which of its lists.")
+    listing: str = Field("", description="The list it comes from: the provider's name, and which of its lists.")
     approval: Approval = Field(Approval.NONE, description="What approving would do.")
-    withheld: str = Field("", description="Why nobody may approve it, though the cloud might take it; or empty.")
+    withheld: str = Field("", description="Why nobody may approve it, even if the cloud would accept that; or empty.")
     description: str = Field("", description="The cloud's text for people; wording varies.")
     native: Payload = Field(default_factory=dict, description="The cloud's payload, verbatim.")
 

@@ -123,7 +123,7 @@ def moment_of(text: str) -> datetime:
         moment = datetime.fromisoformat(text.strip())
         moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no date; write 2026-03-29, 2026-03-29T01:59:30Z or ...+02:00") from None
+        raise ValueError(f"{text!r} is not a date; write 2026-03-29, 2026-03-29T01:59:30Z or ...+02:00") from None
     if not 1970 <= moment.year <= 2999:
         raise ValueError(f"{text} is not of the years 1970 to 2999")
     return moment

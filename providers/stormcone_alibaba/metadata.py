@@ -103,9 +103,9 @@ class MetadataReader:
         if not needed and not text:
             return ""
         if text is None:
-            raise ProviderUnavailable(f"{self._endpoint} is no metadata service of Alibaba Cloud: it has no {path}")
+            raise ProviderUnavailable(f"{self._endpoint} is not Alibaba Cloud's metadata service: it has no {path}")
         raise ProviderUnavailable(
-            f"{self._endpoint} is no metadata service of Alibaba Cloud: for {path} it says {printable(text)[:60]!r}"
+            f"{self._endpoint} is not Alibaba Cloud's metadata service: for {path} it answers {printable(text)[:60]!r}"
         )
 
     def _get(self, path: str) -> str | None:
@@ -125,7 +125,7 @@ class MetadataReader:
         try:
             return self._client.request(method, url, headers=headers, timeouts=TIMEOUTS, accept=accept)
         except Unreachable as error:
-            raise ProviderUnavailable(f"this is no Alibaba Cloud instance: {error}") from error
+            raise ProviderUnavailable(f"this is not an Alibaba Cloud instance: {error}") from error
         except RequestRefused:
             raise
         except ProviderError as error:

@@ -117,7 +117,7 @@ class Profiles:
             known = ", ".join(MODES)
             raise self._unusable(f"the profile {name!r} is of mode {kind}, and only {known} are understood")
         if name in within:
-            raise self._unusable(f"the profile {name!r} stands on itself, by source_profile")
+            raise self._unusable(f"the profile {name!r} refers to itself by source_profile")
         source = f"profile {name!r} in {self._path}" + ("" if kind in _STATIC else f" ({kind})")
         profile = Profile(name, kind, fields, source, (*within, name))
         lacking = [field for field in mode.needs if not profile.text(field)]

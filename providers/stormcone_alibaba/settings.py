@@ -108,7 +108,7 @@ def read_settings(options: ProviderOptions) -> Settings:
 def _sts(given: Given) -> str:
     endpoint = given.address("sts-endpoint") or ""
     if endpoint and not endpoint.startswith("https://"):
-        raise SettingsError(f"the sts-endpoint {endpoint!r} is no https URL, and STS is spoken to by no other")
+        raise SettingsError(f"the sts-endpoint {endpoint!r} is not an https URL, and STS takes no other")
     return endpoint.removeprefix("https://")
 
 

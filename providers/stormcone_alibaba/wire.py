@@ -224,7 +224,7 @@ def read_page(document: Document) -> Page:
     if not isinstance(entries, list):
         raise ProviderError("Alibaba Cloud's DescribeInstanceHistoryEvents failed: its answer has no list of events")
     token = document.get("NextToken")
-    doubt = "a key stands twice in Alibaba Cloud's answer" if repeats(dict(document)) else ""
+    doubt = "a key appears twice in Alibaba Cloud's answer" if repeats(dict(document)) else ""
     return Page(tuple(entries), token if isinstance(token, str) else "", doubt)
 
 

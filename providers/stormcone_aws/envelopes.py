@@ -106,12 +106,12 @@ def opened(body: str) -> dict[str, JsonValue]:
         except ValueError as error:
             raise UnreadableMessage(f"it {error}") from None
         if not isinstance(document, dict):
-            raise UnreadableMessage("it is no object")
+            raise UnreadableMessage("it is not an object")
         inner = document.get("Message")
         if not isinstance(inner, str) or "detail" in document or "LifecycleTransition" in document:
             return document
         body = inner
-    raise UnreadableMessage("it is a message in a message without an end")
+    raise UnreadableMessage("it nests messages too deeply")
 
 
 def source_of(document: Mapping[str, JsonValue]) -> str:

@@ -44,7 +44,7 @@ def read_health(letter: AwsLetter) -> Iterator[MaintenanceEvent]:
         UnreadableMessage: it is not about maintenance of instances that is scheduled.
     """
     if folded(letter.text("service")) != "ec2" or folded(letter.text("eventTypeCategory")) != "scheduledchange":
-        raise UnreadableMessage("it is of AWS Health and not about maintenance of EC2 that is scheduled")
+        raise UnreadableMessage("it is from AWS Health, but not about scheduled maintenance of EC2")
     entities = letter.detail.get("affectedEntities")
     named = [entity for entity in entities if isinstance(entity, dict)] if isinstance(entities, list) else []
     instances = {_value(entity): entity for entity in named if INSTANCE.fullmatch(_value(entity))}

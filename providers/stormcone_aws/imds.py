@@ -131,7 +131,7 @@ class Imds:
             return answer
         if answer.status == _MALFORMED:  # AWS's own says that to a time that a token cannot last, and ours can
             raise ProviderUnavailable(
-                f"what answers at {self._endpoint} is no metadata service of AWS: it finds the request for a token "
+                f"what answers at {self._endpoint} is not AWS's metadata service: it finds the request for a token "
                 "malformed"
             )
         raise self._client.refusal(method, url, answer)

@@ -119,7 +119,7 @@ def read_message(body: str, sent: datetime) -> Said:
         return Said(at=sent, unread=printable(str(error)))
     except OverflowError:
         return Said(at=sent, unread="its time is at the end of the calendar")
-    doubt = "a key stands twice in it" if repeats(letter.native) else ""
+    doubt = "a key appears twice in it" if repeats(letter.native) else ""
     if doubt:  # it says two things: what is in it is told, and nobody answers to it
         letter.problems.append(f"{letter.kind}: no event is approved, since {doubt}")
         events = tuple(event.but(approval=Approval.NONE, withheld=doubt) for event in events)
@@ -141,7 +141,7 @@ def hook_of(event: MaintenanceEvent) -> Hook | None:
 def _reader(source: str, kind: str) -> "Callable[[AwsLetter], Iterator[MaintenanceEvent]]":
     reader = KINDS.get((source, folded(kind)))
     if reader is None:
-        raise UnreadableMessage(f"its type {kind[:80]!r} of {source[:40]!r} is none that is known here")
+        raise UnreadableMessage(f"its type {kind[:80]!r} of {source[:40]!r} is not known here")
     return reader
 
 
@@ -212,7 +212,7 @@ def _state(letter: AwsLetter) -> Iterator[MaintenanceEvent]:
 def _lifecycle(letter: AwsLetter) -> Iterator[MaintenanceEvent]:
     """Source: EC2 Auto Scaling's documentation of lifecycle hooks; it waits, so there is no time at which it begins."""
     if letter.text("LifecycleTransition") != TERMINATING:
-        raise UnreadableMessage(f"its transition {letter.text('LifecycleTransition')[:60]!r} takes no instance away")
+        raise UnreadableMessage(f"its transition {letter.text('LifecycleTransition')[:60]!r} ends no instance")
     instance = letter.instance()
     event = letter.event(
         lifecycle_id(instance),

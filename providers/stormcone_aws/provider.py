@@ -171,7 +171,7 @@ class AwsProvider:
             found = self._identity()
         except Unreachable as error:
             raise ProviderUnavailable(
-                f"this is no AWS instance: {error}; run this on one, or say where the metadata service is with "
+                f"this is not an AWS instance: {error}; run this on one, or say where the metadata service is with "
                 "--endpoint"
             ) from error
         self._instance = found.instance
@@ -242,18 +242,18 @@ class AwsProvider:
         body = self._imds.get(IDENTITY_PATH)
         if body is None:
             raise ProviderUnavailable(
-                f"this is no AWS instance: {self._endpoint} answers, and has no identity document ({IDENTITY_PATH})"
+                f"this is not an AWS instance: {self._endpoint} answers, and has no identity document ({IDENTITY_PATH})"
             )
         try:
             found = read_identity(body)
         except ValueError as error:
             raise ProviderUnavailable(
-                f"this is no AWS instance: what {self._endpoint} has at {IDENTITY_PATH} {error}"
+                f"this is not an AWS instance: what {self._endpoint} has at {IDENTITY_PATH} {error}"
             ) from None
         if not (found.instance and found.account and found.region):
             raise ProviderUnavailable(
-                f"this is no AWS instance: what {self._endpoint} has at {IDENTITY_PATH} names no instance, account or "
-                "region"
+                f"this is not an AWS instance: what {self._endpoint} has at {IDENTITY_PATH} names no instance, "
+                "account or region"
             )
         return found
 

@@ -65,9 +65,7 @@ def read_settings(options: ProviderOptions) -> QueueSettings:
     machine = matching("machine", options.machine, INSTANCE, "AWS")
     instances = given.names("instances")
     if machine and instances:
-        raise SettingsError(
-            "a machine and instances are named, of which either says whose messages are taken; leave one out"
-        )
+        raise SettingsError("a machine and instances are named, and each says whose messages are taken; leave one out")
     for name in instances:
         matching("instance", name, INSTANCE, "AWS")
     return QueueSettings(
@@ -98,7 +96,7 @@ def _queue(text: str) -> str:
         raise SettingsError("no queue is named; set queue to the URL or the name of the SQS queue")
     if text.endswith(".fifo"):
         raise SettingsError(
-            f"the queue {text!r} is a FIFO queue, in which one message that cannot be read holds all others up; "
+            f"the queue {text!r} is a FIFO queue, in which one message that cannot be read blocks all others; "
             "take a standard queue"
         )
     if not (_URL if "://" in text else _NAME).fullmatch(text):

@@ -247,7 +247,8 @@ class AwsRegionProvider:
             RequestRefused: always.
         """
         raise RequestRefused(
-            f"event {event.id} cannot be approved: EC2 waits for nobody; stop and start the instance to have it over"
+            f"event {event.id} cannot be approved: EC2 does not wait for that; "
+            "stop and start the instance to get it over with"
         )
 
     def close(self) -> None:

@@ -322,7 +322,7 @@ class _Watch:
             except ValueError as error:
                 raise ProviderError(f"AWS's answer cannot be read: it {error}; check the endpoint") from None
             if not isinstance(document, dict):
-                raise ProviderError("AWS's answer cannot be read: it is no object; check the endpoint")
+                raise ProviderError("AWS's answer cannot be read: it is not an object; check the endpoint")
 
     def _tell(self, tap: Tap, answer: Mapping[str, Any] | None, exception: Exception | None) -> None:
         method, url, headers, body = self._sent.request

@@ -102,7 +102,7 @@ def read_identity(body: bytes) -> ImdsIdentity:
     """
     document = read_json(body)
     if not isinstance(document, dict):
-        raise ValueError("is no JSON object")  # noqa: TRY004 (the caller's concern is the value)
+        raise ValueError("is not a JSON object")  # noqa: TRY004 (the caller's concern is the value)
     return read_fields(ImdsIdentity, document)[0]
 
 
@@ -116,7 +116,7 @@ def read_scheduled(body: bytes, instance: str) -> Observation:
     entries = _entries(body, "scheduled events", sightings)
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, dict):
-            sightings.unreadable(f"entry {number} of the scheduled events cannot be read: it is no object")
+            sightings.unreadable(f"entry {number} of the scheduled events cannot be read: it is not an object")
             continue
         native, unreadable = read_fields(ImdsEvent, entry)
         event = scheduled_event(native, entry, instance)
@@ -294,7 +294,7 @@ def _document(body: bytes, what: str) -> dict[str, JsonValue]:
     except ValueError as error:
         raise ProviderError(f"AWS's answer about a {what} cannot be read: it {error}") from None
     if not isinstance(document, dict):
-        raise ProviderError(f"AWS's answer about a {what} cannot be read: it is no JSON object")
+        raise ProviderError(f"AWS's answer about a {what} cannot be read: it is not a JSON object")
     return document
 
 
@@ -305,11 +305,11 @@ def _entries(body: bytes, what: str, sightings: Sightings) -> list[JsonValue]:
     except ValueError as error:
         raise ProviderError(f"AWS's answer about {what} cannot be read: it {error}") from None
     if repeats(document):
-        sightings.doubtful("a key stands twice in AWS's answer")
+        sightings.doubtful("a key appears twice in AWS's answer")
     if isinstance(document, dict) and "EventId" in document:
         return [document]
     if not isinstance(document, list):
-        raise ProviderError(f"AWS's answer about {what} cannot be read: it is no list of events")
+        raise ProviderError(f"AWS's answer about {what} cannot be read: it is not a list of events")
     return document
 
 

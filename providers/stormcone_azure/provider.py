@@ -259,7 +259,7 @@ class AzureProvider:
         )
         if answer.status == _NOT_MODIFIED:
             if seen is None or not seen.etag:
-                raise ProviderError("Azure says that nothing has changed since an answer that there never was")
+                raise ProviderError("Azure says that nothing has changed since an answer that it never gave")
             return seen.observation
         if seen and answer.body == seen.body:
             observation = seen.observation
@@ -342,5 +342,5 @@ def _checked(endpoint: str) -> str:
         usable = False
     if not usable or parts.query or parts.fragment:
         shown = endpoint.rpartition("@")[2]
-        raise SettingsError(f"endpoint {shown!r} is no address of a server; give one such as {ENDPOINT}")
+        raise SettingsError(f"endpoint {shown!r} is not a server's address; give one such as {ENDPOINT}")
     return endpoint.rstrip("/")

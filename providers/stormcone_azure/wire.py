@@ -134,7 +134,7 @@ def _time(value: object) -> datetime | None:
 
 def _duration(value: object) -> timedelta | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"it is no number but of type {type(value).__name__}")  # noqa: TRY004 (pydantic reads these)
+        raise ValueError(f"it is not a number but of type {type(value).__name__}")  # noqa: TRY004 (pydantic reads these)
     if value == -1:
         return None
     if value < 0:
@@ -142,7 +142,7 @@ def _duration(value: object) -> timedelta | None:
     try:
         return timedelta(seconds=value)
     except OverflowError:
-        raise ValueError(f"{value} is beyond all measure") from None
+        raise ValueError(f"{value} is too large") from None
 
 
 class ScheduledEvent(BaseModel):
@@ -185,7 +185,7 @@ def read_compute(body: bytes) -> Compute:
     """
     document = read_json(body)
     if not isinstance(document, dict):
-        raise ValueError("is no JSON object")  # noqa: TRY004 (the caller's concern is the value)
+        raise ValueError("is not a JSON object")  # noqa: TRY004 (the caller's concern is the value)
     return read_fields(Compute, document)[0]
 
 
@@ -211,18 +211,18 @@ def read_document(body: bytes, api_version: str = CURRENT_VERSION) -> Observatio
     except ValueError as error:
         raise _unreadable(f"it {error}") from None
     if not isinstance(document, dict):
-        raise _unreadable("it is no JSON object")
+        raise _unreadable("it is not a JSON object")
     entries = document.get("Events")
     if not isinstance(entries, list):
-        raise _unreadable("its Events are no list" if "Events" in document else "it has no Events")
+        raise _unreadable("its Events is not a list" if "Events" in document else "it has no Events")
     sightings = Sightings()
     if repeats(document):
-        sightings.doubtful("a key stands twice in Azure's answer")
+        sightings.doubtful("a key appears twice in Azure's answer")
     underscored = API_VERSIONS.get(api_version, ApiVersion()).underscored_names
     _read_entries(entries, sightings, underscored=underscored)
     incarnation = document.get("DocumentIncarnation")
     if incarnation is not None and (isinstance(incarnation, bool) or not isinstance(incarnation, str | int)):
-        sightings.problem("DocumentIncarnation cannot be read: it is no number")
+        sightings.problem("DocumentIncarnation cannot be read: it is not a number")
         incarnation = None
     return sightings.observation("" if incarnation is None else str(incarnation))
 
@@ -232,7 +232,7 @@ def _read_entries(entries: list[JsonValue], sightings: Sightings, *, underscored
     nameless = 0
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, dict):
-            sightings.unreadable(f"entry {number} of Events cannot be read: it is no object")
+            sightings.unreadable(f"entry {number} of Events cannot be read: it is not an object")
             continue
         event_id = entry.get("EventId")
         if isinstance(event_id, str) and event_id.strip():

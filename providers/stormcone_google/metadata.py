@@ -142,7 +142,7 @@ class KeyReader:
         ours = answer.headers.get(FLAVOR, "").strip() == GOOGLE
         if not ours and answer.status not in accept:
             raise ProviderUnavailable(
-                f"{self._endpoint} is no metadata server of Google Cloud: its answer for {key} lacks the header "
+                f"{self._endpoint} is not Google Cloud's metadata server: its answer for {key} lacks the header "
                 f"{FLAVOR}: {GOOGLE}; choose another provider, or say where the metadata server is with --endpoint"
             )
         self._there = self._there or ours
@@ -160,7 +160,7 @@ class KeyReader:
                 f"{error}; run this on a VM of Compute Engine, or say where its metadata server is with --endpoint"
             ) from error
         except RequestRefused as error:
-            raise ProviderUnavailable(f"this is no VM of Compute Engine ({error})", passing=False) from error
+            raise ProviderUnavailable(f"this is not a VM of Compute Engine ({error})", passing=False) from error
         text = "" if answer.status == NOT_FOUND else answer.body.decode("utf-8", "replace").strip()
         if _WORD.fullmatch(text):
             return text
@@ -168,7 +168,7 @@ class KeyReader:
             return ""
         if answer.status == NOT_FOUND:
             raise ProviderUnavailable(
-                f"this is no VM of Compute Engine: the metadata server at {self._endpoint} has no {key}; "
+                f"this is not a VM of Compute Engine: the metadata server at {self._endpoint} has no {key}; "
                 "choose another provider, or say where it is with --endpoint"
             )
-        raise ProviderError(f"the metadata server at {self._endpoint} says {printable(text)[:60]!r} for {key}")
+        raise ProviderError(f"the metadata server at {self._endpoint} answers {printable(text)[:60]!r} for {key}")

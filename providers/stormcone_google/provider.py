@@ -353,7 +353,7 @@ class GoogleProvider:
         try:
             found = read_scheduling(self._metadata.ask(_SCHEDULING, query=_WHOLE).body)
         except ProviderError as error:
-            self._problems.append(f"what becomes of this VM could not be asked, so it is as it was: {error}")
+            self._problems.append(f"the VM's maintenance policy could not be read, so the last one counts: {error}")
         else:
             self._scheduling = HostPolicy(
                 *(old if new is None else new for old, new in zip(self._scheduling, found, strict=True))

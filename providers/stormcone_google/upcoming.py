@@ -93,7 +93,7 @@ def _window(value: dict[str, JsonValue], fields: Mapping[str, JsonValue], contex
         try:
             return read_time(said, naive=None)
         except ValueError:
-            problems.append(f"its {names[0]} is no time: {printable(str(said))[:60]!r}")
+            problems.append(f"its {names[0]} is not a time: {printable(str(said))[:60]!r}")
             return None
 
     starts = time("windowStartTime", "startTime")
@@ -123,8 +123,8 @@ def _window(value: dict[str, JsonValue], fields: Mapping[str, JsonValue], contex
         native=value,
     )
     if repeats(value):
-        problems.append("it is never approved, since a field stands twice in it")
-        event = withheld(event, "a field stands twice in it")
+        problems.append("it is never approved, since a field appears twice in it")
+        event = withheld(event, "a field appears twice in it")
     return KeyReading(event, tuple(problems))
 
 

@@ -446,7 +446,7 @@ class TestTheAddressOfSts:
     def test_is_a_setting(self):
         settings = {"sts-endpoint": "https://sts-vpc.cn-beijing.aliyuncs.com/"}
         assert read_settings(ProviderOptions(settings=settings)).credentials.sts == "sts-vpc.cn-beijing.aliyuncs.com"
-        with pytest.raises(SettingsError, match="is no https URL"):
+        with pytest.raises(SettingsError, match="is not an https URL"):
             read_settings(ProviderOptions(settings={"sts-endpoint": "http://127.0.0.1"}))
 
     def test_without_one_is_the_public_one(self, chain, pod, monkeypatch):

@@ -93,7 +93,7 @@ class TestTheOrder:
 
     def test_off_the_cloud_the_role_is_one_more_place_without(self, dead_url, clock):
         metadata = MetadataReader(dead_url, clock)
-        with pytest.raises(ProviderUnavailable, match="RAM role of this instance: this is no Alibaba Cloud instance"):
+        with pytest.raises(ProviderUnavailable, match="of this instance: this is not an Alibaba Cloud instance"):
             CredentialChain(Explicit(), metadata, clock).get()
         metadata.close()
 

@@ -261,7 +261,7 @@ class TestAnswers:
         text = (
             b'{"RequestId": "r", "InstanceSystemEventSet": {"InstanceSystemEventType": [{"EventId": 1, "EventId": 2}]}}'
         )
-        assert read_page(read_answer(text, "Describe")).doubt == "a key stands twice in Alibaba Cloud's answer"
+        assert read_page(read_answer(text, "Describe")).doubt == "a key appears twice in Alibaba Cloud's answer"
         assert read_page(read_answer(text.replace(b', "EventId": 2', b""), "Describe")).doubt == ""
 
 
@@ -279,7 +279,7 @@ class TestTheReleaseOfASpotInstance:
     def test_is_an_event_even_without_a_time(self):
         event, problems = spot_event("soon", "i-here")
         assert (event.not_before, event.impact) == (None, Impact.TERMINATE)
-        assert problems == ("the spot termination time cannot be read: it is no time: 'soon'",)
+        assert problems == ("the spot termination time cannot be read: it is not a time: 'soon'",)
 
 
 JSON = st.recursive(

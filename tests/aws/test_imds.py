@@ -91,7 +91,7 @@ class TestVersion1:
 
     def test_is_not_spoken_to_a_service_that_knows_no_such_request(self, service, imds):
         service.token = 400
-        with pytest.raises(ProviderUnavailable, match="is no metadata service of AWS"):
+        with pytest.raises(ProviderUnavailable, match="is not AWS's metadata service"):
             imds.get(INSTANCE)
 
     def test_is_left_again_where_a_token_is_demanded(self, service, imds):

@@ -61,7 +61,7 @@ class TestWhichMachine:
     @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>", b'{"instanceId": "i-1", "region": "us-east-1"}'])
     def test_a_service_without_an_identity_of_aws_is_not_aws(self, service, provider, body):
         service.answers[IDENTITY] = body
-        with pytest.raises(ProviderUnavailable, match="this is no AWS instance: "):
+        with pytest.raises(ProviderUnavailable, match="this is not an AWS instance: "):
             provider.identify()
 
     def test_an_openstack_that_speaks_the_same_paths_is_not_aws(self, service, provider):
@@ -108,7 +108,7 @@ class TestDetection:
         monkeypatch.setattr(module, "QUICK", Timeouts(connect=0.05, read=0.05, slack=0.0))
         provider = AwsProvider(endpoint="http://192.0.2.1", clock=clock)
         begun = time.monotonic()
-        with pytest.raises(ProviderUnavailable, match=r"this is no AWS instance: .*--endpoint"):
+        with pytest.raises(ProviderUnavailable, match=r"this is not an AWS instance: .*--endpoint"):
             provider.identify()
         assert time.monotonic() - begun < 30
         provider.close()
@@ -277,7 +277,7 @@ class TestWhatItIs:
         [
             ({"settings": {"hop-limit": "2"}}, "aws has no setting hop-limit"),
             ({"settings": {"scope": "planet"}}, "the setting scope is machine or region, not 'planet'"),
-            ({"endpoint": "169.254.169.254"}, "the endpoint '169.254.169.254' is no URL"),
+            ({"endpoint": "169.254.169.254"}, "the endpoint '169.254.169.254' is not a URL"),
             ({"endpoint": "http://me:pw@host"}, "holds a name or a password"),
         ],
     )

@@ -156,7 +156,7 @@ class TestOneBadField:
         body = b'[{"EventId": "instance-event-1", "EventId": "instance-event-2", "Code": "system-reboot"}]'
         observation = read_scheduled(body, HERE)
         assert observation.whole == frozenset()
-        assert "stands twice" in observation.problems[0]
+        assert "appears twice" in observation.problems[0]
 
 
 class TestAnAnswerThatIsNoList:

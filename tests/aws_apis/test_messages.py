@@ -232,13 +232,13 @@ class TestWhatCannotBeRead:
         message = letters.spot()
         for _ in range(5):
             message = letters.sns(message)
-        assert "without an end" in said(message).unread
+        assert "too deeply" in said(message).unread
 
     def test_a_key_that_stands_twice_keeps_everybody_from_approving(self, letters):
         text = json.dumps(letters.lifecycle())[:-1] + ', "account": "1"}'
         found = said(text)
         assert found.events[0].approval is Approval.NONE
-        assert "a key stands twice" in found.problems[0]
+        assert "a key appears twice" in found.problems[0]
 
     def test_a_time_at_the_end_of_the_calendar_is_told(self, letters):
         for message in (

@@ -114,7 +114,7 @@ class TestEvents:
             (Impact.REBOOT, False),
         ]
         assert "the code 'instance-teleport' is not known" in observation.problems[0]
-        assert "NotBefore cannot be read: it is no time" in observation.problems[1]
+        assert "NotBefore cannot be read: it is not a time" in observation.problems[1]
         assert observation.whole == {"scheduled"}
 
     def test_one_without_an_id_gets_one_that_stays_and_ends_nothing(self, open_region, scripted):
@@ -252,7 +252,7 @@ class TestPostponing:
 
     def test_nothing_is_approved(self, open_region, scripted):
         provider, event = self.movable(open_region, scripted)
-        with pytest.raises(RequestRefused, match="EC2 waits for nobody"):
+        with pytest.raises(RequestRefused, match="EC2 does not wait"):
             provider.approve(event)
 
 

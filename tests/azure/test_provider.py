@@ -99,7 +99,7 @@ class TestOptions:
         ],
     )
     def test_refuse_an_endpoint_that_is_no_address_of_a_server(self, endpoint):
-        with pytest.raises(SettingsError, match="is no address of a server; give one such as http"):
+        with pytest.raises(SettingsError, match="is not a server's address; give one such as http"):
             AzureProvider(endpoint=endpoint)
 
     def test_never_show_a_password(self):
@@ -211,10 +211,10 @@ class TestEntityTags:
 
     def test_never_had_make_not_modified_an_error(self, azure, scripted, document):
         scripted.answer(304).answer(200, document()).answer(304)
-        with pytest.raises(ProviderError, match="nothing has changed since an answer that there never was"):
+        with pytest.raises(ProviderError, match="nothing has changed since an answer that it never gave"):
             azure.poll()
         azure.poll()
-        with pytest.raises(ProviderError, match="nothing has changed since an answer that there never was"):
+        with pytest.raises(ProviderError, match="nothing has changed since an answer that it never gave"):
             azure.poll()
 
 

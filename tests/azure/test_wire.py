@@ -277,7 +277,7 @@ class TestAKeyThatStandsTwice:
         (event,) = observation.events
         assert event.resources == ("web-0",)
         assert event.approval is Approval.NONE
-        assert event.withheld == "a key stands twice in Azure's answer"
+        assert event.withheld == "a key appears twice in Azure's answer"
         assert not observation.reads_whole()
 
     def test_proves_no_event_absent(self):
@@ -345,14 +345,14 @@ class TestWhatIsNoDocument:
             (b"<html></html>", "it is not JSON"),
             (b'{"DocumentIncarnation": 1, "Events": [', "it is not JSON"),
             (b"\xff\xfe\x00", "it is not JSON"),
-            (b"null", "it is no JSON object"),
-            (b"[]", "it is no JSON object"),
-            (b'"Events"', "it is no JSON object"),
+            (b"null", "it is not a JSON object"),
+            (b"[]", "it is not a JSON object"),
+            (b'"Events"', "it is not a JSON object"),
             (b"{}", "it has no Events"),
             (b'{"error": "try later"}', "it has no Events"),
-            (b'{"Events": null}', "its Events are no list"),
-            (b'{"Events": {}}', "its Events are no list"),
-            (b'{"Events": "none"}', "its Events are no list"),
+            (b'{"Events": null}', "its Events is not a list"),
+            (b'{"Events": {}}', "its Events is not a list"),
+            (b'{"Events": "none"}', "its Events is not a list"),
             (b"[" * 200_000, "it is nested too deep"),
             (b'{"Events": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "it is nested too deep"),
         ],
@@ -375,7 +375,7 @@ class TestAnOddNeighbour:
         observation = read_document(document(odd, entry()))
         assert [event.id for event in observation.events] == [entry()["EventId"]]
         assert not observation.reads_whole()
-        assert observation.problems == ("entry 1 of Events cannot be read: it is no object",)
+        assert observation.problems == ("entry 1 of Events cannot be read: it is not an object",)
 
     @pytest.mark.parametrize(
         "odd",

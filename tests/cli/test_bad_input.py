@@ -22,7 +22,7 @@ COMMAND_LINES = [
     # the command line itself
     ("sail", 2, "No such command 'sail'"),
     ("run", 2, "there is nothing to run: give a handler file, or a command with --on-prepare"),
-    (f"{RUN} --interval 0", 2, "it must be longer than nothing; write 1s, say"),
+    (f"{RUN} --interval 0", 2, "it must be longer than 0; write 1s, for example"),
     (f"{RUN} --interval soon", 2, "'soon' is not a length of time; write 90s, 15m, 1h30m or 7d"),
     (f"{RUN} --interval 99999d", 2, "99999d is too long; ten years is the most"),
     (f"{RUN} --interval 1m-", 2, "'1m-' is not a length of time"),
@@ -32,7 +32,11 @@ COMMAND_LINES = [
     ("run --on-prepare [1]", 2, "[1] is not a list of words"),
     ("run --on-prepare '[\"a\"'", 2, "delimiter"),
     ("run --on-recover true --lead 5m", 2, "--lead says when --on-prepare is run, and that is not given"),
-    ("run --on-prepare true --standby web-1", 64, "there is none; set leader as well (flag --standby)"),
+    (
+        "run --on-prepare true --standby web-1",
+        64,
+        "it needs a leader to stand in for; set leader as well (flag --standby)",
+    ),
     ("run --on-prepare true --postpone-by 3d", 64, "set postpone to once as well (flag --postpone-by)"),
     (
         "run --on-prepare true --postpone never --postpone-by 3d",
@@ -45,8 +49,8 @@ COMMAND_LINES = [
     ("demo --cloud nimbus", 2, "there is no simulated cloud 'nimbus'; there are: "),
     # settings
     (f"{RUN} --lead 400d", 64, "lead of 'commands' is from 0 to 365 days"),
-    (f"{RUN} --endpoint ftp://here", 64, "endpoint 'ftp://here' is no address of a server"),
-    (f"{RUN} --endpoint http://[", 64, "endpoint 'http://[' is no address of a server"),
+    (f"{RUN} --endpoint ftp://here", 64, "endpoint 'ftp://here' is not a server's address"),
+    (f"{RUN} --endpoint http://[", 64, "endpoint 'http://[' is not a server's address"),
     (f"{RUN} --set fast", 64, "--set takes NAME=VALUE, not 'fast'"),
     (f"{RUN} --set =1", 64, "--set takes NAME=VALUE, not '=1'"),
     (f"{RUN} --set a=1 --set a=2", 64, "--set a is given twice; give it once"),
@@ -81,7 +85,7 @@ COMMAND_LINES = [
     ("simulator azure --port {port}", 71, "cannot listen on port {port} of 127.0.0.1: Address already in use"),
     ("simulator azure --speed 0", 64, "--speed 0 cannot be used"),
     ("simulator azure --speed nan", 64, "--speed nan cannot be used"),
-    ("simulator azure --start tomorrow", 2, "'tomorrow' is no date; write 2026-03-29, 2026-03-29T01:59:30Z or"),
+    ("simulator azure --start tomorrow", 2, "'tomorrow' is not a date; write 2026-03-29, 2026-03-29T01:59:30Z or"),
     ("simulator azure --start 2026-02-30", 2, "'2026-02-30' is no date"),
     ("simulator azure --start 0001-01-01T00:00+23:00", 2, "is no date"),
     ("simulator alibaba --start 9999-12-31", 2, "9999-12-31 is not of the years 1970 to 2999"),

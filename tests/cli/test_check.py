@@ -124,7 +124,8 @@ def test_with_neither_it_says_what_is_missing(stormcone: Any) -> None:
 
 class TestAConfiguration:
     def write(self, folder: Any, text: str) -> str:
-        (folder / "s.toml").write_text('[commands.drain]\nprepare = "true"\n' + text)
+        commands = '[commands.drain]\nprepare = "true"\n'
+        (folder / "s.toml").write_text(commands + text if text.startswith("[") else text + commands)
         return str(folder / "s.toml")
 
     def test_is_looked_over_with_its_providers_and_sinks(self, stormcone: Any, tmp_path: Any) -> None:
@@ -141,6 +142,7 @@ class TestAConfiguration:
         [
             ('[sinks.ops]\ntype = "webhook"\n', 64, "the sink ops cannot be used: url: it is missing"),
             ('[sinks.ops]\ntype = "webhok"\n', 78, "the sink ops cannot be used: "),
+            ('endpoint = "127.0.0.1:1"\n', 64, "the endpoint '127.0.0.1:1' is not a URL of the form http://HOST:PORT"),
             ('[providers.azzure]\nregion = "x"\n', 64, "did you mean azure?"),
             ('[providers.google]\npreemption = "explode"\n', 64, "preemption"),
             ('[providers.google]\nspeling = "x"\n', 64, "speling"),

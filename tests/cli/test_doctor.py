@@ -154,7 +154,7 @@ class TestWhatIsToBeRun:
             book.outbox.subscribe(["ops"])
         said = doctor("--on-prepare", "true", "--sink", "ops=log", "--sink", f"ops.file={tmp_path / 'log'}")
         assert (said.status, said.err) == (0, "")
-        assert "✓ sink ops: log; 0 waiting, 0 taken" in said.out
+        assert "✓ sink ops: log; 0 waiting, 0 sent" in said.out
 
     def test_a_sink_that_could_not_be_reached_says_how_to_try_it(self, doctor, monkeypatch, tmp_path):
         standing = {"ops": SinkRecord(name="ops", waiting=3, error="connection refused")}
@@ -163,8 +163,7 @@ class TestWhatIsToBeRun:
         assert said.status == 0
         (line,) = [line for line in said.out.splitlines() if "sink ops" in line]
         assert line == (
-            "! sink ops: log; 3 waiting, 0 taken; not reached the last time: connection refused; "
-            "stormcone sink test ops"
+            "! sink ops: log; 3 waiting, 0 sent; not reached the last time: connection refused; stormcone sink test ops"
         )
 
     def test_a_sink_that_cannot_be_made_is_red(self, doctor):

@@ -28,7 +28,7 @@ class TestTest:
         said = stormcone("sink", "test", "log", *log)
         assert (said.status, said.err) == (0, "")
         line = json.loads((tmp_path / "told.jsonl").read_text())
-        assert said.out.startswith(f"log has taken the notification {line['id']} in 0.")
+        assert said.out.startswith(f"log has accepted the notification {line['id']} in 0.")
         assert line["type"] == "dev.stormcone.sink.test"
 
     def test_says_so_for_programs(self, stormcone: Run, log: tuple[str, ...]) -> None:
@@ -149,7 +149,7 @@ class TestConfig:
         [
             ('type = "not-installed"\npassword = "hunter2"\n', "no such sink: not-installed"),
             ('type = "webhook"\nulr = "http://u:hunter2@x/"\n', "has no setting ulr; did you mean url?"),
-            ('type = "queue"\nurl = "hunter2"\n', "it is no amqp:// or amqps:// address"),
+            ('type = "queue"\nurl = "hunter2"\n', "it is not an amqp:// or amqps:// address"),
             ('url = "hunter2"\n', "sinks.ops: it lacks type"),
         ],
     )
@@ -186,6 +186,6 @@ def test_an_agent_of_the_command_line_tells_its_sink(
     assert not (tmp_path / "told.jsonl").exists()
     said = stormcone("run", *given)
     assert said.status == 0, said.err
-    assert "told beside the work: log" in said.out
+    assert "sinks: log" in said.out
     first = json.loads((tmp_path / "told.jsonl").read_text().splitlines()[0])
     assert first["type"] == "dev.stormcone.maintenance.scheduled"

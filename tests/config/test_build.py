@@ -222,7 +222,7 @@ class TestApproval:
     @pytest.mark.parametrize(
         ("text", "sentence"),
         [
-            ('standby = "web-1"', "standby: it stands by for the leader, and there is none; set leader as well"),
+            ('standby = "web-1"', "standby: it needs a leader to stand in for; set leader as well"),
             (
                 'postpone_by = "3d"',
                 "postpone_by: it says how far, and nothing is put off; set postpone to once",

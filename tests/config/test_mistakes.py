@@ -28,7 +28,7 @@ MISTAKES = [
         "keep = 90",
         'keep: it is a length of time with its unit, such as "90s", "15m" or "7d", not 90 ({file}, line 1',
     ),
-    ('interval = "0s"', "interval: it must be longer than nothing; write 1s, say ({file}, line 1, column 12)"),
+    ('interval = "0s"', "interval: it must be longer than 0; write 1s, for example ({file}, line 1, column 12)"),
     (
         '[[rules]]\nlead = "soon"',
         "1h30m or 7d, or announced: as soon as the event is announced ({file}, line 2, column 8)",
@@ -68,9 +68,9 @@ MISTAKES = [
         'leader = "first"\nkeep = 90d',
         "{file}, line 2, column 10: expected newline or end of document after a statement; texts and lengths of time",
     ),
-    ("leader = first", 'line 1, column 10: invalid value; texts and lengths of time stand in quotes: leader = "first"'),
-    ("[commands.drain", "the configuration is no TOML at {file}, its end: "),
-    ('keep = "1d"\nkeep = "2d"\n', "the configuration is no TOML at {file}, line 2, column 12: cannot overwrite"),
+    ("leader = first", 'line 1, column 10: invalid value; texts and lengths of time need quotes: leader = "first"'),
+    ("[commands.drain", "the configuration is not valid TOML at {file}, its end: "),
+    ('keep = "1d"\nkeep = "2d"\n', "is not valid TOML at {file}, line 2, column 12: cannot overwrite"),
 ]
 
 
@@ -114,7 +114,7 @@ class TestASecret:
     def test_in_a_file_that_anybody_may_read_is_refused_and_not_repeated(self, mistake, file):
         assert mistake(self.TEXT, mode=0o644) == (
             "providers.alibaba.access-key-secret is a secret and anybody may read it "
-            f"(mode 0644, {file}, line 3, column 1); chmod o-r {file}"
+            f"(mode 0644, {file}, line 3, column 1); chmod o-r {file}, or keep it elsewhere: file:PATH or env:NAME"
         )
 
     @pytest.mark.parametrize("mode", [0o600, 0o640])

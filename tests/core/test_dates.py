@@ -66,7 +66,7 @@ class TestText:
         ],
     )
     def test_that_is_no_time_says_so(self, text):
-        with pytest.raises(ValueError, match=r"^it is no time: '"):
+        with pytest.raises(ValueError, match=r"^it is not a time: '"):
             read_time(text)
 
     @pytest.mark.parametrize("value", [None, 5, 5.5, True, [], {}, b"2019-01-01T09:00:43Z"])

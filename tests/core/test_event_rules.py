@@ -98,5 +98,5 @@ class TestARule:
             HandlerMistake, match=r"rules cannot be set on an app that is made; say App\(\.\.\., rules=\.\.\.\)"
         ):
             app.rules = ()
-        with pytest.raises(HandlerMistake, match=r"'reboot' is no rule; write EventRule\(\.\.\.\)"):
+        with pytest.raises(HandlerMistake, match=r"'reboot' is not a rule; write EventRule\(\.\.\.\)"):
             App(rules=["reboot"])

@@ -206,7 +206,7 @@ class TestSettings:
         [
             ({"leader": ""}, "leader is a machine's name or None, not ''"),
             ({"leader": 3}, "leader is a machine's name or None, not 3"),
-            ({"standby": "web-1"}, "standby stands by for the leader, and there is none; set leader as well"),
+            ({"standby": "web-1"}, "standby needs a leader to stand in for; set leader as well"),
             ({"standby_after": 300}, "standby_after is a timedelta or None, not 300"),
             ({"standby_after": None}, "standby_after is a timedelta"),
             ({"approve_consent": "false"}, "approve_consent is True or False, not 'false'"),
@@ -242,7 +242,7 @@ class TestSettings:
         from stormcone.config.load import load
 
         given = load(flags={"on_prepare": ["true"], "standby": "web-1"}, environment={})
-        with pytest.raises(SettingsError, match="standby: it stands by for the leader"):
+        with pytest.raises(SettingsError, match="standby: it needs a leader"):
             app_of(given)
 
 

@@ -193,7 +193,8 @@ class TestTheLoop:
         monkeypatch.setattr(type(world.agent._engine), "observe", observe)
         world.cloud.announce()
         agent.until(lambda: world.cloud.approvals == ["E-1"])
-        assert any("the agent met a fault of its own, and goes on" in text for text in world.told(NoticeKind.PROBLEM))
+        told = world.told(NoticeKind.PROBLEM)
+        assert any("the agent has hit a fault of its own, and goes on" in text for text in told)
 
 
 class TestAnswerOf:

@@ -88,7 +88,7 @@ def test_health_and_metrics_are_served_where_they_are_to_be(home, simulator, por
 def test_an_address_that_is_none_is_refused_before_anything_is_done(home):
     done = home.run("run", "--on-prepare", "true", "--listen", "localhost")
     assert done.returncode == 64
-    assert "'localhost' is no address to listen on" in done.stderr
+    assert "'localhost' is not an address to listen on" in done.stderr
     assert not home.journal.exists()
 
 
@@ -97,7 +97,9 @@ def test_an_agent_whose_port_is_taken_says_so_and_works(home, simulator, port):
     home.start("run", "--on-prepare", "true", "--endpoint", simulator.url, "--listen", port, *first)
     home.until(lambda: get_or_none(port), "the first agent")
     other = home.start("run", "--on-prepare", "true", "--endpoint", simulator.url, "--listen", port)
-    other.says(f"health cannot be served on 127.0.0.1:{port}: Address already in use; it is tried again")
+    other.says(
+        f"health cannot be served on 127.0.0.1:{port}: Address already in use; free that address or name another"
+    )
     simulator.schedule("reboot", resources=["web-0"])
     other.says("commands.prepare done")
 

@@ -55,10 +55,10 @@ def test_tells_a_program_what_was_done(region, event, postpone):
     [
         (timedelta(days=2), (), 1, "nothing was put off: it would speak for i-aaa; give --yes if that is right"),
         (timedelta(days=-1), ("--yes",), 70, "is not put off: it begins "),
-        (timedelta(0), ("--yes",), 70, " is no later"),
+        (timedelta(0), ("--yes",), 70, " is not later"),
         (timedelta(days=8), ("--yes",), 70, "can be put off until "),
         ("2020-01-01T00:00:00Z", ("--yes",), 70, "2020-01-01 00:00:00Z is past"),
-        ("soon", ("--yes",), 2, "'soon' is no date; write 2026-03-29"),
+        ("soon", ("--yes",), 2, "'soon' is not a date; write 2026-03-29"),
         ("2030-01-01", ("--machine", "i-aaa"), 64, "scope=region watches all"),
     ],
 )
@@ -79,4 +79,4 @@ def test_of_an_event_that_there_is_not_it_says_which_there_are(event, region, po
 def test_where_the_cloud_cannot_it_says_so(region, event, postpone):
     done = postpone(begins(region) + timedelta(days=2), "--yes", reach=())  # from within an instance
     assert done.returncode == 70
-    assert "nothing can be put off: aws has no way to" in done.stderr
+    assert "nothing can be put off: aws cannot do that as it is set up" in done.stderr

@@ -78,7 +78,7 @@ class TestInMidDrain:
         ("version", "more", "why"),
         [
             ("new", 'leed = "1m"', "there is no key commands.drain.leed ("),
-            ("new", "shell = tru", "the configuration is no TOML at "),
+            ("new", "shell = tru", "the configuration is not valid TOML at "),
             ("new", '[commands.two]\nprepare = "a | b"', "no shell runs the command, so '|' would only be text to it"),
             ("new", '[[rules]]\nhandlers = ["drian"]', "there is no handler 'drian'; did you mean drain?"),
         ],

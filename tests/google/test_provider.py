@@ -145,7 +145,7 @@ class TestAPoll:
         cloud.faults.add(status=500, path=KEY("scheduling"))
         observation = provider.poll()
         assert observation.events[0].impact is Impact.REBOOT
-        assert "as it was" in observation.problems[0]
+        assert "the last one counts" in observation.problems[0]
         assert "upcoming-maintenance" in observation.whole
 
 

@@ -216,7 +216,7 @@ class TestUpcoming:
     def test_that_says_two_things_is_never_approved(self):
         body = json.dumps(DOCUMENTED)[:-1] + ', "type": "UNSCHEDULED"}'
         event = read(UPCOMING, body).event
-        assert (event.approval, event.withheld) == (Approval.NONE, "a field stands twice in it")
+        assert (event.approval, event.withheld) == (Approval.NONE, "a field appears twice in it")
 
 
 class TestIds:

@@ -29,7 +29,7 @@ def warned():
     """What `install` says of the Python that the tests run by, where that is one that no service can see."""
     python = Path(sys.executable).resolve()
     why = hidden(python)
-    cure = "install stormcone, and its Python, in /opt/stormcone, say"
+    cure = "install stormcone, and its Python, in /opt/stormcone, for example"
     return f"warning: the service cannot see {python}: {why}; {cure}\n" if why else ""
 
 

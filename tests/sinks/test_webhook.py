@@ -164,8 +164,8 @@ class TestSecrets:
     @pytest.mark.parametrize(
         ("given", "why"),
         [
-            ({"url": "ftp://127.0.0.1/x"}, "no http:// or https:// address"),
-            ({"url": "http:///nowhere"}, "no http:// or https:// address"),
+            ({"url": "ftp://127.0.0.1/x"}, "not an http:// or https:// address"),
+            ({"url": "http:///nowhere"}, "not an http:// or https:// address"),
             ({"url": "env:NO_SUCH_VARIABLE"}, "the environment has no NO_SUCH_VARIABLE"),
             ({"url": "http://127.0.0.1/x", "secret": "file:/no/such/file"}, "/no/such/file cannot be read"),
             ({"url": "http://127.0.0.1/x", "mode": "batch"}, "structured"),

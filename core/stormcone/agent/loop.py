@@ -285,7 +285,7 @@ class Agent:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, to end for it would be worse
             log.debug("the agent's loop failed", exc_info=True)
-            trouble = f"the agent met a fault of its own, and goes on: {one_line(error)}"
+            trouble = f"the agent has hit a fault of its own, and goes on: {one_line(error)}"
         self._reporter.complain("loop", trouble)
 
     def _turn(self) -> bool:

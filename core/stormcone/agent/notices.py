@@ -143,7 +143,7 @@ def orphaned(events: Iterable[MaintenanceEvent]) -> str:
     if not sources:
         return ""
     return printable(
-        f"events go on that {', '.join(sources)} told of, and nobody asks there any more when they end; "
+        f"events go on that {', '.join(sources)} told of, and nobody asks there any more whether they have ended; "
         f"add {' '.join(f'--provider {source}' for source in sources)}"
     )
 

@@ -24,6 +24,7 @@ from stormcone.cli.options import (
     sources_from,
 )
 from stormcone.clouds.contract import AUTO, Source
+from stormcone.clouds.settings import address
 from stormcone.config.build import Incomplete, app_of
 from stormcone.config.kinds import ANNOUNCED
 from stormcone.config.load import FILE_VARIABLE, USUAL_FILE, Configuration, load
@@ -328,6 +329,12 @@ def sources_of(configuration: Configuration) -> tuple[Source, ...]:
     settings = configuration.settings
     _check_providers(configuration)
     sources = sources_from(settings.provider, settings.endpoint, settings.machine, settings.region, settings.set)
+    for source in sources:
+        if source.provider == AUTO and source.endpoint:  # of a provider that is named, that one says what it takes
+            try:
+                address("endpoint", source.endpoint)
+            except SettingsError as error:
+                raise configuration.placed(error, ("endpoint",)) from None
     return tuple(_with_tables(source, settings.providers) for source in sources)
 
 

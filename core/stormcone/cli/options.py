@@ -42,7 +42,7 @@ class Span(click.ParamType[timedelta]):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         if self._positive and not length:
-            self.fail("it must be longer than nothing; write 1s, say", param, ctx)
+            self.fail("it must be longer than 0; write 1s, for example", param, ctx)
         return length
 
 

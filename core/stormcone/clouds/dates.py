@@ -34,14 +34,14 @@ def read_time(value: object, *, naive: tzinfo | None = UTC) -> datetime:
         ValueError: it is no text, no time, or none that a calendar holds in UTC.
     """
     if not isinstance(value, str):
-        raise ValueError(f"it is no time but of type {type(value).__name__}")  # noqa: TRY004 (pydantic reads these)
+        raise ValueError(f"it is not a time but of type {type(value).__name__}")  # noqa: TRY004 (pydantic reads these)
     text = value.strip()
     for read in _READERS:
         try:
             return _zoned(read(text), text, naive).astimezone(UTC)
         except (ValueError, TypeError, IndexError, OverflowError):
             continue
-    raise ValueError(f"it is no time: {text[:_LONGEST]!r}")
+    raise ValueError(f"it is not a time: {text[:_LONGEST]!r}")
 
 
 def read_epoch(value: object) -> datetime:
@@ -53,7 +53,7 @@ def read_epoch(value: object) -> datetime:
     if isinstance(value, str) and _SECONDS.fullmatch(value.strip()):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"it is no number of seconds: {str(value)[:_LONGEST]!r}")  # noqa: TRY004 (pydantic reads these)
+        raise ValueError(f"it is not a number of seconds: {str(value)[:_LONGEST]!r}")  # noqa: TRY004 (pydantic reads these)
     try:
         return _EPOCH + timedelta(seconds=value)
     except (ValueError, OverflowError):

@@ -45,7 +45,7 @@ class Repeated(dict[str, JsonValue]):
 
 
 def repeats(value: JsonValue) -> bool:
-    """Whether a key stands twice in an object, here or further down: then it says two things."""
+    """Whether a key appears twice in an object, here or further down: then it says two things."""
     if isinstance(value, dict):
         return isinstance(value, Repeated) or any(map(repeats, value.values()))
     return isinstance(value, list) and any(map(repeats, value))

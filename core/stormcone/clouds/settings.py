@@ -188,9 +188,9 @@ def address(name: str, text: str, *, secret: bool = False) -> str:
         parts = urlsplit(text)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
-        raise SettingsError(f"the {name}{said} is no URL") from None
+        raise SettingsError(f"the {name}{said} is not a URL") from None
     if not usable or parts.query or parts.fragment:
-        raise SettingsError(f"the {name}{said} is no URL of the form http://HOST:PORT or https://HOST")
+        raise SettingsError(f"the {name}{said} is not a URL of the form http://HOST:PORT or https://HOST")
     return text.rstrip("/")
 
 

@@ -56,9 +56,7 @@ def _check_companions(configuration: Configuration, app: App) -> None:
     """Refuse what is for another setting that is not given, where it was given."""
     settings, own = configuration.settings, app.approval
     if settings.standby is not None and (settings.leader or own.leader) is None:
-        raise configuration.placed(
-            SettingsError("it stands by for the leader, and there is none; set leader as well"), ("standby",)
-        )
+        raise configuration.placed(SettingsError("it needs a leader to stand in for; set leader as well"), ("standby",))
     if settings.postpone_by is not None and (settings.postpone or own.postpone) == "never":
         raise configuration.placed(
             SettingsError("it says how far, and nothing is put off; set postpone to once as well"), ("postpone_by",)

@@ -39,7 +39,7 @@ def _span_or_announced(value: Any) -> Any:
 def _positive(value: Any) -> Any:
     value = _span(value)
     if value is not None and not value:
-        raise ValueError("it must be longer than nothing; write 1s, say")
+        raise ValueError("it must be longer than 0; write 1s, for example")
     return value
 
 
@@ -89,11 +89,11 @@ def words_of(value: Any) -> Any:
         try:
             value = json.loads(value)
         except ValueError as error:
-            raise ValueError(f"it is no list of words: {error}") from None
+            raise ValueError(f"it is not a list of words: {error}") from None
     if isinstance(value, str) or value is None:
         return value
     if not isinstance(value, Sequence) or not value or not all(isinstance(word, str) for word in value):
-        raise ValueError(f'{value!r} is no command; write a line, or a list of words such as ["systemctl", "stop"]')
+        raise ValueError(f'{value!r} is not a command; write a line, or a list of words such as ["systemctl", "stop"]')
     return tuple(value)
 
 

@@ -132,12 +132,17 @@ def read_file(path: Path) -> File:
             content = opened.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise SettingsError(f"there is no configuration file {path}; name another with --config") from None
+    except PermissionError:
+        raise SettingsError(
+            f"this user may not read the configuration {path}; let it (chmod o+r, with secrets in files or variables "
+            "of their own), or name another with --config"
+        ) from None
     except OSError as error:
         raise SettingsError(
             f"the configuration {path} cannot be read: {error.strerror}; correct that, or name another with --config"
         ) from error
     if len(content) > MOST_BYTES:
-        raise SettingsError(f"the configuration {path} is larger than 1 MiB, so it is no configuration")
+        raise SettingsError(f"the configuration {path} is larger than 1 MiB, so it is not a configuration")
     if mode & stat.S_IWOTH and path.is_file():
         raise SettingsError(f"anybody may change the configuration {path} (mode {mode:04o}); chmod o-w {path}")
     try:
@@ -164,9 +169,9 @@ def _not_toml(path: Path, text: str, error: str) -> str:
     place = f"line {line}, column {at[2]}" if at and at[1] else "its end"
     lines = text.splitlines()
     unquoted = _UNQUOTED.match(lines[line - 1]) if line <= len(lines) else None
-    hint = f'; texts and lengths of time stand in quotes: {unquoted[1]} = "{unquoted[2]}"' if unquoted else ""
+    hint = f'; texts and lengths of time need quotes: {unquoted[1]} = "{unquoted[2]}"' if unquoted else ""
     why = _AT.sub("", error)
-    return f"the configuration is no TOML at {path}, {place}: {why[:1].lower()}{why[1:]}{hint}"
+    return f"the configuration is not valid TOML at {path}, {place}: {why[:1].lower()}{why[1:]}{hint}"
 
 
 def read_variables(environment: Mapping[str, str]) -> Variables:

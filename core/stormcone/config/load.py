@@ -188,7 +188,8 @@ def _check_modes(configuration: Configuration) -> None:
                 if layer.has(path) and not _opens_nothing(layer, path):
                     raise SettingsError(
                         f"{key_of(path)} is a secret and anybody may read it (mode {layer.mode:04o}, "
-                        f"{layer.origin(path, key=True)}); chmod o-r {layer.path}"
+                        f"{layer.origin(path, key=True)}); chmod o-r {layer.path}, "
+                        "or keep it elsewhere: file:PATH or env:NAME"
                     )
 
 

@@ -55,7 +55,7 @@ def tables_of(configuration: Configuration) -> dict[str, dict[str, Any]]:
     for name, table in own.items():
         tables[name] = {**tables.get(name, {}), **table}
         if "type" not in tables[name]:
-            raise SettingsError(f"the sink {name} has no type; add --sink {name}=webhook, say")
+            raise SettingsError(f"the sink {name} has no type; add --sink {name}=webhook, for example")
     return tables
 
 

@@ -122,7 +122,7 @@ class ApprovalSettings:
             if value is not None and not (isinstance(value, str) and value.strip()):
                 raise HandlerMistake(f"{name} is a machine's name or None, not {value!r}")
         if self.standby is not None and self.leader is None:
-            raise HandlerMistake("standby stands by for the leader, and there is none; set leader as well")
+            raise HandlerMistake("standby needs a leader to stand in for; set leader as well")
 
     def _check_spans(self) -> None:
         if self.standby_after is None:
@@ -274,5 +274,5 @@ def _checked(rules: Iterable[EventRule]) -> tuple[EventRule, ...]:
     checked = tuple(rules)
     for rule in checked:
         if not isinstance(rule, EventRule):
-            raise HandlerMistake(f"{rule!r} is no rule; write EventRule(...)")
+            raise HandlerMistake(f"{rule!r} is not a rule; write EventRule(...)")
     return checked

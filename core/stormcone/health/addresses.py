@@ -60,7 +60,7 @@ def address_of(text: str) -> Address:
         return Address(path=path)
     found = re.fullmatch(r"(?:(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):)?(\d{1,5})", plain)
     if found is None or int(found[2]) > 65535:
-        raise SettingsError(f"{text!r} is no address to listen on; {_HELP}")
+        raise SettingsError(f"{text!r} is not an address to listen on; {_HELP}")
     return Address(host=(found[1] or "127.0.0.1").strip("[]"), port=int(found[2]))
 
 

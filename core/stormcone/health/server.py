@@ -183,7 +183,9 @@ class HealthListener:
             except OSError as error:
                 before, trouble = trouble, str(error.strerror or error)
                 if trouble != before:
-                    self._told(f"health cannot be served on {self._address}: {trouble}; it is tried again")
+                    self._told(
+                        f"health cannot be served on {self._address}: {trouble}; free that address or name another; it is tried again"
+                    )
                 self._closed.wait(AGAIN)
                 continue
             with self._lock:

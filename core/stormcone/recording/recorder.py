@@ -219,7 +219,7 @@ class Recorder:
             self._end += len(content)
 
     def _fail(self, why: str) -> None:
-        self.error = TraceError(f"the trace {self.path} cannot be written any more: {why}; what it holds is whole")
+        self.error = TraceError(f"the trace {self.path} cannot be written any more: {why}; what it has is complete")
         _log.error("%s", self.error)
 
 

@@ -135,7 +135,7 @@ def read_trace(path: str | Path) -> Trace:
         raise TraceError(f"{file} is larger than {LARGEST // 1024 // 1024} MiB, so it is not read as a trace")
     document = _load(content, file)
     if not isinstance(document, _Mapping) or not isinstance(document.get("interactions", []), list | None):
-        raise _bad(file, 1, "it has no list of interactions, so it is no cassette; record one with `stormcone record`")
+        raise _bad(file, 1, "it is not a cassette: it has no list of interactions; record one with `stormcone record`")
     about = document.get("trace")
     if not isinstance(about, _Mapping):
         raise _bad(file, 1, "it says nothing of a trace, so its times are not known; record it with `stormcone record`")

@@ -73,7 +73,9 @@ class SinkSettings(BaseModel):
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in value:
             if not any(fnmatchcase(name, pattern) for name in TYPES):
-                raise ValueError(f"no notification is of the type {pattern}; write maintenance.* or run.failed, say")
+                raise ValueError(
+                    f"no notification has the type {pattern}; there are run.failed, maintenance.* and others"
+                )
         return value
 
 

@@ -14,26 +14,26 @@ PREFIX = "dev.stormcone."
 
 TYPES: dict[str, str] = {
     "maintenance.scheduled": "An event was announced.",
-    "maintenance.revised": "It has changed before it began: its time, its impact or its machines, say.",
+    "maintenance.revised": "It changed before it began: its time, impact or machines, for example.",
     "maintenance.started": "It has begun.",
-    "maintenance.ended": "It is over; `event.outcome` says how it ended.",
-    "run.started": "An attempt at a handler's stage begins.",
-    "run.succeeded": "A handler's stage is done.",
-    "run.retrying": "An attempt failed, and is tried again.",
-    "run.interrupted": "An attempt was told to end, and is begun again if its event goes on.",
-    "run.failed": "A handler's stage failed and is not tried again.",
-    "run.vetoed": "A handler does not want the event to be approved.",
-    "run.dropped": "A handler's stage will not begin (again): its event has gone on.",
+    "maintenance.ended": "It has ended; `event.outcome` says how.",
+    "run.started": "An attempt at a handler's stage has started.",
+    "run.succeeded": "A handler's stage has succeeded.",
+    "run.retrying": "An attempt has failed and will be tried again.",
+    "run.interrupted": "An attempt was told to stop; it starts again if its event goes on.",
+    "run.failed": "A handler's stage has failed and will not be tried again.",
+    "run.vetoed": "A handler objects to approving the event.",
+    "run.dropped": "A handler's stage will not start (again), because its event has moved on.",
     "approval.denied": "The event is not approved; `approval.reason` says why.",
     "approval.requested": "The cloud is about to be told that the event may begin.",
-    "approval.accepted": "The cloud has taken the approval.",
-    "approval.refused": "The cloud has refused it, and is not asked again.",
-    "approval.failed": "It is not known whether the cloud has it; it is asked again.",
-    "postponement.requested": "The cloud is about to be asked to begin the event later.",
-    "postponement.accepted": "The cloud begins it later.",
-    "postponement.refused": "The cloud has refused that, and is not asked again.",
-    "postponement.failed": "It is not known whether the cloud has it; it is asked again.",
-    "sink.test": "Somebody tries the sink.",
+    "approval.accepted": "The cloud has accepted the approval.",
+    "approval.refused": "The cloud has refused the approval, and will not be asked again.",
+    "approval.failed": "It is not known whether the approval arrived; it will be sent again.",
+    "postponement.requested": "The cloud is about to be asked to start the event later.",
+    "postponement.accepted": "The cloud will start it later.",
+    "postponement.refused": "The cloud has refused that, and will not be asked again.",
+    "postponement.failed": "It is not known whether the request arrived; it will be sent again.",
+    "sink.test": "A test of the sink.",
 }
 """Every type without its prefix, and what it tells."""
 
@@ -45,8 +45,8 @@ class ToldChange(BaseModel):
 
     model_config = _FROZEN
 
-    fields: tuple[str, ...] = Field((), description="What has changed, where it was revised.")
-    earlier_id: str | None = Field(None, description="The id that the event had until now, where it has another.")
+    fields: tuple[str, ...] = Field((), description="What has changed, if the event was revised.")
+    earlier_id: str | None = Field(None, description="The event's id until now, if it has a new one.")
 
 
 class ToldRun(BaseModel):
@@ -56,11 +56,13 @@ class ToldRun(BaseModel):
 
     handler: str = Field(description="The handler's name.")
     stage: str = Field(description="`prepare`, `started` or `recover`.")
-    machine: str | None = Field(None, description="For which of a region's machines; null where we watch one machine.")
-    attempt: int = Field(ge=0, description="Which attempt it is; 0 where none has begun.")
-    begun: UtcDatetime | None = Field(None, description="When the attempt began, UTC.")
-    ended: UtcDatetime | None = Field(None, description="When it ended, UTC; null where it goes on.")
-    note: str = Field("", description="Why it failed, or what it says, in one line.")
+    machine: str | None = Field(
+        None, description="Which of a region's machines it is for; null if the agent watches one machine."
+    )
+    attempt: int = Field(ge=0, description="The number of the attempt; 0 if none has started.")
+    begun: UtcDatetime | None = Field(None, description="When the attempt started, UTC.")
+    ended: UtcDatetime | None = Field(None, description="When it ended, UTC; null while it runs.")
+    note: str = Field("", description="Why it failed, or what the handler says, in one line.")
 
 
 class ToldApproval(BaseModel):
@@ -68,9 +70,9 @@ class ToldApproval(BaseModel):
 
     model_config = _FROZEN
 
-    reason: str = Field(description="Why the event is, or is not, approved or put off.")
-    error: str | None = Field(None, description="What was said in place of a yes.")
-    until: UtcDatetime | None = Field(None, description="To when the event is put off, UTC.")
+    reason: str = Field(description="Why the event is approved or put off, or why not.")
+    error: str | None = Field(None, description="The cloud's answer, or the error, if the cloud did not accept.")
+    until: UtcDatetime | None = Field(None, description="The event's new start, UTC.")
 
 
 class NotificationData(BaseModel):
@@ -80,15 +82,15 @@ class NotificationData(BaseModel):
 
     text: str = Field(description="One line for people.")
     resource: dict[str, str] = Field(
-        default_factory=dict, description="Who tells: the machine and the service, by OpenTelemetry's names."
+        default_factory=dict, description="Who sends this: the machine and the service, with OpenTelemetry's names."
     )
-    affects_machine: bool = Field(True, description="Whether the event names the machine that tells of it.")
+    affects_machine: bool = Field(True, description="Whether the event names the machine that sends this.")
     event: MaintenanceEvent | None = Field(
-        None, description="The event as it was then, without the cloud's payload; of many machines, the first 100."
+        None, description="The event at that time, without the cloud's payload; at most 100 of its machines."
     )
-    change: ToldChange | None = Field(None, description="With `maintenance.*`.")
-    run: ToldRun | None = Field(None, description="With `run.*`.")
-    approval: ToldApproval | None = Field(None, description="With `approval.*` and `postponement.*`.")
+    change: ToldChange | None = Field(None, description="In `maintenance.*`: what has changed.")
+    run: ToldRun | None = Field(None, description="In `run.*`: the attempt.")
+    approval: ToldApproval | None = Field(None, description="In `approval.*` and `postponement.*`: the decision.")
 
 
 class Notification(BaseModel):
@@ -143,8 +145,8 @@ def schema() -> dict[str, Any]:
     text = {"type": "string", "minLength": 1}
     properties = {
         "specversion": {"const": "1.0"},
-        "id": {**text, "description": "This notification's own; the same each time that it is sent."},
-        "source": {**text, "format": "uri-reference", "description": "Who tells."},
+        "id": {**text, "description": "Identifies this notification; the same each time it is sent."},
+        "source": {**text, "format": "uri-reference", "description": "Who sends it."},
         "type": {"enum": [PREFIX + name for name in TYPES]},
         "subject": {"type": "string", "description": "The machine."},
         "time": {"type": "string", "format": "date-time"},

@@ -65,7 +65,7 @@ class NotifySinkSettings(SinkSettings):
         try:
             names = {name for _, name, _, _ in Formatter().parse(value) if name is not None}
         except ValueError as error:
-            raise ValueError(f"it is no template: {error}; write {{{{ for a brace") from None
+            raise ValueError(f"it is not a template: {error}; write {{{{ for a brace") from None
         if unknown := sorted(names - set(FIELDS)):
             raise ValueError(f"there is no {{{unknown[0]}}}; there are {', '.join(FIELDS)}")
         return value

@@ -37,7 +37,7 @@ class OtlpSinkSettings(SinkSettings):
     def _is_http(cls, value: str) -> str:
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
-            raise ValueError("it is no http:// or https:// address without a name and a password")
+            raise ValueError("it is not an http:// or https:// address without a name and a password")
         return value.rstrip("/")
 
 

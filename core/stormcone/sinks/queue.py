@@ -36,7 +36,7 @@ class QueueSinkSettings(SinkSettings):
     def _is_amqp(cls, value: SecretStr) -> SecretStr:
         parts = urlsplit(value.get_secret_value())
         if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
-            raise ValueError("it is no amqp:// or amqps:// address")
+            raise ValueError("it is not an amqp:// or amqps:// address")
         return value
 
 

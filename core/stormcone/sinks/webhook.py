@@ -71,7 +71,7 @@ class WebhookSinkSettings(SinkSettings):
     def _is_http(cls, value: SecretStr) -> SecretStr:
         parts = urlsplit(value.get_secret_value())
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("it is no http:// or https:// address")
+            raise ValueError("it is not an http:// or https:// address")
         return value
 
 

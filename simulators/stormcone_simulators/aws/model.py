@@ -78,7 +78,7 @@ class AwsRules:
 
     Attributes:
         site: where the instances are.
-        on_demand: the instances that are no spot instances, by their ids; the others are.
+        on_demand: the instances that are not spot instances, by their ids; the others are.
         heartbeat: how long a lifecycle hook waits until it hears again, `HeartbeatTimeout`.
     """
 

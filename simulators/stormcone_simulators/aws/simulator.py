@@ -52,7 +52,7 @@ class AwsSimulator(BaseSimulator):
         bind: the address to listen on.
         tls: how to speak HTTPS; None for HTTP.
         region: the region that the instances are in.
-        on_demand: the instances that are no spot instances; the others are.
+        on_demand: the instances that are not spot instances; the others are.
         imds: whether the metadata service wants a token, or answers nobody.
         hops: how many hops lie between clients and their instance.
         hop_limit: how many hops the answer with a token may go, 1 to 64.
@@ -73,7 +73,7 @@ class AwsSimulator(BaseSimulator):
     possible_events: ClassVar[Sequence[PossibleEvent]] = POSSIBLE_EVENTS
     settings: ClassVar[tuple[Setting, ...]] = (
         Setting(name="region", help="The region that the instances are in.", default=DEFAULT_REGION),
-        Setting(name="on-demand", help="Instances, with commas between, that are no spot instances.", default=""),
+        Setting(name="on-demand", help="Instances, with commas between, that are not spot instances.", default=""),
         Setting(
             name="imds",
             help="What the metadata service answers: both (with a token or without), v2 (with one only), or off.",

@@ -72,7 +72,7 @@ class CloudReplay(Protocol):
         """
 
     def listed(self, request: Request, exchange: Exchange, operation: str) -> Listing | None:
-        """The events that an answer lists, at the trace's times; None where it is no list of events."""
+        """The events that an answer lists, at the trace's times; None where it is not a list of events."""
 
     def machine(self, exchange: Exchange, operation: str) -> str | None:
         """The name of the machine, where the exchange tells it."""

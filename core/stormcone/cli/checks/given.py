@@ -45,7 +45,7 @@ def _sinks(configuration: Configuration) -> Iterator[Check]:
             yield bad(f"sink {name}", str(error), "put that right; the agent would not start")
             continue
         record = _records(journal).get(name, SinkRecord(name=name))
-        found = f"{table['type']}; {record.waiting} waiting, {record.sent} taken"
+        found = f"{table['type']}; {record.waiting} waiting, {record.sent} sent"
         if record.error:
             yield doubtful(
                 f"sink {name}", f"{found}; not reached the last time: {record.error}", f"stormcone sink test {name}"

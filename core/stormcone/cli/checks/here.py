@@ -31,7 +31,7 @@ def checks(journal: Place, environment: Mapping[str, str] = os.environ) -> Itera
         yield bad("damaged journal", f"{kept} was set aside", "see what it leaves to be done, and move it away")
     yield _agent(journal)
     boot_id = read_boot_id()
-    yield well("boot id", boot_id or "none: this system has none, so reboots are told by their events alone")
+    yield well("boot id", boot_id or "none: this system has none, so only their events tell of reboots")
     yield from plugins()
     yield from proxies(environment)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -97,7 +97,7 @@ def command(
         cases = list(_of_scenario(scenario, cloud or source.provider))
     else:
         cases = list(_of_journal(configuration, event_id)) if event_id is not None else []
-        cases = cases or list(_of_cloud(source, event_id))
+        cases = cases or [_with_journal(case, configuration) for case in _of_cloud(source, event_id)]
     if event_id is not None and not cases:
         raise StormconeError(f"neither the journal nor the cloud knows an event {event_id}; see stormcone events")
     fleet = fleet_seen(configuration, app) if scenario is None else None
@@ -146,6 +146,14 @@ def _of_journal(configuration: Configuration, event_id: str) -> Iterator[Explain
     yield Explained(
         episode.event, machine, now, runs, max(now - episode.first_seen, timedelta(0)), able, episode.number
     )
+
+
+def _with_journal(case: Explained, configuration: Configuration) -> Explained:
+    """What is announced, with what the journal of this machine's agent knows of it."""
+    known = next(_of_journal(configuration, case.event.id), None)
+    if known is None or known.event.outcome is not None or folded(known.machine.name) != folded(case.machine.name):
+        return case
+    return replace(case, runs=known.runs, known_for=known.known_for)
 
 
 def _of_cloud(source: Source, event_id: str | None) -> Iterator[Explained]:

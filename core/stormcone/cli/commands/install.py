@@ -45,7 +45,8 @@ def command(arguments: tuple[str, ...], systemd: bool, only_print: bool, user: s
     text = unit_text([*program, "run", *arguments], user)
     for path in dict.fromkeys((Path(program[0]), Path(sys.executable).resolve())):
         if why := hidden(path):
-            warn(f"the service cannot see {path}: {why}; install stormcone, and its Python, in /opt/stormcone, say")
+            where = "install stormcone, and its Python, in /opt/stormcone, for example"
+            warn(f"the service cannot see {path}: {why}; {where}")
     if only_print:
         click.echo(text, nl=False)
         return

@@ -49,7 +49,7 @@ def command(event_id: str, source: Source, until: datetime, yes: bool, as_json: 
 
 def _able(provider: Provider) -> Postpones:
     if not isinstance(provider, Postpones) or not provider.capabilities.can_postpone:
-        raise RequestRefused(f"nothing can be put off: {provider.name} has no way to, or lacks what it needs for it")
+        raise RequestRefused(f"nothing can be put off: {provider.name} cannot do that as it is set up")
     return provider
 
 
@@ -66,7 +66,7 @@ def _movable(event_id: str, seen: Observation, until: datetime, clock: Clock) ->
         raise RequestRefused(f"the event {found.id} is not put off: {stamp(until)} is past")
     if found.not_before is not None and until <= found.not_before:
         begins = stamp(found.not_before)
-        raise RequestRefused(f"the event {found.id} is not put off: it begins {begins}, and {stamp(until)} is no later")
+        raise RequestRefused(f"event {found.id} is not put off: it begins {begins}, and {stamp(until)} is not later")
     return found
 
 

@@ -135,7 +135,7 @@ def _problem(output: RunOutput, clock: Clock, text: str) -> None:
 
 
 def _say_what_is_run(app: App, sinks: Sequence[NamedSink], clock: Clock, output: RunOutput) -> None:
-    told = [f"told beside the work: {', '.join(sink.name for sink in sinks)}"] if sinks else []
+    told = [f"sinks: {', '.join(sink.name for sink in sinks)}"] if sinks else []
     for line in (*summaries_of(app), *told):
         output.tell(Notice(clock.now(), NoticeKind.HANDLER, line))
 

@@ -73,7 +73,7 @@ def _standing(record: SinkRecord, now: datetime) -> str:
     waiting = f"{record.waiting} waiting"
     if record.oldest is not None:
         waiting += f", the oldest for {span(now - record.oldest)}"
-    parts = [waiting, f"{record.sent} taken"]
+    parts = [waiting, f"{record.sent} sent"]
     parts += [f"{record.refused} refused"] if record.refused else []
     parts += [f"{record.dropped} dropped"] if record.dropped else []
     parts += [f"failed {record.attempt} time(s) in a row: {record.error}"] if record.error else []
@@ -112,12 +112,12 @@ def test_command(name: str, read: Callable[[], Configuration], as_json: bool) ->
     if as_json:
         print_json({"sink": name, "id": notification.id, "taken": True, "seconds": round(seconds, 3)})
     else:
-        say(f"{name} has taken the notification {notification.id} in {seconds:.2f} s.")
+        say(f"{name} has accepted the notification {notification.id} in {seconds:.2f} s.")
 
 
 def _of_a_test(now: datetime) -> Notification:
     host = os.uname().nodename
-    text = "stormcone tries this sink: nothing has happened, and nothing is to be done."
+    text = "A test of this sink by stormcone: nothing has happened, and there is nothing to do."
     return Notification(
         id=str(uuid.uuid4()),
         type=f"{PREFIX}sink.test",

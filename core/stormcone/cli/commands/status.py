@@ -66,7 +66,7 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
         yield f"  {_source(source)}"
     for sink in document["sinks"]:
         error = f", not reached the last time: {sink['error']}" if sink["error"] else ""
-        yield printable(f"  sink {sink['name']}: {sink['waiting']} waiting, {sink['sent']} taken{error}")
+        yield printable(f"  sink {sink['name']}: {sink['waiting']} waiting, {sink['sent']} sent{error}")
     if not document["events"]:
         yield "Nothing is announced."
     for event in document["events"]:
@@ -77,7 +77,7 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
 
 def _source(source: dict[str, Any]) -> str:
     age = source["last_success_age_seconds"]
-    asked = "never asked with success" if age is None else f"asked with success {_span(age)} ago"
+    asked = "no answer yet" if age is None else f"last answer {_span(age)} ago"
     failed = f", {source['failures']:,} failed" if source["failures"] else ""
     return printable(f"{source['name']}: {asked}, {source['polls']:,} polls{failed}")
 

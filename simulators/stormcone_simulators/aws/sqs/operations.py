@@ -25,7 +25,7 @@ MOST_IN_BATCH = 10
 LONGEST_BODY = 1024 * 1024
 
 _MESSAGE_ATTRIBUTES = "messages have no attributes of their own here"
-_FIFO = "the queues are no FIFO queues"
+_FIFO = "the queues are not FIFO queues"
 
 
 class SqsService:
@@ -63,9 +63,7 @@ class SqsService:
         action = (request.header("x-amz-target") or "").removeprefix(TARGET)
         operation = OPERATIONS.get(action)
         if operation is None:
-            raise AwsError(
-                "UnknownOperationException", f"{action or 'the action'} is no operation that is simulated here"
-            )
+            raise AwsError("UnknownOperationException", f"{action or 'the action'} is not simulated here")
         fields = _fields(request, operation.parameters)
         host = request.header("host") or f"sqs.{self._region}.amazonaws.com"
         call = SqsCall(self, fields, now, f"{'https' if self._secure() else 'http'}://{host}")
@@ -338,9 +336,9 @@ def _fields(request: Request, table: Table) -> dict[str, Any]:
         fields = json.loads(request.body or b"{}")
         json.dumps(fields, ensure_ascii=False).encode()  # half a character is none
     except (ValueError, RecursionError):
-        raise AwsError("SerializationException", "The request is no JSON") from None
+        raise AwsError("SerializationException", "The request is not JSON") from None
     if not isinstance(fields, dict):
-        raise AwsError("SerializationException", "The request is no object")
+        raise AwsError("SerializationException", "The request is not an object")
     for name in fields:
         if name not in table:
             raise unsupported(f"the parameter {name}")
