@@ -57,7 +57,7 @@ class TestTest:
         [
             ((), 64, "no sink is called ops; there are: none"),
             (("--sink", "ops"), 64, "--sink takes NAME=TYPE, or NAME.SETTING=VALUE"),
-            (("--sink", "ops.url=x"), 64, "the sink ops has no type; add --sink ops=webhook, say"),
+            (("--sink", "ops.url=x"), 64, "the sink ops has no type; add --sink ops=webhook, for example"),
             (("--sink", "ops=webhok"), 78, "no such sink: webhok; there are: log, notify, otlp, queue, webhook"),
             (("--sink", "ops=webhook"), 64, "the sink ops cannot be used: url: it is missing (flag --sink)"),
             ((*HOOK, "--sink", "ops.ulr=x"), 64, "has no setting ulr; did you mean url? (flag --sink)"),
@@ -94,7 +94,7 @@ class TestList:
         gone, ops = said.out.splitlines()
         assert gone.startswith("gone (not in the configuration): 3 waiting, the oldest for ")
         assert ops.startswith("ops (webhook): 2 waiting, the oldest for ")
-        assert ops.endswith("; 1 taken; failed 4 time(s) in a row: no answer")
+        assert ops.endswith("; 1 sent; failed 4 time(s) in a row: no answer")
         document = stormcone("sink", "list", "--json", *HOOK).json
         assert document["sinks"][1] == {
             "type": "webhook",

@@ -184,7 +184,8 @@ class HealthListener:
                 before, trouble = trouble, str(error.strerror or error)
                 if trouble != before:
                     self._told(
-                        f"health cannot be served on {self._address}: {trouble}; free that address or name another; it is tried again"
+                        f"health cannot be served on {self._address}: {trouble}; free that address or name another; "
+                        "it is tried again"
                     )
                 self._closed.wait(AGAIN)
                 continue
