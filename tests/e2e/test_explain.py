@@ -66,7 +66,7 @@ class TestExplaining:
         event = simulator.schedule("reboot", resources=["web-0"], notice=timedelta(minutes=5))
         agent.says("vetoed by drain")
         assert agent.ends_by(signal.SIGTERM) == 0
-        for words in (["--event", event], [event]):
+        for words in (["--event", event], [event], ["--endpoint", simulator.url]):  # the last is asked of the cloud
             done = home.run("explain", failing, *words)
             assert "  approved now: no: vetoed by drain [vetoed]" in done.stdout.splitlines()
 
