@@ -189,7 +189,7 @@ class TestProfiles:
             ([ak(mode="StsToken")], "'default' of mode StsToken is not complete: it has no sts_token;"),
             ([7, ak(access_key_id=7)], "'default' of mode AK is not complete: it has no access_key_id;"),
             ([ak(mode="ChainableRamRoleArn", ram_role_arn="a", source_profile="x")], "it has no profile 'x'"),
-            ([ak(mode="ChainableRamRoleArn", ram_role_arn="a", source_profile="default")], "stands on itself"),
+            ([ak(mode="ChainableRamRoleArn", ram_role_arn="a", source_profile="default")], "refers to itself"),
             ([ak(mode="RamRoleArn", ram_role_arn="a", expired_seconds=7)], "expired_seconds is a number from 900 to"),
             ([ak(mode="RamRoleArn", ram_role_arn="a", expired_seconds="an hour")], "expired_seconds is a number"),
         ],

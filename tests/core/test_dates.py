@@ -41,7 +41,7 @@ class TestText:
 
     @pytest.mark.parametrize("text", ["2019-01-01T17:00:43", "Tue, 01 Jan 2019 17:00:43"])
     def test_without_an_offset_is_no_time_where_the_cloud_always_says_one(self, text):
-        with pytest.raises(ValueError, match="no time"):
+        with pytest.raises(ValueError, match="not a time"):
             read_time(text, naive=None)
         assert read_time(f"{text} +0800", naive=None) == TIME
 
@@ -75,7 +75,7 @@ class TestText:
             read_time(value)
 
     def test_is_repeated_in_part_alone(self):
-        with pytest.raises(ValueError, match="no time") as said:
+        with pytest.raises(ValueError, match="not a time") as said:
             read_time("x" * 10_000)
         assert len(str(said.value)) < 100
 
@@ -101,7 +101,7 @@ class TestEpoch:
 
     @pytest.mark.parametrize("value", [None, True, "", "soon", "1e9", "0x10", "१२", []])
     def test_that_is_none_says_so(self, value):
-        with pytest.raises(ValueError, match="no number of seconds"):
+        with pytest.raises(ValueError, match="not a number of seconds"):
             read_epoch(value)
 
     @pytest.mark.parametrize("value", [1e18, -1e18, "99999999999999999999", 10**400, float("nan"), float("inf")])

@@ -83,7 +83,7 @@ class TestDetection:
     def test_is_a_no_where_the_key_is_not_there(self, scripted, status):
         scripted.answer(status, b"?")
         provider = GoogleProvider.from_options(ProviderOptions(endpoint=scripted.url))
-        with pytest.raises(ProviderUnavailable, match="no VM of Compute Engine"):
+        with pytest.raises(ProviderUnavailable, match="not a VM of Compute Engine"):
             provider.identify()
         provider.close()
 

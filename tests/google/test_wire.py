@@ -205,7 +205,7 @@ class TestUpcoming:
         assert (reading.event.not_before, reading.event.not_before_origin, reading.whole) == (None, None, True)
         assert reading.event.ends_by is not None
         (problem,) = reading.problems
-        assert "windowStartTime is no time" in problem
+        assert "windowStartTime is not a time" in problem
 
     def test_says_which_word_it_does_not_know(self):
         reading = read(UPCOMING, {**DOCUMENTED, "maintenance_status": "Waiting", "type": "ODD"})

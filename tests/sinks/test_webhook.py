@@ -169,7 +169,7 @@ class TestSecrets:
             ({"url": "env:NO_SUCH_VARIABLE"}, "the environment has no NO_SUCH_VARIABLE"),
             ({"url": "http://127.0.0.1/x", "secret": "file:/no/such/file"}, "/no/such/file cannot be read"),
             ({"url": "http://127.0.0.1/x", "mode": "batch"}, "structured"),
-            ({"url": "http://127.0.0.1/x", "only": "run.exploded"}, "no notification is of the type run.exploded"),
+            ({"url": "http://127.0.0.1/x", "only": "run.exploded"}, "no notification has the type run.exploded"),
         ],
     )
     def test_and_other_settings_that_cannot_be_used_are_refused(self, given, why):
