@@ -89,7 +89,7 @@ class TestIdentity:
                         provider.identify()
 
     def test_on_another_cloud_is_none(self, open_provider, dead_url):
-        with pytest.raises(ProviderUnavailable, match="no Alibaba Cloud instance"):
+        with pytest.raises(ProviderUnavailable, match="not an Alibaba Cloud instance"):
             open_provider(endpoint=dead_url).identify()
 
     def test_without_credentials_says_where_it_looked(self, open_provider):

@@ -111,7 +111,7 @@ class TestNotify:
 
     @pytest.mark.parametrize(
         ("template", "why"),
-        [("{machin}", "there is no {machin}"), ("{", "no template"), ("{text.__class__}", "there is no")],
+        [("{machin}", "there is no {machin}"), ("{", "not a template"), ("{text.__class__}", "there is no")],
     )
     def test_a_template_that_cannot_be_filled_is_refused_before(self, template, why):
         with pytest.raises(ValidationError, match=why):
