@@ -21,7 +21,7 @@ _OUTCOMES = {state: outcome for outcome, state in STATE_OF.items()}
 
 
 def listed(request: Request, exchange: Exchange, operation: str) -> Listing | None:
-    """The events that an answer lists; None where it is no list of events."""
+    """The events that an answer lists; None where it is not a list of events."""
     reader = _READERS.get(operation)
     if reader is None or request.method != "GET" or exchange.status not in {200, 404}:
         return None
