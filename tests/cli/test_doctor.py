@@ -16,6 +16,7 @@ from stormcone.health.server import HealthListener
 from stormcone.journal import Journal, SinkRecord
 from stormcone.model import Capabilities, Scope
 from stormcone.plugins import PROVIDERS
+from stormcone_simulators.aws import AwsSimulator
 from stormcone_simulators.google import GoogleSimulator
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
