@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from stormcone.errors import JournalFenced as JournalFenced
     from stormcone.errors import JournalLocked as JournalLocked
     from stormcone.errors import JournalTooNew as JournalTooNew
+    from stormcone.errors import NoSuchEvent as NoSuchEvent
     from stormcone.errors import NotAJournal as NotAJournal
     from stormcone.errors import PluginError as PluginError
     from stormcone.errors import ProviderError as ProviderError
@@ -111,6 +112,7 @@ _HOMES = {
         "JournalFenced",
         "JournalLocked",
         "JournalTooNew",
+        "NoSuchEvent",
         "NotAJournal",
         "PluginError",
         "ProviderError",

@@ -126,6 +126,10 @@ class SimulationError(StormconeError):
     exit_code = 65
 
 
+class NoSuchEvent(SimulationError):
+    """This cloud has no event of that impact or cause: a test that runs once for each cloud skips it."""
+
+
 class PortInUse(SimulationError):
     """A simulator cannot listen where it was told to."""
 

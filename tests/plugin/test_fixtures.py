@@ -41,6 +41,29 @@ class TestTheFixtures:
                 assert alibaba.name == "alibaba"
         """).assert_outcomes(passed=2)
 
+    def test_skip_a_cloud_without_such_an_event_and_say_so(self, suite):
+        result = suite(
+            """
+            def test_each(simulator):
+                simulator.schedule(Impact.REDEPLOY, resources=list(simulator.urls()))
+        """,
+            "-rs",
+        )
+        assert result.parseoutcomes() == {"passed": 2, "skipped": len(CLOUDS) - 2}
+        result.stdout.fnmatch_lines(["*Google has no event with the impact redeploy*"])
+
+    def test_fail_where_one_cloud_is_asked_for_what_it_does_not_have(self, suite):
+        suite("""
+            def test_one(google):
+                google.schedule(Impact.REDEPLOY, resources=list(google.urls()))
+        """).assert_outcomes(failed=1)
+
+    def test_fail_at_any_other_mistake(self, suite):
+        suite("""
+            def test_each(simulator):
+                simulator.schedule(Impact.REBOOT, resources=["nobody-0"])
+        """).assert_outcomes(failed=len(CLOUDS))
+
     def test_take_machines_by_marker_or_by_argument(self, suite):
         suite("""
             @pytest.mark.stormcone(machines=["a", "b", "c"])

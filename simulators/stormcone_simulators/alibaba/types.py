@@ -9,7 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from stormcone.errors import SimulationError
+from stormcone.errors import NoSuchEvent, SimulationError
 from stormcone.model import Cause, Impact, Outcome
 from stormcone.text import folded
 from stormcone_simulators.events import EventPlan
@@ -284,13 +284,13 @@ def _neutral(plan: EventPlan) -> str:
     fitting = {cause: name for (impact, cause), name in NEUTRAL.items() if impact is plan.impact}
     if not fitting:
         impacts = _listed(impact for impact, _ in NEUTRAL)
-        raise SimulationError(
+        raise NoSuchEvent(
             f"Alibaba Cloud has no event with the impact {plan.impact}{_why(plan.impact, None)}; it has {impacts}"
         )
     if plan.cause is None:
         return next(iter(fitting.values()))
     if plan.cause not in fitting:
-        raise SimulationError(
+        raise NoSuchEvent(
             f"Alibaba Cloud has no event with the impact {plan.impact} and the cause {plan.cause}"
             f"{_why(plan.impact, plan.cause)}; with that impact it has {_listed(fitting)}"
         )

@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from stormcone.errors import SimulationError
+from stormcone.errors import NoSuchEvent, SimulationError
 from stormcone.model import Cause, Impact, Outcome
 from stormcone.text import folded
 from stormcone_simulators.events import EventPlan
@@ -240,11 +240,11 @@ def _neutral(plan: EventPlan) -> str:
     if not fitting:
         why = f", as {SILENT[plan.impact]}" if plan.impact in SILENT else ""
         impacts = _listed(impact for impact, _ in NEUTRAL)
-        raise SimulationError(f"AWS has no event with the impact {plan.impact}{why}; it has {impacts}")
+        raise NoSuchEvent(f"AWS has no event with the impact {plan.impact}{why}; it has {impacts}")
     if plan.cause is None:
         return next(iter(fitting.values()))
     if plan.cause not in fitting:
-        raise SimulationError(
+        raise NoSuchEvent(
             f"AWS has no event with the impact {plan.impact} and the cause {plan.cause}; "
             f"with that impact it has {_listed(fitting)}"
         )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4, uuid5
 
-from stormcone.errors import SimulationError
+from stormcone.errors import NoSuchEvent, SimulationError
 from stormcone.model import Cause, Impact, Outcome, Phase
 from stormcone.text import folded
 from stormcone_simulators.azure.service import Service
@@ -316,6 +316,6 @@ def _native_type(plan: EventPlan) -> str:
     fitting = [name for name, event_type in EVENT_TYPES.items() if event_type.impact is plan.impact]
     if not fitting:
         impacts = ", ".join(dict.fromkeys(event_type.impact.value for event_type in EVENT_TYPES.values()))
-        raise SimulationError(f"Azure has no event with the impact {plan.impact}; it has {impacts}")
+        raise NoSuchEvent(f"Azure has no event with the impact {plan.impact}; it has {impacts}")
     preferred = [name for name in fitting if EVENT_TYPES[name].cause is plan.cause]
     return (preferred or fitting[-1:])[0]

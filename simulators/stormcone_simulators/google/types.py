@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 
-from stormcone.errors import SimulationError
+from stormcone.errors import NoSuchEvent, SimulationError
 from stormcone.model import Cause, Impact
 from stormcone.text import folded
 from stormcone_simulators.events import EventPlan
@@ -138,13 +138,13 @@ def _named(native_type: str) -> str:
 
 def _fitting(plan: EventPlan, ahead: timedelta | None) -> str:
     if plan.impact not in _IMPACTS:
-        raise SimulationError(f"Google has no event with the impact {plan.impact}; it has {', '.join(_IMPACTS)}")
+        raise NoSuchEvent(f"Google has no event with the impact {plan.impact}; it has {', '.join(_IMPACTS)}")
     cause = plan.cause or (Cause.PREEMPTION if plan.impact is Impact.TERMINATE else Cause.MAINTENANCE)
     if cause not in _CAUSES:
-        raise SimulationError(f"Google has no event with the cause {cause}; it has {', '.join(_CAUSES)}")
+        raise NoSuchEvent(f"Google has no event with the cause {cause}; it has {', '.join(_CAUSES)}")
     if cause is Cause.MAINTENANCE and ahead is not None and ahead > GRANTED:
         return "SCHEDULED"
     fitting = [name for name, kind in EVENT_TYPES.items() if kind.cause is cause and plan.impact in kind.impacts]
     if not fitting:
-        raise SimulationError(f"Google has no {plan.impact} that is caused by {cause}")
+        raise NoSuchEvent(f"Google has no {plan.impact} that is caused by {cause}")
     return fitting[0]
