@@ -382,7 +382,7 @@ SAMPLE = 1 if EVERY_STORY else 7
 """Of so many boundaries one is walked on PostgreSQL, whose walks take longer."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @cases({"alibaba": STORIES["alibaba"]} if EVERY_STORY else {"alibaba": {"reboot": STORIES["alibaba"]["reboot"]}})
 def test_killed_at_a_boundary_the_one_that_takes_a_shared_journal_over_goes_on_where_it_was(
     cloud: str, name: str, scene: Scene, postgresql: Any, walked: Callable[[str], None]
