@@ -1,5 +1,6 @@
 """A fleet in a real PostgreSQL: who waits for whom, and a server that does not do what it should."""
 
+import random
 import threading
 from datetime import timedelta
 
@@ -7,6 +8,7 @@ import pytest
 
 from stormcone.errors import FleetError
 from stormcone.fleet.contract import Saying, TurnSaid
+from stormcone.rules.agreement import SharedKey
 from stormcone.testing.conformance.fleets import a_member, an_event
 
 psycopg = pytest.importorskip("psycopg")
@@ -71,6 +73,51 @@ class TestOneAfterTheOther:
         other.execute("SELECT 1 FROM approvals FOR UPDATE")
         other.execute("SELECT 1 FROM groups FOR UPDATE")
         assert not waits_for_a_lock(other, lambda: fleet.exchange(quiet))
+
+
+class TestManyAtOnce:
+    NAMES = ("a", "b", "c", "d")
+    LIMIT = 2
+
+    def test_hold_one_claim_and_as_many_turns_as_allowed(self, url):
+        holders, away, errors = {}, [], []
+        self.together = threading.Barrier(len(self.NAMES))
+        threads = [
+            threading.Thread(target=self.live, args=(url, *each, holders, away, errors))
+            for each in enumerate(self.NAMES)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+        assert len(holders) > 1
+        assert {len(who) for who in holders.values()} == {1}
+        assert max(away) <= self.LIMIT
+
+    def live(self, url, seed, name, holders, away, errors):
+        """Say this and that, as agents do at the same moment; each claim ends at once, so that the next one follows."""
+        luck = random.Random(seed)  # noqa: S311 - the same in each run
+        fleet = PostgresqlFleet(DatabaseAddress.parse(url), "shop", claim=timedelta(0))
+        keys = [SharedKey("test", f"event-{number}", 1) for number in range(3)]
+        own = SharedKey("test", f"of-{name}", 1)
+        try:
+            for _ in range(20):
+                self.together.wait(60)
+                events = [an_event(*self.NAMES, key=key) for key in luck.sample(keys, luck.choice([2, 3, 3]))]
+                turn = luck.choice([None, TurnSaid(away=False)])
+                events.append(an_event(name, vote=None, key=own, turn=turn))
+                member = a_member(name, groups={"db": str(self.LIMIT), name: "1"})
+                told = fleet.exchange(Saying(member=member, events=tuple(events)))
+                for key, ballot in told.ballots.items():
+                    if ballot.claim:
+                        holders.setdefault((key, ballot.claim.epoch), set()).add(ballot.claim.holder)
+                away.extend(len(group.away(told.at)) for group in told.groups.values())
+        except FleetError as error:
+            errors.append(str(error))
+            self.together.abort()
+        finally:
+            fleet.close()
 
 
 class TestAServer:
