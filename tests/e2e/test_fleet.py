@@ -148,6 +148,28 @@ class TestTwoAgents:
         two.agents["web-0"].says("freeze of web-0, web-1 approved")
         assert home.approvals(two.simulator) == ["web-1", "web-0"]
 
+    def test_while_the_database_hangs_own_events_go_on(
+        self, two: TwoAgents, home: Any, postgresql: Any, database: str
+    ) -> None:
+        import psycopg
+
+        hanging = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        with (
+            psycopg.connect(postgresql.url(database)) as other,
+            psycopg.connect(postgresql.url(database), autocommit=True) as look,
+        ):
+            other.execute("LOCK TABLE stormcone_fleet.members")
+            home.until(lambda: look.execute(hanging).fetchone() == (2,), "both exchanges wait")
+            two.announce(*BOTH)
+            two.announce("web-1")
+            two.agents["web-1"].says("freeze of web-1 approved")
+            assert home.approvals(two.simulator) == ["web-1"]
+            two.agents["web-0"].says("it names other machines, and the fleet's database is silent since")
+        two.agents["web-0"].says("freeze of web-0, web-1 approved")
+        assert home.approvals(two.simulator) == ["web-1", "web-0"]
+
 
 class TestTheConfiguration:
     def test_a_fleet_and_a_leader_are_refused(self, home: Any) -> None:

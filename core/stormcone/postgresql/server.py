@@ -45,6 +45,10 @@ def own(path: Path) -> None:
 class PostgresqlServer:
     """One server on the loopback address and a Unix socket. Used with `with`: at the end it is gone, and its folder.
 
+    Args:
+        settings: lines of its configuration, by name.
+        follows: the server whose standby it is, by streaming; None: it is a new one.
+
     Attributes:
         folder: where it is; its socket is there too.
         port: where it listens.
@@ -54,7 +58,7 @@ class PostgresqlServer:
         StormconeError: it does not start.
     """
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None, *, follows: Self | None = None) -> None:
         found = programs()
         if found is None:
             raise PartMissing("there is no PostgreSQL server on this machine; install it: apt install postgresql")
@@ -66,7 +70,7 @@ class PostgresqlServer:
         try:
             own(self.folder)
             self.folder.chmod(0o755)
-            self._make()
+            self._make(follows)
             self.start()
         except BaseException:
             self.close()
@@ -110,6 +114,14 @@ class PostgresqlServer:
             target(self._process.pid, how)
         self._process.wait(PATIENCE)
 
+    def promote(self) -> None:
+        """Have a standby take writes from now on.
+
+        Raises:
+            StormconeError: it is none.
+        """
+        self.run("pg_ctl", "promote", "-w", "-D", self._data)
+
     def said(self) -> str:
         """Its log."""
         return (self.folder / "server.log").read_text(errors="replace")
@@ -140,9 +152,13 @@ class PostgresqlServer:
     def _data(self) -> Path:
         return self.folder / "data"
 
-    def _make(self) -> None:
-        self.run("initdb", "-D", self._data, "-U", USER, "-A", "trust", "--no-sync", "--no-instructions", "--no-locale",
-                 "--encoding", "UTF8")  # fmt: skip
+    def _make(self, follows: "PostgresqlServer | None") -> None:
+        if follows is not None:
+            source = f"host=127.0.0.1 port={follows.port} user={USER}"
+            self.run("pg_basebackup", "-D", self._data, "-d", source, "-R", "-c", "fast", "--no-sync")
+        else:
+            how = ("-A", "trust", "--no-sync", "--no-instructions", "--no-locale", "--encoding", "UTF8")
+            self.run("initdb", "-D", self._data, "-U", USER, *how)
         lines = {"port": str(self.port), "unix_socket_directories": f"'{self.folder}'", **self._settings}
         with (self._data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = {value}\n" for name, value in lines.items())
