@@ -11,6 +11,7 @@ from stormcone.agent.reporter import SELDOM
 from stormcone.agent.workers import ThreadExecutor
 from stormcone.errors import JournalFenced
 from stormcone.handlers import Stage
+from stormcone.handlers.context import control_of
 
 ROUND = (Stage.PREPARE, Stage.RECOVER)
 SENTENCE = "until it can be written no handler starts and nothing is approved"
@@ -269,3 +270,15 @@ def test_an_agent_whose_journal_another_has_lets_handlers_end(world, monkeypatch
     assert len(raised) == 1
     assert any("handlers are told to stop" in text for text in world.told(NoticeKind.PROBLEM))
     assert [attempt.ended for attempt in world.journal.attempts(1)] == [None]
+
+
+def test_commands_get_nothing_that_opens_the_journal(world):
+    """As they get no credential of the cloud."""
+    world.journal.secrets = ("PGPASSWORD",)
+    vars(world)["_agent"] = None
+    seen = []
+    (handler,) = world.app.handlers
+    handler.script.append(lambda _event, context: seen.append(control_of(context).secrets))
+    world.cloud.announce()
+    world.step(seconds=1)
+    assert seen == [("PGPASSWORD",)]

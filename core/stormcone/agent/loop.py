@@ -115,7 +115,7 @@ class Agent:
             self._executor,
             self._reporter,
             self._mailbox.post,
-            secrets=tuple(name for each in (provider, *also) for name in each.capabilities.secrets),
+            secrets=(*journal.secrets, *(name for each in (provider, *also) for name in each.capabilities.secrets)),
             dry_run=settings.dry_run,
         )
         self._sources = Sources(

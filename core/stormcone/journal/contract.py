@@ -73,10 +73,12 @@ class JournalStore(Protocol):
         path: where it is, for people; no secret.
         outbox: what sinks are still to be told, a part of it: written in the same transactions.
         loss: what was lost with a damaged journal that this one replaces, as a sentence; "" where it replaces none.
+        secrets: variables of the environment that may hold what opens it; commands do not get them.
     """
 
     path: str
     loss: str
+    secrets: tuple[str, ...]
     outbox: OutboxStore
 
     def close(self) -> None:

@@ -21,6 +21,9 @@ USUAL_NAME = "main"
 START = 15.0
 """Seconds for which a database is waited for that cannot be reached when a journal is opened."""
 
+SECRETS = ("PGPASSWORD", "STORMCONE_JOURNAL")
+"""Variables that may hold the database's password: libpq's own, and the address."""
+
 Wait = Callable[[str, str], None]
 """Told of what is waited for: who, by which one can see whether that is new, and what to say, as a clause."""
 
@@ -39,6 +42,7 @@ class PostgresqlJournal(SQLJournal):
 
     def __init__(self, session: PostgresqlSession, lease: Lease | None) -> None:
         super().__init__(session)
+        self.secrets = SECRETS
         self._lease = lease
 
     @classmethod

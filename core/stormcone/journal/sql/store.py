@@ -53,6 +53,7 @@ class SQLJournal(JournalStore):
         path: where it is, for people.
         outbox: what sinks are still to be told.
         loss: what was lost with a damaged journal that this one replaces, as a sentence; "" where it replaces none.
+        secrets: variables of the environment that may hold what opens it.
         exposure: who else may use it, as a sentence to tell; "" where nobody may, or the database sees to that.
     """
 
@@ -63,6 +64,7 @@ class SQLJournal(JournalStore):
         self.path = session.path
         self.outbox = SQLOutbox(session)
         self.loss = ""
+        self.secrets: tuple[str, ...] = ()
         self.exposure = ""
 
     def close(self) -> None:
