@@ -7,11 +7,14 @@ nothing is approved twice. Time is real; what is waited for is a state.
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -172,6 +175,55 @@ class Region:
             return journal.lives()
 
 
+class Way:
+    """A way to the server that can be cut: then nothing that is sent arrives, and nobody is told."""
+
+    def __init__(self, port):
+        self._server = port
+        self._open = threading.Event()
+        self._open.set()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._sockets = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self):
+        self._open.clear()
+
+    def mend(self):
+        self._open.set()
+
+    def close(self):
+        self.mend()
+        for each in (self._listener, *self._sockets):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._server))
+                self._sockets += [client, server]
+                for ends in ((client, server), (server, client)):
+                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source, target):
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self._open.wait()
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def way(postgresql):
+    way = Way(postgresql.port)
+    yield way
+    way.close()
+
+
 @pytest.fixture
 def region(tmp_path, journal_address):
     options = SimulatorOptions(machines=("i-0",), clock=SystemClock())
@@ -234,6 +286,24 @@ class TestTheOtherGoesOn:
         first.says("watching ")
         first.ends()
         assert [each["who"] for each in region.did(event, "prepare", "ends")] == ["second"]
+        region.is_sound(event)
+
+    def test_when_the_first_is_cut_off_from_the_database_and_not_from_the_cloud(self, region, way, postgresql):
+        direct = region.env["STORMCONE_JOURNAL"]
+        by_the_way = direct.replace(f":{postgresql.port}/", f":{way.port}/")
+        first = region.watcher("first", STORMCONE_JOURNAL=by_the_way).says("watching ")
+        second = region.watcher("second").says("standing by: ")
+        region.gate.touch()
+        event = region.announce()
+        until(lambda: region.did(event, "prepare", "begins"), "the stage to begin")
+        way.cut()
+        second.says("1 unfinished run(s) of the last life go on")
+        region.gate.unlink()
+        region.approved(event)
+        second.says("approved")
+        way.mend()
+        first.says("has taken it over; this one writes and approves nothing more")
+        second.ends()
         region.is_sound(event)
 
 
