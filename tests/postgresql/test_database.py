@@ -104,7 +104,7 @@ class TestErrors:
                 "read-only transaction; the server takes",
             ),
             ("SET ROLE pg_monitor; CREATE TABLE x (y int)", "permission denied for schema public; grant that"),
-            ("SELECT pg_terminate_backend(pg_backend_pid())", "administrator command; see that the server runs"),
+            ("SELECT pg_terminate_backend(pg_backend_pid())", "; see that the server runs and can be reached"),
             ("SELEC", "please report it"),
         ],
     )
