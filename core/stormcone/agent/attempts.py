@@ -1,6 +1,6 @@
 """An attempt that is going on in a thread of its own, as the agent's loop sees it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from stormcone.agent.engine import DueRun
@@ -8,6 +8,7 @@ from stormcone.clock import Instant
 from stormcone.handlers import Stage
 from stormcone.handlers.control import RunControl, Word
 from stormcone.journal import Episode
+from stormcone.journal.offers import Orders
 from stormcone.rules.runs import END_GRACE, STOP_GRACE, Attempt, Verdict, deadline
 
 GIVEN_UP = Attempt(Verdict.OVERRAN, "it did not end when its time was up")
@@ -20,13 +21,20 @@ class LiveAttempt:
     Attributes:
         due: which run it is of.
         control: what it can be told.
+        worker: the name of the worker that carries it out; "" where this agent does.
     """
 
     due: DueRun
     control: RunControl
+    worker: str = ""
     _over: datetime | None = None
     _stop_asked: datetime | None = None
     _overran: bool = False
+
+    @property
+    def orders(self) -> Orders:
+        """What its worker is to know."""
+        return Orders(deadline=self.control.deadline, canceled=self.control.canceled, stopped=self.control.stopped)
 
     def supervise(self, episode: Episode, now: Instant) -> bool:
         """Tell it what has changed, and ask it to end where its time is up; True where it is to be given up.
@@ -54,7 +62,10 @@ class LiveAttempt:
     def judge(self, attempt: Attempt) -> Attempt:
         """What the attempt counts as: one past its deadline has overrun, unless it says that it has finished."""
         if self._overran and attempt.verdict not in {Verdict.OVERRAN, Verdict.SUCCEEDED}:
-            return Attempt(Verdict.OVERRAN, "it overran its deadline", error=attempt.error)
+            attempt = Attempt(Verdict.OVERRAN, "it overran its deadline", error=attempt.error)
+        if self.worker and self.worker not in attempt.note:
+            by = f"worker {self.worker}"
+            return replace(attempt, note=f"{attempt.note} ({by})" if attempt.note else by)
         return attempt
 
     def end(self) -> None:

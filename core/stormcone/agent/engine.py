@@ -24,12 +24,24 @@ from stormcone.clock import Instant
 from stormcone.errors import ProviderError, RequestRefused
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import Episode, JournalStore
+from stormcone.journal.offers import Offer, Orders, Standing
 from stormcone.model import Approval, EventKey, Machine, MaintenanceEvent, Observation, Phase, Scope
 from stormcone.rules.approval import TOLD_WAITS, ApprovalAnswer, Decision, Facts, alone, decide_safely
 from stormcone.rules.changes import Change, ChangeKind, Verdicts
 from stormcone.rules.lifecycle import Others, advance, stands_still
 from stormcone.rules.postponing import put_off_until
-from stormcone.rules.runs import Attempt, Run, Settled, backoff, machines_of, may_begin, outdated, plan, settle
+from stormcone.rules.runs import (
+    Attempt,
+    Run,
+    Settled,
+    backoff,
+    deadline,
+    machines_of,
+    may_begin,
+    outdated,
+    plan,
+    settle,
+)
 from stormcone.text import folded, printable
 
 NEVER = Instant.of(datetime.max.replace(tzinfo=UTC))
@@ -88,6 +100,7 @@ class Engine:
         self.turns: Mapping[int, str] = {}
         self._journal = journal
         self._outbox = outbox or Outbox(journal.outbox, used=False)
+        self._offers = journal.offers
         self._unfinished = Unfinished(journal, machine)
         self._told: dict[str, Observation] = {}
         self._settled: set[str] = set()
@@ -184,6 +197,7 @@ class Engine:
 
     def _plan(self, change: Change, episode: Episode, now: Instant) -> None:
         self._unfinished.changed(episode.id)
+        self._withdraw(episode, now)
         planned = plan(change, self.app, self._journal.runs(episode.id), machines_of(change.event, self.machine))
         for run, why in planned.dropped:
             self._drop(run, episode, why, now)
@@ -197,9 +211,17 @@ class Engine:
         return (run for work in self._unfinished for run in work.runs)
 
     def begin_due(
-        self, now: Instant, *, confirmed: Collection[str], held: Collection[int] = frozenset(), most: int | None = None
+        self,
+        now: Instant,
+        *,
+        confirmed: Collection[str],
+        held: Collection[int] = frozenset(),
+        offered: Collection[int] = frozenset(),
+        most: int | None = None,
     ) -> list[DueRun]:
         """Record, in one transaction, that what is due begins: of each event one run at a time, in order.
+
+        Where there are workers it is offered to them instead, and begins when one takes it: `begin_offered`.
 
         Of a region's, one for each of its machines. An event that has returned, since it was put off, say, waits for
         what its earlier life has running.
@@ -209,12 +231,13 @@ class Engine:
             confirmed: the sources that have been asked in this life; of the events of others only recovery goes on,
                 since an event of an earlier life may be over.
             held: the episodes for which nothing begins yet.
+            offered: the runs that are offered or taken.
             most: how many runs may begin; None begins all.
         """
-        basis = (self._unfinished.version, self.app, frozenset(confirmed), frozenset(held))
+        basis = (self._unfinished.version, self.app, frozenset(confirmed), frozenset(held), frozenset(offered))
         if self._rest.holds(basis, now):
             return []
-        begun, dropped = self._look_for_due(now, confirmed, held, most)
+        begun, dropped = self._look_for_due(now, confirmed, held, offered, most)
         if not begun and not dropped:
             if most != 0:  # else what could begin was held up by the room alone
                 self._rest = _Rest(basis, self._next_date(now))
@@ -223,10 +246,19 @@ class Engine:
             for run, episode, why in dropped:
                 self._unfinished.changed(run.episode)
                 self._drop(run, episode, why, now)
-            return [self._begin(run, handler, episode, now) for run, handler, episode in begun]
+            if self._offers is None:
+                return [self._begin(run, handler, episode, now) for run, handler, episode in begun]
+            for run, handler, episode in begun:
+                self._offers.add(self._offer(run, handler, episode, now))
+            return []
 
     def _look_for_due(
-        self, now: Instant, confirmed: Collection[str], held: Collection[int], most: int | None
+        self,
+        now: Instant,
+        confirmed: Collection[str],
+        held: Collection[int],
+        offered: Collection[int],
+        most: int | None,
     ) -> tuple[list[tuple[Run, Handler, Episode]], list[tuple[Run, Episode, str]]]:
         """What is due, and what of it comes to nothing, with the reason."""
         begun: list[tuple[Run, Handler, Episode]] = []
@@ -235,6 +267,8 @@ class Engine:
         for work in self._unfinished:
             if work.busy:
                 busy |= {(work.episode.event.key, machine) for machine in work.busy}
+            if offered:
+                busy |= {(work.episode.event.key, folded(run.machine)) for run in work.runs if run.id in offered}
             if not work.waits(now) or work.episode.id in held or is_being_put_off(work, now):
                 continue
             for run, found in self._due(work, now, busy, confirmed=work.episode.event.source in confirmed):
@@ -289,18 +323,78 @@ class Engine:
         self._outbox.run_begun(begun, run.due, episode, self.machine, now)
         return DueRun(begun, handler, episode, now, run.due)
 
+    def _offer(self, run: Run, handler: Handler, episode: Episode, now: Instant) -> Offer:
+        return Offer(
+            run=run.id,
+            attempt=run.attempt + 1,
+            episode=episode.id,
+            handler=run.handler,
+            stage=run.stage,
+            event=episode.event,
+            machine=self.machine.in_event(episode.event, run.machine),
+            orders=Orders(deadline=deadline(run.stage, handler, episode.event, now, now)),
+        )
+
+    def _withdraw(self, episode: Episode, now: Instant) -> None:
+        """Take back what is offered of an event that has changed: what a worker has taken meanwhile has begun.
+
+        Of that it depends what is dropped, and who recovers.
+        """
+        if self._offers is None:
+            return
+        runs = {run.id: run for run in self._journal.runs(episode.id)}
+        for taken in self._offers.withdraw(episode.id):
+            run = runs[taken.run]
+            if run.attempt < taken.attempt:
+                begun = self._journal.begin_run(run, now.date)
+                self._outbox.run_begun(begun, run.due, episode, self.machine, now)
+
+    def begin_offered(self, taken: Standing, now: Instant) -> DueRun | None:
+        """Record that an attempt has begun that a worker has taken, where that is not known yet.
+
+        Answers None, and takes it away again, where it is of an event that is no concern of ours any more.
+        """
+        work = self._unfinished.get(taken.episode)
+        run = next((run for run in work.runs if run.id == taken.run), None) if work else None
+        if work is None or run is None or run.attempt > taken.attempt or run.state.over:
+            if self._offers is not None:
+                self._offers.close(taken.run, taken.attempt, ended=taken.ended is not None)
+            return None
+        handler = self.app.handler(run.handler) or Handler()  # of one that the app has no more, the usual limits count
+        if run.attempt < taken.attempt:
+            return self._begin(run, handler, work.episode, now)
+        begun = run.begun or now.date
+        return DueRun(run, handler, work.episode, Instant(begun, now.steady - (now.date - begun)), None)
+
+    def order(self, due: DueRun, orders: Orders) -> None:
+        """Tell a worker how its attempt stands now."""
+        if self._offers is not None:
+            with self._journal.transaction():
+                self._offers.order(due.run.id, due.run.attempt, orders)
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """All that is recorded within is one transaction: an event more costs no wait for the disk more."""
         with self._unfinished.undone_on_error(), self._journal.transaction():
             yield
 
-    def end_attempt(self, due: DueRun, attempt: Attempt, now: Instant) -> Settled:
-        """Record how an attempt ended and what becomes of its run."""
+    def end_attempt(self, due: DueRun, attempt: Attempt, now: Instant, *, reported: bool = True) -> Settled | None:
+        """Record how an attempt ended and what becomes of its run.
+
+        Answers None, and records nothing, where the attempt is given up that its worker has just ended.
+
+        Args:
+            due: which attempt.
+            attempt: what it came to.
+            now: on both clocks.
+            reported: whether who carries it out has said so; else it is given up.
+        """
         episode = self.episode(due.episode.id)
         settled = settle(due.run, due.handler, episode.event, attempt, now)
         self._unfinished.changed(due.episode.id)
         with self._journal.transaction():
+            if self._offers is not None and not self._offers.close(due.run.id, due.run.attempt, ended=reported):
+                return None
             self._journal.end_attempt(due.run, attempt, settled, now.date)
             self._outbox.run_ended(due.run, attempt, settled, episode, self.machine, due.begun, now)
         return settled

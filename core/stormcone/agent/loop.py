@@ -188,6 +188,7 @@ class Agent:
         """
         self._sources.begin()
         self._exchange.begin()
+        deaf = self.journal.offers.listen(self._wake.set) if self.journal.offers else None
         try:
             while not self._stopping:
                 self._wake.clear()
@@ -206,6 +207,8 @@ class Agent:
             raise
         finally:
             self._finish()
+            if deaf is not None:
+                deaf()
 
     def stop(self) -> None:
         """Ask `run` to end, from another thread. A signal's handler may call it where `run` is not in its thread."""
@@ -381,6 +384,10 @@ class Agent:
     def _take_in(self) -> bool:
         """Take in what the other threads have posted; True where there was something."""
         busy = sum(self._take_answer(watch) for watch in self._sources) > 0
+        if self._engine is not None and (heard := self._stages.heard()):
+            self._record(heard)
+            self._wake.set()  # what has been taken may have ended already
+            busy = True
         return self._mailbox.empty(self._record) or busy
 
     def _record(self, messages: Sequence[Message]) -> None:
@@ -489,18 +496,18 @@ class Agent:
         self._sources.stop()
         self._stages.stop()
         self._show()
-        if number := len(self._stages.live):
+        if number := len(self._stages.here):
             self._reporter.tell(NoticeKind.STOPPING, f"stopping; waiting up to {self._grace:g} s for {number} run(s)")
         end = self._clock.monotonic() + self._grace
         try:
             if self._fenced:
                 self._let_stages_end(end)
                 return
-            while (self._stages.live or self._requests.approving) and (left := end - self._clock.monotonic()) > 0:
+            while (self._stages.here or self._requests.approving) and (left := end - self._clock.monotonic()) > 0:
                 self._wake.clear()
                 self._turn()
                 self._show()
-                if self._stages.live or self._requests.approving:
+                if self._stages.here or self._requests.approving:
                     self._clock.wait(self._wake, min(left, TICK))
             self._tell_sinks_of_the_end(min(end, self._clock.monotonic() + LAST_TELLING))
             if self._life is not None:

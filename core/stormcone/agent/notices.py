@@ -191,10 +191,11 @@ def change_notice(change: Change, machine: Machine, at: datetime) -> Notice:
     return Notice(at, NoticeKind.ENDED, f"{what} has ended: {event.outcome or Outcome.UNKNOWN}{concluded}", event)
 
 
-def run_begun_notice(run: Run, episode: Episode, due: datetime | None, at: datetime) -> Notice:
-    """What to say of an attempt that begins; `due` is the date that it had waited for."""
+def run_begun_notice(run: Run, episode: Episode, due: datetime | None, at: datetime, worker: str = "") -> Notice:
+    """What to say of an attempt that begins, at a worker or here; `due` is the date that it had waited for."""
     again = f" (attempt {run.attempt})" if run.attempt > 1 else ""
-    notice = _of_run(run, episode, at, NoticeKind.RUN_BEGUN, f"begins{again}")
+    by = printable(f" at worker {worker}") if worker else ""
+    notice = _of_run(run, episode, at, NoticeKind.RUN_BEGUN, f"begins{again}{by}")
     return replace(notice, seconds=max((at - _could_begin(run, episode, due)).total_seconds(), 0.0))
 
 

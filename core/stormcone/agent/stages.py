@@ -1,6 +1,11 @@
-"""The handlers' stages that run, each attempt in a thread of its own."""
+"""The handlers' stages that run, each attempt in a thread of its own: of this process, or of a worker's.
 
-from collections.abc import Callable, Collection
+What is at a worker is a `LiveAttempt` as any other. What it is told goes into its offer, from which is also learnt that
+it has begun and what it came to.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import timedelta
 from functools import partial
 
 from stormcone.agent import notices
@@ -16,13 +21,20 @@ from stormcone.handlers.context import Context, StageLog
 from stormcone.handlers.control import RunControl, Word
 from stormcone.journal import JournalStore
 from stormcone.journal.boundaries import Boundary, reached
+from stormcone.journal.offers import Orders, Standing
 from stormcone.rules.runs import Attempt, Verdict, deadline
-from stormcone.text import one_line
+from stormcone.text import one_line, printable
 
 DRY_RUN = "dry run: not carried out"
 
 MOST_STAGES = 500
 """Stages that run at the same time, each in a thread of its own; an answer may list thousands of events."""
+
+UNTAKEN = 5.0
+"""Seconds after which it is told that no worker has the handler of an offer."""
+
+_NEARLY = timedelta(seconds=1)
+"""By how much a deadline must move for its worker to be told."""
 
 
 def _nothing() -> None:
@@ -67,6 +79,14 @@ class Stages:
         self._dry_run = dry_run
         self._leftovers: Leftovers | None = None
         self._working: set[int] = set()
+        self._offers = journal.offers
+        self._standings: list[Standing] = []
+        self._ordered: dict[int, Orders] = {}
+
+    @property
+    def here(self) -> Mapping[int, LiveAttempt]:
+        """The attempts that end with this process, by run."""
+        return {} if self._offers is not None else self.live
 
     @property
     def working(self) -> bool:
@@ -82,7 +102,59 @@ class Stages:
         late = [live for live in self.live.values() if live.supervise(engine.episode(live.due.run.episode), now)]
         for live in late:
             live.end()
-        return [partial(self._ended, live.due.run.id, GIVEN_UP) for live in late]
+        given_up: list[Message] = [partial(self._ended, live.due.run.id, GIVEN_UP, reported=False) for live in late]
+        if self._offers is None:
+            return given_up
+        told = [live for live in self.live.values() if self._is_news(live)]
+        return [*(partial(self._order, live, live.orders) for live in told), *given_up]
+
+    def heard(self) -> list[Message]:
+        """Look what workers have taken and ended, and who of them is silent; answers what to record of that."""
+        if self._offers is None:
+            return []
+        self._standings = self._offers.all()
+        self._complain_of_waiting()
+        messages: list[Message] = []
+        for each in self._standings:
+            if each.worker and each.run not in self.live:
+                messages.append(partial(self._taken, each))
+            elif each.ended is not None:
+                messages.append(partial(self._ended, each.run, each.ended))
+            elif each.silent:
+                silent = Attempt(Verdict.CUT_OFF, f"worker {each.worker} is silent")
+                messages.append(partial(self._ended, each.run, silent, reported=False))
+        return messages
+
+    def _complain_of_waiting(self) -> None:
+        waiting = [each for each in self._standings if not (each.worker or each.fits) and each.waited >= UNTAKEN]
+        names = printable(", ".join(sorted({each.handler for each in waiting})))
+        self._reporter.complain("offers", f"no worker has the handler {names}; its runs wait" if waiting else "")
+
+    def _is_news(self, live: LiveAttempt) -> bool:
+        """Whether its worker is to be told something; not of a deadline that has moved by next to nothing."""
+        before, now = self._ordered.get(live.due.run.id), live.orders
+        if before is None or before.deadline is None or now.deadline is None:
+            return before != now
+        moved = abs(now.deadline - before.deadline) >= _NEARLY
+        return moved or (now.canceled, now.stopped) != (before.canceled, before.stopped)
+
+    def _order(self, live: LiveAttempt, orders: Orders, engine: Engine, _now: Instant) -> Follow:
+        engine.order(live.due, orders)
+
+        def follow() -> None:
+            self._ordered[live.due.run.id] = orders
+
+        return follow
+
+    def _taken(self, standing: Standing, engine: Engine, now: Instant) -> Follow:
+        due = engine.begin_offered(standing, now)
+        if due is None:
+            return _nothing
+
+        def follow() -> None:
+            self._go_on(due, engine, now, standing.worker)
+
+        return follow
 
     def begin(self, engine: Engine, now: Instant, *, confirmed: Collection[str], waiting: Collection[int] = ()) -> bool:
         """Begin what is due; True where something was.
@@ -94,15 +166,17 @@ class Stages:
             waiting: the episodes that wait for their turn, so that nothing begins for them.
         """
         held = self._end_leftovers(now) | frozenset(waiting)
-        room = MOST_STAGES - len(self.live)
+        offered = frozenset(each.run for each in self._standings)
+        room = MOST_STAGES - len(self.live.keys() | offered)
         waits = "" if room > 0 else f"{MOST_STAGES} stages are running; others wait until one of them ends"
         self._reporter.complain("room", waits)
-        begun = engine.begin_due(now, confirmed=confirmed, held=held, most=room)
+        begun = engine.begin_due(now, confirmed=confirmed, held=held, offered=offered, most=room)
         for due in begun:
             self._begin(due, engine, now)
         return bool(begun)
 
-    def _begin(self, due: DueRun, engine: Engine, now: Instant) -> None:
+    def _go_on(self, due: DueRun, engine: Engine, now: Instant, worker: str = "") -> Context:
+        """From now on an attempt goes on, here or at a worker."""
         run, event = due.run, due.episode.event
         control = RunControl(
             self._clock,
@@ -111,10 +185,14 @@ class Stages:
             secrets=self._secrets,
         )
         lines = StageLog(log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
-        self.live[run.id] = LiveAttempt(due, control)
+        self.live[run.id] = LiveAttempt(due, control, worker)
         if not self._dry_run:
-            self._reporter.publish(notices.run_begun_notice(run, due.episode, due.due, now.date))
-        work = self._attempt(due, Context(engine.machine.in_event(event, run.machine), run.attempt, lines, control))
+            self._reporter.publish(notices.run_begun_notice(run, due.episode, due.due, now.date, worker))
+        return Context(engine.machine.in_event(event, run.machine), run.attempt, lines, control)
+
+    def _begin(self, due: DueRun, engine: Engine, now: Instant) -> None:
+        run = due.run
+        work = self._attempt(due, self._go_on(due, engine, now))
         try:
             self._executor.submit(work, f"stormcone-{run.handler}-{run.stage}")
         except RuntimeError as error:  # no more threads, now
@@ -150,15 +228,18 @@ class Stages:
 
         return work
 
-    def _ended(self, run: int, attempt: Attempt, engine: Engine, now: Instant) -> Follow:
+    def _ended(self, run: int, attempt: Attempt, engine: Engine, now: Instant, *, reported: bool = True) -> Follow:
         live = self.live.get(run)
         if live is None:
             return _nothing  # its time was up and it has been settled without waiting for it
         attempt = live.judge(attempt)
-        settled = engine.end_attempt(live.due, attempt, now)
+        settled = engine.end_attempt(live.due, attempt, now, reported=reported)
+        if settled is None:
+            return _nothing  # its worker has ended it just now: the next look has that
 
         def follow() -> None:
             del self.live[run]
+            self._ordered.pop(run, None)
             self._reporter.publish(
                 notices.run_ended_notice(live.due.run, attempt, settled, live.due.episode, live.due.begun, now)
             )
@@ -166,11 +247,11 @@ class Stages:
         return follow
 
     def stop(self) -> None:
-        """Tell all of them that the agent stops."""
-        for live in self.live.values():
+        """Tell all of them that the agent stops; what is at a worker goes on."""
+        for live in self.here.values():
             live.control.tell(Word.STOPPING)
 
     def end(self) -> None:
-        """End all of them by all means."""
-        for live in self.live.values():
+        """End all of them by all means, but for what is at a worker."""
+        for live in self.here.values():
             live.end()

@@ -26,6 +26,7 @@ class RunningStage:
         attempt: 1 for the first.
         begun: when, aware UTC.
         deadline: until when it may go on, aware UTC; None: there is no limit.
+        worker: the name of the worker that carries it out; "" where the agent does.
     """
 
     episode: int
@@ -36,6 +37,7 @@ class RunningStage:
     attempt: int
     begun: datetime
     deadline: datetime | None
+    worker: str = ""
 
     @classmethod
     def of(cls, live: LiveAttempt) -> "RunningStage":
@@ -50,6 +52,7 @@ class RunningStage:
             attempt=run.attempt,
             begun=live.due.begun.date,
             deadline=live.control.deadline,
+            worker=live.worker,
         )
 
 

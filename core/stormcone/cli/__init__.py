@@ -24,6 +24,7 @@ from stormcone.text import printable
 COMMANDS = {
     "check": ("stormcone.cli.commands.check", "Check a handler file or a configuration, without a cloud."),
     "run": ("stormcone.cli.commands.run", "Watch this machine and carry your handlers through its maintenance."),
+    "worker": ("stormcone.cli.commands.worker", "Do a share of the work of a watcher that runs with --workers."),
     "reload": ("stormcone.cli.commands.reload", "Make the agent read a changed configuration or handler file."),
     "config": ("stormcone.cli.commands.config", "Show the settings in force, and where each comes from."),
     "events": ("stormcone.cli.commands.events", "Show what is announced."),

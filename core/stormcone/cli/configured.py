@@ -216,6 +216,11 @@ OPTIONS = {
         help="How long handlers may go on once the agent is told to stop.",
     ),
     "dry_run": _flag("--dry-run", help="Run no handler, approve nothing, write no journal: say what would be done."),
+    "workers": _flag(
+        "--workers",
+        help="Offer handlers' work to `stormcone worker` processes, instead of doing it here. It needs a journal in a "
+        "database.",
+    ),
     "listen": _option(
         "--listen",
         metavar="ADDRESS",

@@ -204,6 +204,7 @@ class RunSettings(Table):
     grace: Span = GRACE
     """How long handlers may go on once the agent is told to stop, as at a shutdown. systemd allows 2 minutes in all."""
     dry_run: Flag = False
+    workers: Flag = False
     """Run no handler, approve nothing, write no journal: say what would be done."""
     on_prepare: Words | None = Field(default=None, examples=["systemctl stop queue"])
     """A command to run when an event is announced; `[commands.NAME]` can say more."""

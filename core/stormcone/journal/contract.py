@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from stormcone.clock import Instant
+from stormcone.journal.offers import OfferStore
 from stormcone.journal.records import (
     ApprovalRecord,
     AttemptRecord,
@@ -72,6 +73,7 @@ class JournalStore(Protocol):
     Attributes:
         path: where it is, for people; no secret.
         outbox: what sinks are still to be told, a part of it: written in the same transactions.
+        offers: the runs that are offered to workers, likewise; None where handlers run in the agent itself.
         loss: what was lost with a damaged journal that this one replaces, as a sentence; "" where it replaces none.
         secrets: variables of the environment that may hold what opens it; commands do not get them.
     """
@@ -80,6 +82,7 @@ class JournalStore(Protocol):
     loss: str
     secrets: tuple[str, ...]
     outbox: OutboxStore
+    offers: OfferStore | None
 
     def close(self) -> None:
         """Close the file and let go of the lock. Safe to call twice."""
@@ -99,6 +102,8 @@ class JournalStore(Protocol):
 
     def begin_life(self, at: datetime, machine: Machine) -> tuple[int, int]:
         """The agent has started and knows its machine: runs that were cut off with the last life are to be done again.
+
+        Those that a worker has go on there, as far as this life has workers too; else they are cut off as well.
 
         From now on the machine is found by any name or id that it has ever begun a life with, unless two have ids and
         these differ. Answers the life's number and how many such runs there are.

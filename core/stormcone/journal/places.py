@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from stormcone.errors import JournalError
+from stormcone.errors import JournalError, SettingsError
+from stormcone.journal.offers import ClaimStore
 from stormcone.journal.sql.store import SQLJournal
 from stormcone.journal.sqlite.damage import damaged
 from stormcone.journal.sqlite.store import Journal
@@ -15,7 +16,12 @@ Place = Path | DatabaseAddress
 
 
 def open_journal(
-    place: Place, *, replace_at: datetime | None = None, wait: Callable[[str, str], None], patience: float | None = None
+    place: Place,
+    *,
+    replace_at: datetime | None = None,
+    wait: Callable[[str, str], None],
+    patience: float | None = None,
+    workers: bool = False,
 ) -> SQLJournal:
     """Open for writing; in a database, wait for it.
 
@@ -24,6 +30,7 @@ def open_journal(
         replace_at: for a file: see `Journal.open`.
         wait: for a database: see `PostgresqlJournal.open`.
         patience: for a database: seconds for which it is waited for where it cannot be reached; None: the usual ones.
+        workers: for a database: whether runs are offered to workers.
 
     Raises:
         JournalError: it cannot be opened.
@@ -34,7 +41,30 @@ def open_journal(
         from stormcone.journal.postgresql.store import START, PostgresqlJournal
     except ImportError as error:
         raise _no_driver(place) from error
-    return PostgresqlJournal.open(place, wait=wait, patience=START if patience is None else patience)
+    return PostgresqlJournal.open(place, wait=wait, patience=START if patience is None else patience, workers=workers)
+
+
+def open_claims(place: Place, silence: float) -> ClaimStore:
+    """A worker's side of a journal's offers; nothing is asked of the database yet.
+
+    Args:
+        place: the journal's.
+        silence: seconds without a word after which the worker has lost what it has taken.
+
+    Raises:
+        SettingsError: the journal is a file.
+        JournalError: the driver is not installed.
+    """
+    if isinstance(place, Path):
+        raise SettingsError(
+            f"a worker shares its watcher's journal in a database, and {place} is a file; name it with --journal "
+            "postgresql://..."
+        )
+    try:
+        from stormcone.journal.postgresql.claims import PostgresqlClaims
+    except ImportError as error:
+        raise _no_driver(place) from error
+    return PostgresqlClaims(place, silence)
 
 
 def read_journal(place: Place) -> SQLJournal:

@@ -29,12 +29,13 @@ from stormcone.config.load import Configuration
 from stormcone.config.names import variable_of
 from stormcone.config.sinks import open_sinks
 from stormcone.detect import PATIENCE, Choice, Identity, choose, first_sight, open_provider
-from stormcone.errors import JournalDamaged, JournalFenced, ProviderUnavailable, Unreachable
+from stormcone.errors import JournalDamaged, JournalFenced, ProviderUnavailable, SettingsError, Unreachable
 from stormcone.handlers import App
 from stormcone.health.addresses import address_of
 from stormcone.journal import Journal, JournalStore
 from stormcone.journal.places import open_journal
 from stormcone.model import Machine
+from stormcone.postgresql.address import DatabaseAddress
 from stormcone.simulators.control_client import clock_of
 from stormcone.sinks.contract import NamedSink
 
@@ -76,6 +77,7 @@ def _run(configuration: Configuration, reloading: Reloading, *, as_json: bool) -
     sources = sources_of(configuration)
     journal = given.journal or default_journal()
     settings = settings_of(given)
+    _check_workers(configuration)
     clock = clock_of(next((source.endpoint for source in sources if source.endpoint), None))
     output = RunOutput(clock, as_json=as_json)
     socket = None if settings.dry_run else beside(journal)
@@ -88,7 +90,11 @@ def _run(configuration: Configuration, reloading: Reloading, *, as_json: bool) -
             while not over:
                 with (
                     open_journal(
-                        place, replace_at=clock.now(), wait=watched.stand_by, patience=None if first else inf
+                        place,
+                        replace_at=clock.now(),
+                        wait=watched.stand_by,
+                        patience=None if first else inf,
+                        workers=given.workers,
                     ) as book,
                     settings_placed(configuration),
                     _chosen(options, book) as choice,
@@ -128,6 +134,15 @@ def _run(configuration: Configuration, reloading: Reloading, *, as_json: bool) -
                     app, first = agent.app, False
         kept = "nothing was done, nothing is kept" if settings.dry_run else f"{journal} keeps what was seen and done"
         output.tell(Notice(clock.now(), NoticeKind.STOPPED, f"stopped; {kept}"))
+
+
+def _check_workers(configuration: Configuration) -> None:
+    """Refuse workers where they could not reach the journal."""
+    if configuration.settings.workers and not isinstance(configuration.settings.journal, DatabaseAddress):
+        raise configuration.placed(
+            SettingsError('workers share a journal in a database; set journal = "postgresql://..." as well'),
+            ("workers",),
+        )
 
 
 def _problem(output: RunOutput, clock: Clock, text: str) -> None:

@@ -4,14 +4,16 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from stormcone.errors import JournalError, JournalLocked, JournalTooNew, SettingsError
 from stormcone.journal.postgresql.lease import USUAL, Holder, Lease, holder_of
+from stormcone.journal.postgresql.offers import PostgresqlOffers, offer_tables
 from stormcone.journal.postgresql.schema import tables
 from stormcone.journal.postgresql.session import PostgresqlSession
 from stormcone.journal.sql.store import SQLJournal
+from stormcone.model import Machine
 from stormcone.postgresql.address import DatabaseAddress
 from stormcone.postgresql.database import Connection, Database
 from stormcone.postgresql.errors import passes
@@ -40,13 +42,21 @@ class PostgresqlJournal(SQLJournal):
     this one again.
     """
 
-    def __init__(self, session: PostgresqlSession, lease: Lease | None) -> None:
+    GO_ON = "(id IN (SELECT run FROM offers))"
+
+    def __init__(
+        self, session: PostgresqlSession, lease: Lease | None, offers: PostgresqlOffers | None, *, workers: bool
+    ) -> None:
         super().__init__(session)
         self.secrets = SECRETS
         self._lease = lease
+        self._offered = offers
+        self.offers = offers if workers else None
 
     @classmethod
-    def open(cls, address: DatabaseAddress, *, wait: Wait | None = None, patience: float = START) -> Self:
+    def open(
+        cls, address: DatabaseAddress, *, wait: Wait | None = None, patience: float = START, workers: bool = False
+    ) -> Self:
         """Open for writing: its tables are made or brought to this version, and its lease is taken.
 
         Args:
@@ -54,6 +64,7 @@ class PostgresqlJournal(SQLJournal):
             wait: told at each look what is waited for: another agent that holds the lease, or a database that cannot
                 be asked; None waits for the database alone.
             patience: seconds for which a database is waited for that cannot be reached at first.
+            workers: whether runs are offered to workers.
 
         Raises:
             JournalLocked: another agent has it, where nobody waits.
@@ -65,6 +76,7 @@ class PostgresqlJournal(SQLJournal):
         lease = Lease(database, duration)
         with database.errors(), _reached(database, patience, wait) as connection:
             tables(name).upgrade(connection, database.subject, JournalTooNew)
+            offer_tables(tables(name).schema).upgrade(connection, database.subject, JournalTooNew)
             held = lease.take(connection)
         if held is not None and wait is None:
             raise JournalLocked(
@@ -72,7 +84,9 @@ class PostgresqlJournal(SQLJournal):
             )
         if held is not None and wait is not None:
             _stand_by(database, lease, wait)
-        return cls(PostgresqlSession(database, address.text, lease), lease)
+        session = PostgresqlSession(database, address.text, lease)
+        offers = PostgresqlOffers(session, database, tables(name).schema)
+        return cls(session, lease, offers, workers=workers)
 
     @classmethod
     def read(cls, address: DatabaseAddress) -> Self:
@@ -91,7 +105,21 @@ class PostgresqlJournal(SQLJournal):
             raise JournalError(f"there is no journal at {address}; name another one, or start an agent first")
         if found < len(wanted.steps):
             raise JournalError(f"{database.subject} is of an older stormcone; start the agent, which brings it up")
-        return cls(PostgresqlSession(database, address.text, None), None)
+        return cls(PostgresqlSession(database, address.text, None), None, None, workers=False)
+
+    def begin_life(self, at: datetime, machine: Machine) -> tuple[int, int]:
+        """As the contract has it; an agent without workers takes back all that an earlier life has offered."""
+        with self.transaction():
+            if self.offers is None and self._offered is not None:
+                self._end_offers(self._offered, at)
+            return super().begin_life(at, machine)
+
+    def _end_offers(self, offers: PostgresqlOffers, at: datetime) -> None:
+        for standing in offers.all():
+            run = self._run_of(standing.run)
+            if standing.worker and run.attempt < standing.attempt:  # it has begun, and nobody has written that down
+                self.begin_run(run, at)
+        self._session.execute("DELETE FROM offers")
 
     def may_act(self) -> bool:
         """Whether what is sent to a cloud now is surely sent while the journal is this agent's."""
@@ -108,6 +136,16 @@ def holder(address: DatabaseAddress) -> Holder:
     database, _, _ = _database(address, writes=False)
     with database.errors(), database.connect() as connection:
         return holder_of(connection)
+
+
+def database_of(address: DatabaseAddress) -> tuple[Database, str]:
+    """The database of a journal, for those who write without its lease, and the journal's schema there.
+
+    Raises:
+        SettingsError: the address says what cannot be.
+    """
+    database, name, _ = _database(address, writes=True)
+    return database, tables(name).schema
 
 
 def _database(address: DatabaseAddress, *, writes: bool) -> tuple[Database, str, float]:

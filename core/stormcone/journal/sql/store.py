@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import TracebackType
-from typing import Self, cast
+from typing import TYPE_CHECKING, ClassVar, Self, cast
 
 from stormcone.clock import Instant
 from stormcone.errors import JournalError
@@ -19,6 +19,9 @@ from stormcone.journal.sql.session import Row, Session
 from stormcone.model import EventKey, Machine
 from stormcone.rules.changes import Change, ChangeKind
 from stormcone.rules.runs import RUN_MOVES, Attempt, NewRun, Run, RunState, Settled
+
+if TYPE_CHECKING:
+    from stormcone.journal.offers import OfferStore
 
 _DELETED_AT_ONCE = 500  # so that a transaction needs little room, and holds nothing up
 
@@ -52,10 +55,14 @@ class SQLJournal(JournalStore):
     Attributes:
         path: where it is, for people.
         outbox: what sinks are still to be told.
+        offers: the runs that are offered to workers; None: there are no workers.
         loss: what was lost with a damaged journal that this one replaces, as a sentence; "" where it replaces none.
         secrets: variables of the environment that may hold what opens it.
         exposure: who else may use it, as a sentence to tell; "" where nobody may, or the database sees to that.
     """
+
+    GO_ON: ClassVar[str] = ""
+    """Which runs go on though the agent's life has ended, as SQL; "" where none does."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -63,6 +70,7 @@ class SQLJournal(JournalStore):
         self._keys = MachineKeys(session)
         self.path = session.path
         self.outbox = SQLOutbox(session)
+        self.offers: OfferStore | None = None
         self.loss = ""
         self.secrets: tuple[str, ...] = ()
         self.exposure = ""
@@ -102,7 +110,7 @@ class SQLJournal(JournalStore):
             )
             cut_off = self._session.execute(
                 "UPDATE runs SET state = ? WHERE state = ? AND episode IN"
-                " (SELECT id FROM episodes WHERE home = ? AND machine = ?)",
+                f" (SELECT id FROM episodes WHERE home = ? AND machine = ?){self.GO_ON and f' AND NOT {self.GO_ON}'}",
                 RunState.PENDING,
                 RunState.RUNNING,
                 machine.provider,

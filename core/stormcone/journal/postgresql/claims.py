@@ -1,0 +1,168 @@
+"""The worker's side of the offers: it takes them, says that it lives, and ends what is its own.
+
+A worker has no lease and writes nothing of the journal but these rows. Each of its statements is a transaction of its
+own and checks what it must: an end is only taken from who the row names, and an offer only given to one who lives.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Collection
+from datetime import UTC
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+
+from stormcone.errors import JournalError, JournalTooNew
+from stormcone.handlers import Stage
+from stormcone.journal.offers import Offer, Orders
+from stormcone.journal.postgresql.ear import Ear
+from stormcone.journal.postgresql.offers import HEARD, MACHINES, OFFERED, offer_tables
+from stormcone.journal.postgresql.store import database_of
+from stormcone.model import MaintenanceEvent
+from stormcone.postgresql.address import DatabaseAddress
+from stormcone.postgresql.database import Connection
+from stormcone.rules.runs import Attempt
+from stormcone.text import printable
+
+_LIVE = """
+INSERT INTO workers (id, name, handlers, until)
+VALUES (%(id)s, %(name)s, %(handlers)s, clock_timestamp() + %(silence)s * interval '1 second')
+ON CONFLICT (id) DO UPDATE SET handlers = excluded.handlers, until = excluded.until
+"""
+_FORGET = "DELETE FROM workers WHERE until < clock_timestamp() - interval '1 day'"
+_MINE = "SELECT run, attempt, deadline, canceled, stopped FROM offers WHERE worker = %(id)s AND verdict IS NULL"
+_TAKE = """
+WITH chosen AS (
+    SELECT run FROM offers WHERE worker IS NULL AND handler = ANY (%(handlers)s)
+    ORDER BY offered, run LIMIT %(most)s FOR UPDATE SKIP LOCKED
+)
+UPDATE offers SET worker = %(id)s, name = %(name)s FROM chosen
+WHERE offers.run = chosen.run
+    AND EXISTS (SELECT 1 FROM workers WHERE id = %(id)s AND until > clock_timestamp())
+RETURNING offers.*
+"""
+_END = """
+UPDATE offers SET verdict = %(verdict)s, note = %(note)s, after = %(after)s
+WHERE run = %(run)s AND attempt = %(attempt)s AND worker = %(id)s RETURNING run
+"""
+_LEAVE = "DELETE FROM workers WHERE id = %(id)s"
+_WAKE = "SELECT pg_notify(%s, %s)"
+
+
+class PostgresqlClaims:
+    """One worker's face to a journal. One thread at a time uses it; a connection that breaks is re-made.
+
+    Every method raises `JournalError` where the database cannot be asked.
+
+    Args:
+        address: the journal's.
+        silence: seconds without a word after which the worker has lost what it has taken.
+
+    Attributes:
+        name: the worker's, for people: the host and the process.
+        id: the worker's, unlike that of any other, and of any earlier life of it.
+    """
+
+    def __init__(self, address: DatabaseAddress, silence: float) -> None:
+        self._database, name = database_of(address)
+        self._tables = offer_tables(name)
+        self._silence = silence
+        self._connection: Connection | None = None
+        self.id = uuid4().hex
+        self.name = printable(f"{socket.gethostname()}/{os.getpid()}")
+
+    def live(self, handlers: Collection[str]) -> dict[tuple[int, int], Orders]:
+        """Say that the worker lives and which handlers it has; answers its attempts and what these are told.
+
+        What it had taken and is not among them is not its own any more.
+        """
+        with self._database.errors():
+            connection = self._connected()
+            connection.execute(_LIVE, self._values(handlers=list(handlers), silence=self._silence))
+            rows = connection.execute(_MINE, self._values()).fetchall()
+        return {(row["run"], row["attempt"]): _orders(row) for row in rows}
+
+    def take(self, handlers: Collection[str], most: int) -> list[Offer]:
+        """Take what is offered to these handlers, the oldest first; nothing where the worker counts as silent."""
+        with self._database.errors():
+            connection = self._connected()
+            rows = connection.execute(_TAKE, self._values(handlers=list(handlers), most=most)).fetchall()
+            if rows:
+                connection.execute(_WAKE, [HEARD, self._tables.schema])
+        return [_offer(row) for row in rows]
+
+    def end(self, run: int, attempt: int, came_to: Attempt) -> bool:
+        """Say what an attempt came to; answers whether it was this worker's still."""
+        with self._database.errors():
+            connection = self._connected()
+            found = connection.execute(
+                _END,
+                self._values(
+                    run=run,
+                    attempt=attempt,
+                    verdict=came_to.verdict.value,
+                    note=came_to.note.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+                    after=None if came_to.after is None else came_to.after.total_seconds(),
+                ),
+            ).fetchone()
+            connection.execute(_WAKE, [HEARD, self._tables.schema])
+        return found is not None
+
+    def leave(self) -> None:
+        """The worker ends: what it has taken and not ended is another's at once."""
+        with self._database.errors():
+            connection = self._connected()
+            connection.execute(_LEAVE, self._values())
+            connection.execute(_WAKE, [HEARD, self._tables.schema])
+
+    def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Have `wake` called, in a thread, soon after something was offered or told; answers how to end that."""
+        return Ear(self._database, OFFERED, self._tables.schema, wake).close
+
+    def close(self) -> None:
+        """Close the connection. Safe to call twice."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _values(self, **more: Any) -> dict[str, Any]:
+        return {"id": self.id, "name": self.name, **more}
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            connection = self._database.connect()
+            try:
+                self._check(connection)
+                connection.execute(_FORGET)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _check(self, connection: Connection) -> None:
+        found = self._tables.check(connection, self._database.subject, JournalTooNew)
+        if found < len(self._tables.steps):
+            raise JournalError(
+                f"{self._database.subject} takes no workers yet; start its watcher first, of this version: "
+                "stormcone run --workers"
+            )
+
+
+def _orders(row: psycopg.rows.DictRow) -> Orders:
+    deadline = row["deadline"] and row["deadline"].astimezone(UTC)
+    return Orders(deadline=deadline, canceled=row["canceled"], stopped=row["stopped"])
+
+
+def _offer(row: psycopg.rows.DictRow) -> Offer:
+    return Offer(
+        run=row["run"],
+        attempt=row["attempt"],
+        episode=row["episode"],
+        handler=row["handler"],
+        stage=Stage(row["stage"]),
+        event=MaintenanceEvent.model_validate_json(row["event"]),
+        machine=MACHINES.validate_json(row["machine"]),
+        orders=_orders(row),
+    )
