@@ -1,0 +1,438 @@
+"""A watcher that offers its work, and workers that do it: on a real PostgreSQL, turn by turn, in the test's thread.
+
+The watcher's clock is manual. That a worker is silent is arranged in the database, by whose clock that is judged.
+"""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from stormcone import Agent, App, Handler
+from stormcone.agent.worker import Worker
+from stormcone.agent.workers import InlineExecutor
+from stormcone.clock import ManualClock
+from stormcone.errors import JournalError, Retry
+from stormcone.handlers import Stage
+from stormcone.journal.offers import Offer, Orders
+from stormcone.model import Approval, Capabilities, Impact, Machine, MaintenanceEvent, Observation, Phase, Scope
+from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress
+from stormcone.testing.conformance.journals import NOW, an_event
+
+store = pytest.importorskip("stormcone.journal.postgresql.store")
+claims = pytest.importorskip("stormcone.journal.postgresql.claims")
+REGION = Machine(provider="test", id="", name="here", scope=Scope.REGION)
+PATIENCE = 30.0
+
+
+class Cloud:
+    """A region's provider: it lists what the test says."""
+
+    name = "test"
+    capabilities = Capabilities(scope=Scope.REGION, poll_interval=1.0, can_approve=True)
+
+    def __init__(self):
+        self.events, self.approved = {}, []
+
+    def announce(self, name="E-1", *machines, **changes):
+        changes = {"approval": Approval.CONSENT, "impact": Impact.REBOOT, **changes}
+        self.events[name] = an_event(id=name, resources=machines or ("web-0",), **changes)
+
+    def begin(self, name="E-1"):
+        self.events[name] = self.events[name].model_copy(update={"phase": Phase.STARTED})
+
+    def identify(self):
+        return REGION
+
+    def poll(self):
+        return Observation(events=tuple(self.events.values()))
+
+    def outcomes(self, ids):
+        return {}
+
+    def approve(self, event):
+        self.approved.append(event.id)
+
+    def close(self):
+        pass
+
+
+class Drain(Handler):
+    """Notes what it does; may wait for the test in the midst of prepare."""
+
+    name = "drain"
+    lead = None
+    timeout = timedelta(minutes=5)
+
+    def __init__(self, who, did):
+        self.who, self.did = who, did
+        self.gate, self.within, self.raises = None, threading.Event(), None
+
+    def prepare(self, event: MaintenanceEvent, context):
+        self.did.append((self.who, "prepare", context.machine.name, context.attempt))
+        self.within.set()
+        if self.raises:
+            raise self.raises
+        if self.gate is not None:
+            self.gate(context)
+
+    def recover(self, event: MaintenanceEvent, context):
+        self.did.append((self.who, "recover", context.machine.name, context.attempt))
+
+
+class Other(Handler):
+    """Has another name, and no prepare."""
+
+    def recover(self, event, context):
+        raise AssertionError
+
+
+class Fleet:
+    """One region's journal, its watcher and its workers."""
+
+    def __init__(self, url):
+        self.address = DatabaseAddress.parse(url, own=JOURNAL_OPTIONS)
+        self.cloud, self.clock, self.did, self.said = Cloud(), ManualClock(NOW), [], []
+        self.journal, self.agent, self.workers = None, None, []
+
+    def watch(self, *, workers=True, handlers=None):
+        """A watcher's life begins; one that was before is gone without a word."""
+        if self.journal is not None:
+            self.journal.close()
+        self.journal = store.PostgresqlJournal.open(self.address, workers=workers)
+        app = App([Drain("watcher", self.did)] if handlers is None else handlers, approve_consent=True)
+        self.agent = Agent(
+            self.cloud, app, self.journal, clock=self.clock, machine=REGION, boot_id="b", executor=InlineExecutor(),
+            listener=lambda notice: self.said.append(notice.text),
+        )  # fmt: skip
+        self.agent.step()
+        return self.agent
+
+    def worker(self, name="one", *, threads=False, handlers=None, at_once=10):
+        """A worker, its handler and its side of the journal."""
+        side = claims.PostgresqlClaims(self.address, 60.0)
+        side.name = name
+        drain = Drain(name, self.did)
+        executor = None if threads else InlineExecutor()
+        said = []
+        worker = Worker(
+            App([drain] if handlers is None else handlers), side, silence=60.0, at_once=at_once, grace=0.0,
+            clock=ManualClock(NOW), executor=executor, listener=lambda notice: said.append(notice.text),
+        )  # fmt: skip
+        worker.drain, worker.side, worker.said = drain, side, said
+        self.workers.append(worker)
+        return worker
+
+    def sql(self, statement, *values):
+        database, _ = store.database_of(self.address)
+        with database.connect() as connection:
+            return connection.execute(statement, values)
+
+    def silence(self, worker):
+        self.sql("UPDATE workers SET until = clock_timestamp() WHERE id = %s", worker.side.id)
+
+    def runs(self):
+        return {
+            (run.stage, run.machine): (run.state.value, run.attempt)
+            for episode in self.journal.episodes()
+            for run in self.journal.runs(episode.id)
+        }
+
+    def notes(self):
+        return [
+            (attempt.number, attempt.verdict, attempt.note)
+            for episode in self.journal.episodes()
+            for run in self.journal.runs(episode.id)
+            for attempt in self.journal.attempts(run.id)
+        ]
+
+    def close(self):
+        for worker in self.workers:
+            worker.side.close()
+        if self.journal is not None:
+            self.journal.close()
+
+
+@pytest.fixture
+def fleet(journal_address):
+    fleet = Fleet(journal_address)
+    yield fleet
+    fleet.close()
+
+
+PREPARE = (Stage.PREPARE, "web-0")
+RECOVER = (Stage.RECOVER, "web-0")
+
+
+class TestARun:
+    def test_is_done_by_a_worker_and_approved_by_the_watcher(self, fleet):
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker()
+        assert fleet.runs() == {PREPARE: ("pending", 0)}
+        worker.turn()
+        worker.turn()
+        assert fleet.did == [("one", "prepare", "web-0", 1)]
+        assert fleet.cloud.approved == []
+        watcher.step()
+        assert fleet.runs() == {PREPARE: ("succeeded", 1)}
+        assert fleet.notes() == [(1, "succeeded", "worker one")]
+        assert fleet.cloud.approved == ["E-1"]
+        assert "drain.prepare of web-0 begins at worker one" in fleet.said
+        worker.turn()
+        watcher.step()
+        assert (len(fleet.did), fleet.cloud.approved) == (1, ["E-1"])
+
+    def test_of_several_machines_goes_to_several_workers_once_each(self, fleet):
+        machines = [f"web-{number}" for number in range(9)]
+        fleet.cloud.announce("E-1", *machines)
+        watcher = fleet.watch()
+        workers = [fleet.worker(name, at_once=3) for name in ("one", "two", "three")]
+        for worker in workers:
+            worker.turn()
+        assert sorted(did[2] for did in fleet.did) == machines
+        assert [len([did for did in fleet.did if did[0] == name]) for name in ("one", "two", "three")] == [3, 3, 3]
+        for worker in workers:
+            worker.turn()
+        watcher.step()
+        assert {state for state, _ in fleet.runs().values()} == {"succeeded"}
+        assert fleet.cloud.approved == ["E-1"]
+
+    def test_is_tried_again_by_the_usual_rules(self, fleet):
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker()
+        worker.drain.raises = Retry(after=timedelta(seconds=20))
+        worker.turn()
+        worker.turn()
+        watcher.step()
+        worker.turn()
+        assert fleet.runs() == {PREPARE: ("pending", 1)}
+        worker.drain.raises = None
+        fleet.clock.advance(timedelta(seconds=21))
+        watcher.step()
+        worker.turn()
+        assert [did[3] for did in fleet.did] == [1, 2]
+
+    def test_waits_where_no_worker_has_its_handler_and_the_watcher_says_so(self, fleet):
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker(handlers=[Other()])
+        worker.turn()
+        watcher.step()
+        assert not any("no worker" in text for text in fleet.said)
+        fleet.sql("UPDATE offers SET offered = offered - interval '10 s'")
+        watcher.step()
+        assert "no worker has the handler drain; its runs wait" in fleet.said
+        fleet.worker("two").turn()
+        assert fleet.did == [("two", "prepare", "web-0", 1)]
+
+    def test_of_a_stage_that_the_workers_file_lacks_is_no_success(self, fleet):
+        other = Other()
+        other.name = "drain"
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker(handlers=[other])
+        worker.turn()
+        worker.turn()
+        watcher.step()
+        assert fleet.runs() == {PREPARE: ("failed", 1)}
+        assert "give all the same handler file" in fleet.notes()[0][2]
+
+
+class TestAnEventThatGoesOn:
+    def test_before_anybody_took_its_run_leaves_nothing_to_recover(self, fleet):
+        """Recover runs if, and only if, something has begun: an offer is no beginning."""
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker()
+        fleet.cloud.events.clear()
+        watcher.step()
+        worker.turn()
+        assert fleet.did == []
+        assert fleet.runs() == {PREPARE: ("dropped", 0)}
+
+    def test_after_a_worker_took_it_unseen_is_recovered_from(self, fleet):
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker()
+        worker.turn()
+        fleet.cloud.events.clear()
+        fleet.agent._stages.heard = list  # the watcher has not looked yet
+        watcher.step()
+        assert fleet.runs() == {PREPARE: ("running", 1), RECOVER: ("pending", 0)}
+        del fleet.agent._stages.heard
+        for _ in range(3):
+            worker.turn()
+            watcher.step()
+        assert fleet.did == [("one", "prepare", "web-0", 1), ("one", "recover", "web-0", 1)]
+        assert fleet.runs() == {PREPARE: ("succeeded", 1), RECOVER: ("succeeded", 1)}
+
+    def test_is_told_to_the_worker_that_prepares_for_it(self, fleet):
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker(threads=True)
+        seen, over = [], threading.Event()
+
+        def gate(context):
+            context._control._wake.wait(PATIENCE)
+            seen.append((context.canceled, context.deadline))
+            over.set()
+
+        worker.drain.gate = gate
+        worker.turn()
+        assert worker.drain.within.wait(PATIENCE)
+        watcher.step()
+        fleet.cloud.events.clear()
+        watcher.step()
+        worker.turn()
+        assert over.wait(PATIENCE)
+        assert seen == [(True, NOW + timedelta(minutes=5))]
+
+    def test_past_the_deadline_ends_the_run_at_the_worker(self, fleet):
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker(threads=True)
+        over = threading.Event()
+        worker.drain.gate = lambda _context: over.wait(PATIENCE)
+        worker.turn()
+        watcher.step()
+        fleet.clock.advance(timedelta(minutes=5, seconds=1))
+        watcher.step()
+        worker.turn()
+        ((taken),) = worker._taken.values()
+        assert (taken.control.stopped, taken.lost) == (True, False)
+        fleet.clock.advance(timedelta(seconds=11))
+        watcher.step()
+        assert fleet.runs() == {PREPARE: ("failed", 1)}
+        worker.turn()
+        assert taken.lost
+        over.set()
+        until(worker, lambda: not worker._taken)
+        assert fleet.notes() == [(1, "overran", "it did not end when its time was up (worker one)")]
+
+
+class TestAWorkerThatIsSilent:
+    def test_loses_its_run_to_another_and_its_end_counts_for_nothing(self, fleet):
+        fleet.cloud.announce()
+        watcher, first, second = fleet.watch(), fleet.worker("one", threads=True), fleet.worker("two")
+        over = threading.Event()
+        first.drain.gate = lambda _context: over.wait(PATIENCE)
+        first.turn()
+        assert first.drain.within.wait(PATIENCE)
+        watcher.step()
+        fleet.silence(first)
+        watcher.step()
+        second.turn()
+        second.turn()
+        over.set()
+        assert fleet.did == [("one", "prepare", "web-0", 1), ("two", "prepare", "web-0", 2)]
+        until(first, lambda: not first._taken)
+        watcher.step()
+        assert fleet.notes() == [(1, "cut_off", "worker one is silent"), (2, "succeeded", "worker two")]
+        assert fleet.cloud.approved == ["E-1"]
+        assert any("is another's now" in text and "stays done" in text for text in first.said)
+
+    def test_has_it_still_where_it_speaks_before_the_watcher_looks(self, fleet):
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker()
+        worker.turn()
+        fleet.silence(worker)
+        worker.turn()
+        watcher.step()
+        assert fleet.notes() == [(1, "succeeded", "worker one")]
+
+    def test_ends_what_it_does_once_nobody_can_have_heard_of_it(self):
+        """Cut off from the database: another begins its run at that time."""
+        clock, told = ManualClock(NOW), []
+        offer = Offer(
+            run=1, attempt=1, episode=1, handler="drain", stage=Stage.PREPARE, event=an_event(), machine=REGION,
+            orders=Orders(),
+        )  # fmt: skip
+
+        class CutOff:
+            name, id, offers = "one", "x", [offer]
+
+            def live(self, handlers):
+                if not self.offers:
+                    raise JournalError("the database is away")
+                return {}
+
+            def take(self, handlers, most):
+                return [self.offers.pop()]
+
+        class Never:
+            def submit(self, work, name):
+                pass
+
+        drain = Drain("one", [])
+        worker = Worker(
+            App([drain]), CutOff(), silence=30.0, clock=clock, executor=Never(),
+            listener=lambda notice: told.append(notice.text),
+        )  # fmt: skip
+        worker.turn()
+        (taken,) = worker._taken.values()
+        clock.advance(timedelta(seconds=29))
+        worker.turn()
+        assert not taken.control.stopped
+        clock.advance(timedelta(seconds=1))
+        worker.turn()
+        assert (taken.control.stopped, taken.lost) == (True, True)
+        assert any("nobody has heard of this worker for 30 s" in text for text in told)
+
+
+class TestAWorkerThatStops:
+    def test_gives_back_what_does_not_end_in_time(self, fleet):
+        fleet.cloud.announce()
+        watcher, first, second = fleet.watch(), fleet.worker("one", threads=True), fleet.worker("two")
+        over = threading.Event()
+        first.drain.gate = lambda _context: over.wait(PATIENCE)
+        first.turn()
+        assert first.drain.within.wait(PATIENCE)
+        watcher.step()
+        first.stop()
+        first.run()
+        watcher.step()
+        second.turn()
+        over.set()
+        assert fleet.did == [("one", "prepare", "web-0", 1), ("two", "prepare", "web-0", 2)]
+
+
+class TestTheNextWatcher:
+    def test_takes_what_a_worker_did_meanwhile(self, fleet):
+        fleet.cloud.announce()
+        fleet.watch()
+        worker = fleet.worker()
+        worker.turn()
+        fleet.agent.step()
+        assert fleet.runs() == {PREPARE: ("running", 1)}
+        worker.turn()
+        watcher = fleet.watch()
+        watcher.step()
+        assert fleet.notes() == [(1, "succeeded", "worker one")]
+        assert (fleet.did, fleet.cloud.approved) == ([("one", "prepare", "web-0", 1)], ["E-1"])
+
+    def test_takes_what_was_taken_and_done_with_nobody_to_see_it(self, fleet):
+        fleet.cloud.announce()
+        fleet.watch()
+        worker = fleet.worker()
+        worker.turn()
+        worker.turn()
+        fleet.watch().step()
+        assert fleet.notes() == [(1, "succeeded", "worker one")]
+        assert fleet.cloud.approved == ["E-1"]
+
+    def test_without_workers_does_it_anew_and_the_worker_is_fenced(self, fleet):
+        fleet.cloud.announce()
+        fleet.watch()
+        worker = fleet.worker()
+        worker.turn()
+        watcher = fleet.watch(workers=False)
+        watcher.step()
+        worker.turn()
+        assert fleet.did == [("one", "prepare", "web-0", 1), ("watcher", "prepare", "web-0", 2)]
+        assert any("is another's now" in text for text in worker.said)
+        assert fleet.cloud.approved == ["E-1"]
+
+
+def until(worker, condition):
+    """Let the worker turn, as soon as something wakes it, until that is so."""
+    for _ in range(100):
+        worker._wake.wait(PATIENCE)
+        worker._wake.clear()
+        worker.turn()
+        if condition():
+            return
+    raise AssertionError("waited in vain")
