@@ -264,7 +264,9 @@ class TestManyRuns:
         for machine in machines:
             region.announce(machine)
         until(lambda: region.approvals >= len(machines), lambda: f"{region.approvals} of {len(machines)} approvals")
-        done = Counter(each["machine"] for each in region.effects if (each["stage"], each["does"]) == ("prepare", "ends"))
+        done = Counter(
+            each["machine"] for each in region.effects if (each["stage"], each["does"]) == ("prepare", "ends")
+        )
         assert done == dict.fromkeys(machines, 1)
         assert {each["attempt"] for each in region.effects} == {1}
         assert {each["who"] for each in region.effects} == {"one", "two", "three"}

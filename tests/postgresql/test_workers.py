@@ -173,6 +173,7 @@ class TestARun:
         worker.turn()
         assert fleet.did == [("one", "prepare", "web-0", 1)]
         assert fleet.cloud.approved == []
+        assert [stage.worker for stage in watcher.view.running] == []
         watcher.step()
         assert fleet.runs() == {PREPARE: ("succeeded", 1)}
         assert fleet.notes() == [(1, "succeeded", "worker one")]
@@ -372,6 +373,19 @@ class TestAWorkerThatIsSilent:
         assert (taken.control.stopped, taken.lost) == (True, True)
         assert any("nobody has heard of this worker for 30 s" in text for text in told)
 
+    def test_gives_back_what_it_was_given_and_never_heard_of(self, fleet):
+        """The answer to its taking was lost: nobody else could take that while it lives."""
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker()
+        worker.turn()
+        worker._taken.clear()
+        worker._over.clear()
+        worker.turn()
+        watcher.step()
+        worker.turn()
+        assert [did[3] for did in fleet.did] == [1, 2]
+        assert fleet.notes()[0][1] == "cut_off"
+
 
 class TestAWorkerThatStops:
     def test_gives_back_what_does_not_end_in_time(self, fleet):
@@ -398,9 +412,12 @@ class TestTheNextWatcher:
         worker.turn()
         fleet.agent.step()
         assert fleet.runs() == {PREPARE: ("running", 1)}
+        assert [stage.worker for stage in fleet.agent.view.running] == ["one"]
         worker.turn()
+        fleet.clock.advance(timedelta(seconds=1))
         watcher = fleet.watch()
         watcher.step()
+        assert "drain.prepare of web-0 goes on at worker one" in fleet.said
         assert fleet.notes() == [(1, "succeeded", "worker one")]
         assert (fleet.did, fleet.cloud.approved) == ([("one", "prepare", "web-0", 1)], ["E-1"])
 

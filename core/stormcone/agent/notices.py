@@ -199,6 +199,12 @@ def run_begun_notice(run: Run, episode: Episode, due: datetime | None, at: datet
     return replace(notice, seconds=max((at - _could_begin(run, episode, due)).total_seconds(), 0.0))
 
 
+def run_goes_on_notice(run: Run, episode: Episode, at: datetime, worker: str) -> Notice:
+    """What to say of an attempt that a worker began in an earlier life of the agent."""
+    again = f" (attempt {run.attempt})" if run.attempt > 1 else ""
+    return _of_run(run, episode, at, NoticeKind.RUN_BEGUN, printable(f"goes on{again} at worker {worker}"))
+
+
 def _could_begin(run: Run, episode: Episode, due: datetime | None) -> datetime:
     """Since when a run could have begun: since its date, and since what it follows was seen."""
     seen = {Stage.STARTED: episode.started, Stage.RECOVER: episode.ended}.get(run.stage) or episode.first_seen

@@ -186,7 +186,9 @@ class Stages:
         )
         lines = StageLog(log, {"event": event.id, "handler": run.handler, "stage": run.stage.value})
         self.live[run.id] = LiveAttempt(due, control, worker)
-        if not self._dry_run:
+        if due.begun != now:
+            self._reporter.publish(notices.run_goes_on_notice(run, due.episode, now.date, worker))
+        elif not self._dry_run:
             self._reporter.publish(notices.run_begun_notice(run, due.episode, due.due, now.date, worker))
         return Context(engine.machine.in_event(event, run.machine), run.attempt, lines, control)
 

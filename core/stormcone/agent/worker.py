@@ -38,6 +38,9 @@ _TICK = 1.0
 _WORDS = 4
 """How often it says that it lives in the time after which it counts as silent, at the least."""
 
+NOT_KNOWN = Attempt(Verdict.CUT_OFF, "its worker does not know of it, since an answer was lost; it goes to another")
+"""What is said of an attempt that the database gives to this worker, which has not begun it or has given it up."""
+
 _KINDS = {
     Verdict.SUCCEEDED: NoticeKind.RUN_ENDED,
     Verdict.CUT_OFF: NoticeKind.RUN_CUT_OFF,
@@ -173,6 +176,8 @@ class Worker:
             elif not (taken.doubt or taken.lost):
                 gone.append(taken)
         self._lose(gone, "it is another's now")
+        for run, attempt in orders.keys() - self._taken.keys():
+            self._claims.end(run, attempt, NOT_KNOWN)
 
     def _lose(self, gone: list[_Taken], why: str) -> None:
         """What it had is not its own any more: it is ended, so that it hampers nobody."""

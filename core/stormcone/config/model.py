@@ -204,8 +204,9 @@ class RunSettings(Table):
     grace: Span = GRACE
     """How long handlers may go on once the agent is told to stop, as at a shutdown. systemd allows 2 minutes in all."""
     dry_run: Flag = False
-    workers: Flag = False
     """Run no handler, approve nothing, write no journal: say what would be done."""
+    workers: Flag = False
+    """Offer the handlers' work to `stormcone worker` processes; the journal must be in a database."""
     on_prepare: Words | None = Field(default=None, examples=["systemctl stop queue"])
     """A command to run when an event is announced; `[commands.NAME]` can say more."""
     on_started: Words | None = Field(default=None, examples=["logger begun"])

@@ -143,6 +143,7 @@ def _run(run: Run, running: RunningStage | None) -> dict[str, Any]:
         "due": _iso(run.due),
         "begun": _iso(run.begun),
         "deadline": _iso(running.deadline) if running else None,
+        "worker": (running.worker or None) if running else None,
         "note": printable(run.note) or None,
     }
 

@@ -116,6 +116,7 @@ def _run(run: dict[str, Any], now: datetime) -> str:
     if state == "running":
         facts.append(f"until {_moment(run['deadline'], now)}" if run["deadline"] else "without a limit")
         facts.append(f"since {_since(run['begun'], now)}")
+        facts += [f"at worker {run['worker']}"] if run["worker"] else []
     elif state == "pending" and run["due"]:
         facts.append(f"due {_moment(run['due'], now)}")
     if run["attempt"] > 1:

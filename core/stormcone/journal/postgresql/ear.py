@@ -33,9 +33,9 @@ class Ear:
         self._thread.start()
 
     def close(self) -> None:
-        """End it."""
+        """End it; one that waits for a server which does not answer ends later, by itself."""
         self._end.set()
-        self._thread.join()
+        self._thread.join(2 * _LOOK)
 
     def _work(self) -> None:
         while not self._end.is_set():
