@@ -8,7 +8,7 @@ from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress
 from stormcone.testing.conformance.offers import OffersSuite, OffersUnderTest
 
 store = pytest.importorskip("stormcone.journal.postgresql.store")
-claims = pytest.importorskip("stormcone.journal.postgresql.claims")
+worker_side = pytest.importorskip("stormcone.journal.postgresql.worker_side")
 
 
 class TestPostgresql(OffersSuite):
@@ -23,6 +23,6 @@ class TestPostgresql(OffersSuite):
 
         return OffersUnderTest(
             open=partial(store.PostgresqlJournal.open, address, workers=True),
-            claims=partial(claims.PostgresqlClaims, address, 60.0),
+            side=partial(worker_side.PostgresqlWorkerSide, address, 60.0),
             silence=silence,
         )

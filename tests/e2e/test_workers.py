@@ -12,6 +12,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,11 @@ WATCHER = (
 )  # fmt: skip
 WORKER = ("worker", "handlers.py", "--silence", "2s", "--grace", "1s")
 CREDENTIALS = {"ALIBABA_CLOUD_ACCESS_KEY_ID": "testid", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret"}
+
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+WRONG = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": "-3h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+WRONG = WRONG if FAKETIME.exists() else {}
+"""A clock three hours behind: who lives is judged by the database's, so it changes nothing."""
 
 
 def until(condition, what):
@@ -121,8 +127,8 @@ class Region:
         names = ("--set", f"instances={','.join(self.machines)}", "--endpoint", self.simulator.url)
         return self.start(who, *WATCHER, *names, *more, **CREDENTIALS)
 
-    def worker(self, who, *more):
-        return self.start(who, *WORKER, *more)
+    def worker(self, who, *more, **env):
+        return self.start(who, *WORKER, *more, **env)
 
     def hold(self, who):
         """Have this one's stages wait."""
@@ -191,7 +197,7 @@ class TestAWorker:
         first = region.worker("one").says("takes up to")
         region.announce()
         until(lambda: region.did("one", "begins"), lambda: first.said)
-        second = region.worker("two").says("takes up to")
+        second = region.worker("two", **WRONG).says("takes up to")
         first.dies()
         region.approved()
         assert (region.did("one", "begins"), region.did("one", "ends")) == ([1], [])

@@ -20,7 +20,7 @@ from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress
 from stormcone.testing.conformance.journals import NOW, an_event
 
 store = pytest.importorskip("stormcone.journal.postgresql.store")
-claims = pytest.importorskip("stormcone.journal.postgresql.claims")
+worker_side = pytest.importorskip("stormcone.journal.postgresql.worker_side")
 REGION = Machine(provider="test", id="", name="here", scope=Scope.REGION)
 PATIENCE = 30.0
 
@@ -110,7 +110,7 @@ class Fleet:
 
     def worker(self, name="one", *, threads=False, handlers=None, at_once=10):
         """A worker, its handler and its side of the journal."""
-        side = claims.PostgresqlClaims(self.address, 60.0)
+        side = worker_side.PostgresqlWorkerSide(self.address, 60.0)
         side.name = name
         drain = Drain(name, self.did)
         executor = None if threads else InlineExecutor()
@@ -196,6 +196,32 @@ class TestARun:
             worker.turn()
         watcher.step()
         assert {state for state, _ in fleet.runs().values()} == {"succeeded"}
+        assert fleet.cloud.approved == ["E-1"]
+
+    @pytest.mark.parametrize("number", [1, 2, 4])
+    def test_of_two_hundred_machines_is_done_once_for_each_by_workers_side_by_side(self, fleet, number):
+        machines = [f"web-{each}" for each in range(200)]
+        fleet.cloud.announce("E-1", *machines)
+        watcher = fleet.watch()
+        workers = [fleet.worker(f"w{each}", at_once=7) for each in range(number)]
+        together = threading.Barrier(number)
+
+        def work(worker):
+            together.wait(PATIENCE)
+            for _ in range(200):
+                worker.turn()
+                if not worker._taken:
+                    return
+
+        threads = [threading.Thread(target=work, args=(worker,)) for worker in workers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(did[1:] for did in fleet.did) == sorted(("prepare", machine, 1) for machine in machines)
+        assert {did[0] for did in fleet.did} == {f"w{each}" for each in range(number)}
+        watcher.step()
+        assert set(fleet.runs().values()) == {("succeeded", 1)}
         assert fleet.cloud.approved == ["E-1"]
 
     def test_is_tried_again_by_the_usual_rules(self, fleet):

@@ -19,7 +19,7 @@ from stormcone.handlers import App
 from stormcone.handlers.context import Context, StageLog
 from stormcone.handlers.control import RunControl, Word
 from stormcone.journal.boundaries import Boundary, reached
-from stormcone.journal.offers import ClaimStore, Offer, Orders
+from stormcone.journal.offers import Offer, Orders, WorkerSide
 from stormcone.rules.runs import Attempt, Verdict
 from stormcone.text import one_line, printable
 
@@ -89,8 +89,8 @@ class Worker:
 
     Args:
         app: the handlers; what is offered of others is left to others.
-        claims: its side of the journal.
-        silence: the seconds with which `claims` was made.
+        side: its side of the journal.
+        silence: the seconds with which `side` was made.
         at_once: how many runs it does at the same time.
         grace: seconds that runs have when it is told to stop.
         clock: the system's, or another one.
@@ -101,7 +101,7 @@ class Worker:
     def __init__(
         self,
         app: App,
-        claims: ClaimStore,
+        side: WorkerSide,
         *,
         silence: float = SILENCE,
         at_once: int = AT_ONCE,
@@ -112,7 +112,7 @@ class Worker:
     ) -> None:
         self._app = app
         self._labels = [handler.label for handler in app.handlers]
-        self._claims = claims
+        self._side = side
         self._silence = silence
         self._at_once = at_once
         self._grace = grace
@@ -127,7 +127,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stop` is called; a database that cannot be asked is told of and waited for, never raised."""
-        deaf = self._claims.listen(self._wake.set)
+        deaf = self._side.listen(self._wake.set)
         try:
             while not self._stopping:
                 self._wake.clear()
@@ -139,7 +139,7 @@ class Worker:
             for taken in self._taken.values():
                 taken.end()
             deaf()
-            self._claims.close()
+            self._side.close()
 
     def stop(self) -> None:
         """Ask `run` to end, from another thread: it takes no more, and gives back what does not end in time."""
@@ -167,7 +167,7 @@ class Worker:
 
     def _live(self) -> None:
         before = self._clock.monotonic()
-        orders = self._claims.live(self._labels)
+        orders = self._side.live(self._labels)
         self._heard = before
         gone = []
         for key, taken in self._taken.items():
@@ -177,7 +177,7 @@ class Worker:
                 gone.append(taken)
         self._lose(gone, "it is another's now")
         for run, attempt in orders.keys() - self._taken.keys():
-            self._claims.end(run, attempt, NOT_KNOWN)
+            self._side.end(run, attempt, NOT_KNOWN)
 
     def _lose(self, gone: list[_Taken], why: str) -> None:
         """What it had is not its own any more: it is ended, so that it hampers nobody."""
@@ -200,7 +200,7 @@ class Worker:
             if came_to is None:
                 continue
             before, taken.doubt = taken.doubt, True
-            counts = not taken.lost and (self._claims.end(*key, came_to) or before)
+            counts = not taken.lost and (self._side.end(*key, came_to) or before)
             del self._taken[key]
             note = f": {came_to.note}" if came_to.note else ""
             text = f"{came_to.verdict.replace('_', ' ')}{note}"
@@ -215,11 +215,11 @@ class Worker:
         room = self._at_once - len(self._taken)
         if room <= 0:
             return
-        for offer in self._claims.take(self._labels, room):
+        for offer in self._side.take(self._labels, room):
             self._begin(offer)
 
     def _begin(self, offer: Offer) -> None:
-        mark = f"{self._claims.id}/{offer.run}/{offer.attempt}"
+        mark = f"{self._side.id}/{offer.run}/{offer.attempt}"
         control = RunControl(self._clock, offer.orders.deadline, mark=mark)
         taken = self._taken[offer.run, offer.attempt] = _Taken(offer, control)
         lines = StageLog(log, {"event": offer.event.id, "handler": offer.handler, "stage": offer.stage.value})
@@ -241,7 +241,7 @@ class Worker:
     def _attempt(self, offer: Offer, context: Context) -> Attempt:
         handler = self._app.handler(offer.handler)
         if handler is None or not handler.has(offer.stage):
-            why = f"{offer.handler} has no {offer.stage} at worker {self._claims.name}; give all the same handler file"
+            why = f"{offer.handler} has no {offer.stage} at worker {self._side.name}; give all the same handler file"
             return Attempt(Verdict.GAVE_UP, printable(why))
         return attempt_stage(handler, offer.stage, offer.event, context)
 
@@ -264,7 +264,7 @@ class Worker:
                 self._clock.wait(self._wake, min(left, self._tick))
         self._lose(list(self._taken.values()), "this worker stops and gives it back")
         try:
-            self._claims.leave()
+            self._side.leave()
         except JournalError as error:
             self._reporter.complain("journal", f"{error}; what this worker had is given back when it counts as silent")
 

@@ -116,7 +116,7 @@ class OfferStore(Protocol):
         """
 
 
-class ClaimStore(Protocol):
+class WorkerSide(Protocol):
     """The worker's side of the offers. One thread at a time uses it.
 
     Every method raises `JournalError` where the store cannot be asked; it may have done then what it was asked for.

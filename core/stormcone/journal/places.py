@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from stormcone.errors import JournalError, SettingsError
-from stormcone.journal.offers import ClaimStore
+from stormcone.journal.offers import WorkerSide
 from stormcone.journal.sql.store import SQLJournal
 from stormcone.journal.sqlite.damage import damaged
 from stormcone.journal.sqlite.store import Journal
@@ -44,7 +44,7 @@ def open_journal(
     return PostgresqlJournal.open(place, wait=wait, patience=START if patience is None else patience, workers=workers)
 
 
-def open_claims(place: Place, silence: float) -> ClaimStore:
+def open_worker_side(place: Place, silence: float) -> WorkerSide:
     """A worker's side of a journal's offers; nothing is asked of the database yet.
 
     Args:
@@ -61,10 +61,10 @@ def open_claims(place: Place, silence: float) -> ClaimStore:
             "postgresql://..."
         )
     try:
-        from stormcone.journal.postgresql.claims import PostgresqlClaims
+        from stormcone.journal.postgresql.worker_side import PostgresqlWorkerSide
     except ImportError as error:
         raise _no_driver(place) from error
-    return PostgresqlClaims(place, silence)
+    return PostgresqlWorkerSide(place, silence)
 
 
 def read_journal(place: Place) -> SQLJournal:

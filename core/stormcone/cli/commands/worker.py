@@ -17,7 +17,7 @@ from stormcone.cli.signals import run_until_told, until_stopped
 from stormcone.clock import SystemClock
 from stormcone.config.load import Configuration
 from stormcone.config.names import variable_of
-from stormcone.journal.places import open_claims
+from stormcone.journal.places import open_worker_side
 
 _OWN = {
     "file", "config", "journal", "on_prepare", "on_started", "on_recover", "lead", "grace", "log", "as_json", "verbose",
@@ -66,19 +66,19 @@ def command(read: Callable[[], Configuration], at_once: int, silence: timedelta)
     output = RunOutput(clock, as_json=manner.as_json)
     with output.listening(given.verbose), until_stopped():
         app = built(configuration)
-        claims = open_claims(given.journal or default_journal(), silence.total_seconds())
+        side = open_worker_side(given.journal or default_journal(), silence.total_seconds())
         for line in summaries_of(app):
             output.tell(Notice(clock.now(), NoticeKind.HANDLER, line))
         worker = Worker(
             app,
-            claims,
+            side,
             silence=silence.total_seconds(),
             at_once=at_once,
             grace=given.grace.total_seconds(),
             clock=clock,
             listener=output.tell,
         )
-        begins = f"worker {claims.name} takes up to {at_once} run(s) at once from {given.journal}"
+        begins = f"worker {side.name} takes up to {at_once} run(s) at once from {given.journal}"
         output.tell(Notice(clock.now(), NoticeKind.IDENTIFIED, begins))
         run_until_told(worker.run, worker.stop)
         output.tell(Notice(clock.now(), NoticeKind.STOPPED, "stopped; nothing is this worker's any more"))

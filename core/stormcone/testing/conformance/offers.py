@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from stormcone.handlers import Stage
 from stormcone.journal import JournalStore
-from stormcone.journal.offers import ClaimStore, Offer, OfferStore, Orders, Standing
+from stormcone.journal.offers import Offer, OfferStore, Orders, Standing, WorkerSide
 from stormcone.model import Machine
 from stormcone.rules.runs import Attempt, Verdict
 from stormcone.testing.conformance.journals import LATER, MACHINE, NOW, an_event, announce, the_run
@@ -23,13 +24,13 @@ class OffersUnderTest:
 
     Attributes:
         open: opens it for writing, with workers.
-        claims: makes the side of a worker, another one each time.
+        side: makes the side of a worker, another one each time.
         silence: lets the time run out in which a worker would have had to say that it lives.
     """
 
     open: Callable[[], JournalStore]
-    claims: Callable[[], ClaimStore]
-    silence: Callable[[ClaimStore], None]
+    side: Callable[[], WorkerSide]
+    silence: Callable[[WorkerSide], None]
 
 
 class OffersSuite:
@@ -46,19 +47,19 @@ class OffersSuite:
         journal.close()
 
     @pytest.fixture
-    def worker(self, subject: OffersUnderTest, journal: JournalStore) -> Iterator[Callable[[], ClaimStore]]:  # noqa: ARG002 - first the journal
+    def worker(self, subject: OffersUnderTest, journal: JournalStore) -> Iterator[Callable[[], WorkerSide]]:  # noqa: ARG002 - first the journal
         """Makes workers that live and have the handler `lb`."""
         with ExitStack() as stack:
 
-            def make() -> ClaimStore:
-                claims = subject.claims()
-                stack.callback(claims.close)
-                claims.live(["lb"])
-                return claims
+            def make() -> WorkerSide:
+                side = subject.side()
+                stack.callback(side.close)
+                side.live(["lb"])
+                return side
 
             yield make
 
-    def test_an_offer_arrives_as_it_was_made(self, journal: JournalStore, worker: Callable[[], ClaimStore]) -> None:
+    def test_an_offer_arrives_as_it_was_made(self, journal: JournalStore, worker: Callable[[], WorkerSide]) -> None:
         """With its event, its machine and its deadline; it is had by one."""
         made = offered(journal)
         first, second = worker(), worker()
@@ -68,42 +69,44 @@ class OffersSuite:
         assert (standing.run, standing.attempt, standing.worker, standing.silent) == (made.run, 1, first.name, False)
 
     def test_is_taken_by_who_has_the_handler_and_as_many_as_there_is_room(
-        self, journal: JournalStore, worker: Callable[[], ClaimStore]
+        self, journal: JournalStore, worker: Callable[[], WorkerSide]
     ) -> None:
         """The oldest first."""
         made = [offered(journal, id=f"E-{number}") for number in range(3)]
-        claims = worker()
-        assert claims.take(["cache"], 5) == []
-        assert claims.take(["cache", "lb"], 2) == made[:2]
+        side = worker()
+        assert side.take(["cache"], 5) == []
+        assert side.take(["cache", "lb"], 2) == made[:2]
 
     def test_tells_whether_anybody_has_the_handler(
-        self, journal: JournalStore, subject: OffersUnderTest, worker: Callable[[], ClaimStore]
+        self, journal: JournalStore, subject: OffersUnderTest, worker: Callable[[], WorkerSide]
     ) -> None:
         """Who is silent does not count."""
         offered(journal)
         assert not one(journal).fits
-        claims = worker()
+        side = worker()
         assert one(journal).fits
-        subject.silence(claims)
+        subject.silence(side)
         assert not one(journal).fits
 
     def test_an_end_is_known_until_the_journal_has_it(
-        self, journal: JournalStore, worker: Callable[[], ClaimStore]
+        self, journal: JournalStore, subject: OffersUnderTest, worker: Callable[[], WorkerSide]
     ) -> None:
         """And may be said twice, where the answer to the first time was lost."""
-        made, claims = offered(journal), worker()
-        claims.take(["lb"], 1)
+        made, side = offered(journal), worker()
+        side.take(["lb"], 1)
         later = Attempt(Verdict.RETRY, "not yet\0", timedelta(seconds=2.5))
-        assert claims.end(made.run, 1, later)
-        assert claims.end(made.run, 1, later)
-        assert claims.live(["lb"]) == {}
+        assert side.end(made.run, 1, later)
+        assert side.end(made.run, 1, later)
+        assert side.live(["lb"]) == {}
+        subject.silence(side)
+        assert not one(journal).silent
         assert one(journal).ended == Attempt(Verdict.RETRY, "not yet\N{REPLACEMENT CHARACTER}", timedelta(seconds=2.5))
         with journal.transaction():
             assert offers_of(journal).close(made.run, 1, ended=True)
         assert offers_of(journal).all() == []
 
     def test_who_is_silent_has_lost_what_it_had(
-        self, journal: JournalStore, subject: OffersUnderTest, worker: Callable[[], ClaimStore]
+        self, journal: JournalStore, subject: OffersUnderTest, worker: Callable[[], WorkerSide]
     ) -> None:
         """By the store's clock; once it is another's, its end is refused, and it learns that from its next word."""
         made, first, second = offered(journal), worker(), worker()
@@ -120,61 +123,61 @@ class OffersSuite:
         assert second.end(made.run, 2, DONE)
 
     def test_who_speaks_again_in_time_keeps_it(
-        self, journal: JournalStore, subject: OffersUnderTest, worker: Callable[[], ClaimStore]
+        self, journal: JournalStore, subject: OffersUnderTest, worker: Callable[[], WorkerSide]
     ) -> None:
         """Nothing is lost before the watcher has given it to another."""
-        made, claims = offered(journal), worker()
-        claims.take(["lb"], 1)
-        subject.silence(claims)
-        assert list(claims.live(["lb"])) == [(made.run, 1)]
+        made, side = offered(journal), worker()
+        side.take(["lb"], 1)
+        subject.silence(side)
+        assert list(side.live(["lb"])) == [(made.run, 1)]
         assert not one(journal).silent
-        assert claims.end(made.run, 1, DONE)
+        assert side.end(made.run, 1, DONE)
 
-    def test_who_leaves_gives_back_at_once(self, journal: JournalStore, worker: Callable[[], ClaimStore]) -> None:
+    def test_who_leaves_gives_back_at_once(self, journal: JournalStore, worker: Callable[[], WorkerSide]) -> None:
         """It counts as silent."""
         offered(journal)
-        claims = worker()
-        claims.take(["lb"], 1)
-        claims.leave()
+        side = worker()
+        side.take(["lb"], 1)
+        side.leave()
         assert one(journal).silent
 
     def test_an_attempt_that_has_just_ended_is_not_given_up(
-        self, journal: JournalStore, worker: Callable[[], ClaimStore]
+        self, journal: JournalStore, worker: Callable[[], WorkerSide]
     ) -> None:
         """Nor is one recorded as ended that goes on."""
-        made, claims = offered(journal), worker()
-        claims.take(["lb"], 1)
+        made, side = offered(journal), worker()
+        side.take(["lb"], 1)
         with journal.transaction():
             assert not offers_of(journal).close(made.run, 1, ended=True)
-        claims.end(made.run, 1, DONE)
+        side.end(made.run, 1, DONE)
         with journal.transaction():
             assert not offers_of(journal).close(made.run, 1, ended=False)
         assert one(journal).ended == DONE
 
     def test_what_is_withdrawn_is_nobodys_and_what_is_taken_is_told(
-        self, journal: JournalStore, worker: Callable[[], ClaimStore]
+        self, journal: JournalStore, worker: Callable[[], WorkerSide]
     ) -> None:
         """Of one event; the offers of others stay."""
-        made, other, claims = offered(journal), offered(journal, id="E-2"), worker()
+        made, other, side = offered(journal), offered(journal, id="E-2"), worker()
         with journal.transaction():
             assert offers_of(journal).withdraw(made.episode) == []
-        assert claims.take(["lb"], 5) == [other]
+        assert side.take(["lb"], 5) == [other]
         with journal.transaction():
             (taken,) = offers_of(journal).withdraw(other.episode)
-        assert (taken.run, taken.worker) == (other.run, claims.name)
+        assert (taken.run, taken.worker) == (other.run, side.name)
 
-    def test_orders_reach_the_worker(self, journal: JournalStore, worker: Callable[[], ClaimStore]) -> None:
+    def test_orders_reach_the_worker(self, journal: JournalStore, worker: Callable[[], WorkerSide]) -> None:
         """With its next word."""
-        made, claims = offered(journal), worker()
-        claims.take(["lb"], 1)
+        made, side = offered(journal), worker()
+        side.take(["lb"], 1)
         orders = Orders(deadline=LATER, canceled=True, stopped=True)
         with journal.transaction():
             offers_of(journal).order(made.run, 1, orders)
-        assert claims.live(["lb"]) == {(made.run, 1): orders}
+        assert side.live(["lb"]) == {(made.run, 1): orders}
 
-    def test_what_is_undone_was_never_offered(self, journal: JournalStore, worker: Callable[[], ClaimStore]) -> None:
+    def test_what_is_undone_was_never_offered(self, journal: JournalStore, worker: Callable[[], WorkerSide]) -> None:
         """Offers are written in the journal's transactions."""
-        claims = worker()
+        side = worker()
 
         def fail() -> None:
             with journal.transaction():
@@ -183,21 +186,21 @@ class OffersSuite:
 
         with pytest.raises(ZeroDivisionError):
             fail()
-        assert claims.take(["lb"], 1) == []
+        assert side.take(["lb"], 1) == []
 
     def test_what_a_worker_has_goes_on_in_the_next_life(
-        self, journal: JournalStore, subject: OffersUnderTest, worker: Callable[[], ClaimStore]
+        self, journal: JournalStore, subject: OffersUnderTest, worker: Callable[[], WorkerSide]
     ) -> None:
         """The next watcher finds it running, and what it came to."""
         journal.begin_life(NOW, MACHINE)
-        made, claims = offered(journal), worker()
-        claims.take(["lb"], 1)
+        made, side = offered(journal), worker()
+        side.take(["lb"], 1)
         journal.begin_run(the_run(journal, journal.episode(made.episode)), NOW)
         journal.close()
         following = subject.open()
         assert following.begin_life(LATER, MACHINE)[1] == 0
         assert following.runs(made.episode)[0].state == "running"
-        assert claims.end(made.run, 1, DONE)
+        assert side.end(made.run, 1, DONE)
         following.close()
 
 
@@ -213,7 +216,7 @@ def one(journal: JournalStore) -> Standing:
     return standing
 
 
-def offered(journal: JournalStore, **changes: str) -> Offer:
+def offered(journal: JournalStore, **changes: Any) -> Offer:
     """Write down an announcement, and offer its run."""
     with journal.transaction():
         episode = announce(journal, **changes)

@@ -50,7 +50,7 @@ _LEAVE = "DELETE FROM workers WHERE id = %(id)s"
 _WAKE = "SELECT pg_notify(%s, %s)"
 
 
-class PostgresqlClaims:
+class PostgresqlWorkerSide:
     """One worker's face to a journal. One thread at a time uses it; a connection that breaks is re-made.
 
     Every method raises `JournalError` where the database cannot be asked.
