@@ -275,4 +275,3 @@ class TestManyRuns:
         )
         assert done == dict.fromkeys(machines, 1)
         assert {each["attempt"] for each in region.effects} == {1}
-        assert {each["who"] for each in region.effects} == {"one", "two"}

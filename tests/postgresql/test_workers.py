@@ -207,6 +207,7 @@ class TestARun:
         together = threading.Barrier(number)
 
         def work(worker):
+            worker.turn()  # each has a share, however quick the others are
             together.wait(PATIENCE)
             for _ in range(200):
                 worker.turn()
