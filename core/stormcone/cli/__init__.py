@@ -69,8 +69,8 @@ Exit status:
    78  a plug-in cannot be used, or a part is not installed
   130  interrupted by Ctrl-C
   143  ended by SIGTERM
-`run`, `simulator` and `events --watch` go on until they are stopped,
-and end with 0 then. A SIGHUP stops them too, but a `run` without a
+`run`, `worker`, `simulator` and `events --watch` go on until they are
+stopped, and end with 0 then. A SIGHUP stops them too, but a `run` without a
 terminal reads its configuration again, as for `stormcone reload`.
 """
 
