@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -147,14 +148,14 @@ def survey(options: ProviderOptions) -> Generator[Finding, None, None]:
             yield Finding(broken.name, None, None, f"the plug-in of {broken.distribution} is broken: {broken.error}")
         for name in sorted(set(names) - set(signs)) if signs else ():
             yield Finding(name, None, None, f"it was not asked: {'; '.join(signs.values())}")
-    asked = _Asked(signs)
+    asked = _Asked(signs, DETECTED_WITHIN if everybody else None)
     try:
         for name in sorted(signs) or names:
             try:
                 asked.ask(name, plugins.get(name).from_options(options.of_provider(name)))
             except (ProviderError, SettingsError) as error:
                 yield Finding(name, None, None, str(error))
-        yield from asked.findings(DETECTED_WITHIN if everybody else None)
+        yield from asked.findings()
     finally:
         asked.close()
 
@@ -170,21 +171,24 @@ class _Asked:
 
     Args:
         signs: of those that count as found although they do not answer, the sign as a clause.
+        within: real seconds after which answers count no more; None waits for them: who is asked was named.
     """
 
-    def __init__(self, signs: Mapping[str, str]) -> None:
+    def __init__(self, signs: Mapping[str, str], within: float | None) -> None:
         self._signs = signs
+        self._within = within
         self._waiting: dict[str, Provider] = {}
         self._answers: SimpleQueue[Finding] = SimpleQueue()
 
     def ask(self, name: str, provider: Provider) -> None:
         """Ask one, in a thread of its own."""
         self._waiting[name] = provider
-        arguments = (name, provider, self._answers)
-        threading.Thread(target=_ask, args=arguments, name=f"stormcone-{name}", daemon=True).start()
+        ask = partial(_ask, name, provider, self._answers, patient=self._within is None)
+        threading.Thread(target=ask, name=f"stormcone-{name}", daemon=True).start()
 
-    def findings(self, within: float | None) -> Iterator[Finding]:
-        """The answers, in the order of their arrival; those that come later than `within` real seconds do not count."""
+    def findings(self) -> Iterator[Finding]:
+        """The answers, in the order of their arrival."""
+        within = self._within
         end = None if within is None else time.monotonic() + within
         while self._waiting:
             try:
@@ -212,13 +216,16 @@ class _Asked:
         self._waiting.clear()
 
 
-def _ask(name: str, provider: Provider, answers: "SimpleQueue[Finding]") -> None:
+def _ask(name: str, provider: Provider, answers: "SimpleQueue[Finding]", *, patient: bool) -> None:
     identity = Identity(provider)
     try:
         machine = identity.within(DETECTED_WITHIN / 2)
         if machine is None:
+            begun = time.monotonic()
             elsewhere = identity.failed_by(ProviderUnavailable, Unreachable)
             machine = identity.within(None) if elsewhere else first_sight(provider, identity)
+            if patient:  # a busy machine may load a vendor's SDK for seconds, and so took long over the events as well
+                machine = machine or identity.within(max(PATIENCE, 2 * (time.monotonic() - begun)))
     except ProviderError as error:
         answers.put(Finding(name, None, None, str(error)))
     except Exception as error:  # noqa: BLE001 - a fault of one provider must not hide the cloud that is there

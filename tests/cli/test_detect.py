@@ -191,6 +191,26 @@ class TestAuto:
         (finding,) = survey(replace(OPTIONS, provider="named"))
         assert finding.machine == here()
 
+    def test_waits_for_the_machine_of_a_cloud_that_was_named_once_it_has_told_of_events(
+        self, install: Install, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A busy machine may load a vendor's SDK for seconds."""
+        monkeypatch.setattr(detect, "DETECTED_WITHIN", 0.0)
+        polled, waited_for = threading.Event(), threading.Event()
+
+        class Slow(Identity):
+            def within(self, seconds: float | None) -> Machine | None:
+                if polled.is_set() and seconds:
+                    waited_for.set()
+                return super().within(seconds)
+
+        monkeypatch.setattr(detect, "Identity", Slow)
+        clouds = install(named=lambda: here() if waited_for.wait(20) else elsewhere())
+        monkeypatch.setattr(clouds["named"], "poll", lambda: polled.set() or Observation())
+        (finding,) = survey(replace(OPTIONS, provider="named"))
+        waited_for.set()
+        assert finding.machine == here()
+
     def test_says_that_nothing_is_installed(self, install: Install) -> None:
         install()
         with pytest.raises(ProviderUnavailable, match="no provider is installed"):

@@ -196,6 +196,16 @@ class TestTheRights:
         assert (check.name, check.light, check.ok) == ("aws-queue permission sqs:DeleteMessage", Light.GREY, True)
         assert check.found == "not known: cannot be asked without doing it"
 
+    def test_of_a_queue_are_asked_for_as_far_as_that_can_be(self, stormcone, monkeypatch):
+        for name, value in (("ACCESS_KEY_ID", "testid"), ("SECRET_ACCESS_KEY", "testsecret")):
+            monkeypatch.setenv(f"AWS_{name}", value)
+        with AwsSimulator(["i-0one"]) as aws:
+            cloud = ("--provider", "aws-queue", "--endpoint", aws.url, "--region", "us-east-1")
+            said = stormcone("doctor", *cloud, "--set", "queue=stormcone")
+        assert (said.status, said.err) == (0, "")
+        name = "aws-queue permission autoscaling:CompleteLifecycleAction"
+        assert f"- {name}: not known: cannot be asked without doing it" in said.out
+
     def test_are_not_needed_everywhere(self, stormcone, simulator):
         said = stormcone("doctor", "--provider", "azure", "--endpoint", simulator.url)
         assert "- azure permissions: none are needed" in said.out
