@@ -80,6 +80,15 @@ class Drain(Handler):
         self.did.append((self.who, "recover", context.machine.name, context.attempt))
 
 
+class Brief(Handler):
+    """Prepares alone."""
+
+    lead = None
+
+    def prepare(self, event, context):
+        pass
+
+
 class Other(Handler):
     """Has another name, and no prepare."""
 
@@ -263,6 +272,25 @@ class TestARun:
         assert fleet.runs() == {PREPARE: ("failed", 1)}
         assert "give all the same handler file" in fleet.notes()[0][2]
 
+    def test_keeps_what_opens_the_journal_from_commands(self, fleet):
+        fleet.cloud.announce()
+        fleet.watch()
+        worker, secrets = fleet.worker(), []
+        worker.drain.gate = lambda context: secrets.extend(context._control.secrets)
+        worker.turn()
+        assert {"PGPASSWORD", "STORMCONE_JOURNAL"} <= set(secrets)
+
+    def test_of_a_handler_that_the_watcher_has_no_more_is_recorded_all_the_same(self, fleet):
+        fleet.cloud.announce()
+        watcher = fleet.watch(handlers=[Brief()])
+        worker = fleet.worker(handlers=[Brief()])
+        worker.turn()
+        watcher.take_app(App([Other()], approve_consent=True))
+        watcher.step()
+        worker.turn()
+        watcher.step()
+        assert fleet.notes() == [(1, "succeeded", "worker one")]
+
 
 class TestAnEventThatGoesOn:
     def test_before_anybody_took_its_run_leaves_nothing_to_recover(self, fleet):
@@ -371,7 +399,7 @@ class TestAWorkerThatIsSilent:
         )  # fmt: skip
 
         class CutOff:
-            name, id, offers = "one", "x", [offer]
+            name, id, secrets, offers = "one", "x", (), [offer]
 
             def live(self, handlers):
                 if not self.offers:

@@ -220,7 +220,7 @@ class Worker:
 
     def _begin(self, offer: Offer) -> None:
         mark = f"{self._side.id}/{offer.run}/{offer.attempt}"
-        control = RunControl(self._clock, offer.orders.deadline, mark=mark)
+        control = RunControl(self._clock, offer.orders.deadline, mark=mark, secrets=self._side.secrets)
         taken = self._taken[offer.run, offer.attempt] = _Taken(offer, control)
         lines = StageLog(log, {"event": offer.event.id, "handler": offer.handler, "stage": offer.stage.value})
         context = Context(offer.machine, offer.attempt, lines, control)

@@ -124,8 +124,10 @@ class WorkerSide(Protocol):
     Attributes:
         name: the worker's, for people.
         id: the worker's, unlike that of any other, and of any earlier life of it.
+        secrets: variables of the environment that may hold what opens the store; commands do not get them.
     """
 
+    secrets: tuple[str, ...]
     name: str
     id: str
 

@@ -18,7 +18,7 @@ from stormcone.handlers import Stage
 from stormcone.journal.offers import Offer, Orders
 from stormcone.journal.postgresql.ear import Ear
 from stormcone.journal.postgresql.offers import HEARD, MACHINES, OFFERED, offer_tables
-from stormcone.journal.postgresql.store import database_of
+from stormcone.journal.postgresql.store import SECRETS, database_of
 from stormcone.model import MaintenanceEvent
 from stormcone.postgresql.address import DatabaseAddress
 from stormcone.postgresql.database import Connection
@@ -62,6 +62,7 @@ class PostgresqlWorkerSide:
     Attributes:
         name: the worker's, for people: the host and the process.
         id: the worker's, unlike that of any other, and of any earlier life of it.
+        secrets: variables of the environment that may hold the database's password.
     """
 
     def __init__(self, address: DatabaseAddress, silence: float) -> None:
@@ -69,6 +70,7 @@ class PostgresqlWorkerSide:
         self._tables = offer_tables(name)
         self._silence = silence
         self._connection: Connection | None = None
+        self.secrets = SECRETS
         self.id = uuid4().hex
         self.name = printable(f"{socket.gethostname()}/{os.getpid()}")
 
