@@ -70,7 +70,7 @@ class PostgresqlWorkerSide:
         self._tables = offer_tables(name)
         self._silence = silence
         self._connection: Connection | None = None
-        self.secrets = SECRETS
+        self.secrets: tuple[str, ...] = SECRETS
         self.id = uuid4().hex
         self.name = printable(f"{socket.gethostname()}/{os.getpid()}")
 
