@@ -593,7 +593,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "notification-run-fields": _fields(ToldRun),
     "notification-approval-fields": _fields(ToldApproval),
     "notify-fields": _notify_fields,
-    **{f"sink-{name}": _sink_settings(name) for name in ("log", "notify", "otlp", "queue", "webhook")},
+    **{f"sink-{name}": _sink_settings(name) for name in ("fleet", "log", "notify", "otlp", "queue", "webhook")},
     "exit-statuses": _exit_statuses,
 }
 """Every table by its name."""

@@ -1,19 +1,24 @@
 """The fleet that a configuration names, opened."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from stormcone.config.load import Configuration
 from stormcone.errors import FleetError, PluginError, SettingsError
 from stormcone.fleet.contract import Fleet, Overview
+from stormcone.fleet.history import FleetHistory
 from stormcone.fleet.membership import GroupRule, Membership
 from stormcone.handlers import App
 from stormcone.model import Machine, MaintenanceEvent
+from stormcone.postgresql.address import DatabaseAddress
 from stormcone.rules.agreement import EventInFleet, SharedKey, basis_of
 
 TABLE = "fleet"
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -57,16 +62,34 @@ def opened(configuration: Configuration, *, reads: bool = False) -> Fleet:
         SettingsError: no fleet is named, or its address cannot be read.
         PluginError: the driver is not installed.
     """
+
+    def make(address: DatabaseAddress, name: str) -> Fleet:
+        from stormcone.fleet.postgresql import PostgresqlFleet
+
+        return PostgresqlFleet(address, name, reads=reads)
+
+    return _made(configuration, make)
+
+
+def history(configuration: Configuration) -> FleetHistory:
+    """What the fleet's agents have told, to be read; no connection is made yet.
+
+    Raises:
+        SettingsError: no fleet is named, or its address cannot be read.
+        PluginError: the driver is not installed.
+    """
+    return _made(configuration, FleetHistory)
+
+
+def _made(configuration: Configuration, make: Callable[[DatabaseAddress, str], T]) -> T:
+    """What is made of the fleet's address and its name."""
     table = configuration.settings.fleet
     if table is None:
         raise SettingsError("no fleet is named; add [fleet] with its url to the configuration")
     try:
-        from stormcone.fleet.postgresql import PostgresqlFleet
-        from stormcone.postgresql.address import DatabaseAddress
+        return make(DatabaseAddress.parse(table.url.get_secret_value()), table.name)
     except ImportError as error:
         raise PluginError(f"a fleet needs PostgreSQL's driver ({error}); pip install 'stormcone[fleet]'") from error
-    try:
-        return PostgresqlFleet(DatabaseAddress.parse(table.url.get_secret_value()), table.name, reads=reads)
     except SettingsError as error:
         raise configuration.placed(error, (TABLE, "url")) from None
 

@@ -10,11 +10,12 @@ import click
 
 from stormcone.cli.configured import config_option, named_file
 from stormcone.cli.console import print_json, say
-from stormcone.cli.options import json_option
-from stormcone.config.fleet import opened
+from stormcone.cli.options import Date, json_option
+from stormcone.config.fleet import history, opened
 from stormcone.config.load import Configuration, load
 from stormcone.errors import StormconeError
 from stormcone.fleet.report import report
+from stormcone.sinks.notification import PREFIX
 from stormcone.text import printable, shortened, span, stamp
 
 _COLOURS = {"heard": "green", "silent": "yellow", "vanished": "red", "accepted": "green", "refused": "red"}
@@ -57,6 +58,32 @@ def forget_command(name: str) -> None:
     if not number:
         raise StormconeError(f"the fleet {_name(configuration)} has no machine {printable(name)}; see stormcone fleet")
     say(printable(f"{name}: {number} machine(s) taken out of the fleet {_name(configuration)}"))
+
+
+@command.command("history")
+@click.option("--event", "event_id", metavar="ID", default="", help="Only this event.")
+@click.option("--machine", metavar="NAME", default="", help="Only what this machine's agent has told.")
+@click.option("--since", type=Date(), help="Only what has happened since this date, UTC.")
+@click.option("--last", type=click.IntRange(min=1), default=100, show_default=True, help="How many lines to show.")
+@json_option
+def history_command(event_id: str, machine: str, since: datetime | None, last: int, as_json: bool) -> None:
+    """Show what all agents have done: events, handlers, approvals, as they told the database.
+
+    For it the agents need a sink of the type fleet ([sinks.NAME] in the configuration). It is kept for 90 days, unless
+    `keep` there says otherwise; an agent's own journal has more: stormcone history.
+    """
+    configuration = load(file=named_file())
+    with closing(history(configuration)) as told:
+        found = told.told(event=event_id, machine=machine, since=since, last=last)
+    if as_json:
+        print_json({"fleet": _name(configuration), "notifications": found})
+        return
+    if not found:
+        say("The agents have told of nothing like that.")
+    for each in found:
+        kind = each["type"].removeprefix(PREFIX)
+        when = _stamp(each["time"])
+        say(printable(f"{when}  {shortened(each['subject'], _LONGEST_NAME)}  {kind}  {each['data']['text']}"))
 
 
 def _name(configuration: Configuration) -> str:
