@@ -132,7 +132,7 @@ class SinkTable(BaseModel):
     __pydantic_extra__: dict[str, Any] = Field(init=False)
 
     type: str = Field(examples=["webhook"])
-    """The kind of sink: `webhook`, `notify`, `log`, `queue`, `otlp`, or one from a plug-in."""
+    """The kind of sink: `webhook`, `notify`, `log`, `queue`, `otlp`, `fleet`, or one from a plug-in."""
 
     @property
     def settings(self) -> dict[str, Any]:
