@@ -155,3 +155,31 @@ class TestAConfiguration:
         assert (said.status, said.out) == (status, "")
         assert why in said.err
         assert "s.toml, line" in said.err or status == 78
+
+
+class TestAFleet:
+    URL = "postgresql://me:hidden@127.0.0.1:9/x"
+
+    def check(self, stormcone, tmp_path, text, *more):
+        pytest.importorskip("psycopg")
+        file = tmp_path / "fleet.toml"
+        file.write_text(f'on_prepare = "true"\n{text}')
+        file.chmod(0o600)
+        return stormcone("check", "--config", file, *more)
+
+    def test_is_shown_with_its_groups_and_not_asked(self, stormcone, tmp_path):
+        text = f'[fleet]\nurl = "{self.URL}"\nname = "shop"\n[groups.db]\nmax_unavailable = 1\nmachines = ["db-*"]\n'
+        said = self.check(stormcone, tmp_path, text)
+        assert (said.status, said.err) == (0, "")
+        assert said.out.endswith("fleet: shop\ngroup db: 1 may be away\n")
+        document = self.check(stormcone, tmp_path, text, "--json").json
+        assert document["fleet"] == {"name": "shop", "groups": {"db": "1"}}
+
+    def test_that_cannot_be_used_is_found_before_the_agent_is_started(self, stormcone, tmp_path):
+        said = self.check(stormcone, tmp_path, '[groups.db]\nmax_unavailable = 1\nmachines = ["db-*"]\n')
+        assert said.status == 64
+        assert "it is a group of a fleet, and there is none" in said.err
+        said = self.check(stormcone, tmp_path, f'leader = "first"\n[fleet]\nurl = "{self.URL}"\n')
+        assert said.status == 64
+        assert "in a fleet all machines of an event agree, and nobody leads" in said.err
+        assert "hidden" not in said.err

@@ -10,6 +10,7 @@ from stormcone.cli.console import print_json, say
 from stormcone.cli.options import json_option
 from stormcone.clock import SystemClock
 from stormcone.clouds.contract import AUTO, ProviderOptions
+from stormcone.config.fleet import membership
 from stormcone.config.load import Configuration, load
 from stormcone.config.sinks import open_sinks, tables_of
 from stormcone.errors import PartMissing
@@ -43,6 +44,7 @@ def command(file: str | None, as_json: bool) -> None:
         app = built(configuration)
     providers = _providers(configuration) if configuration else []
     sinks = _sinks(configuration) if configuration else {}
+    fleet = _fleet(configuration, app) if configuration else None
     if as_json:
         print_json(
             {
@@ -51,10 +53,14 @@ def command(file: str | None, as_json: bool) -> None:
                 "approval": approval_of(app),
                 "providers": providers,
                 "sinks": [{"name": name, "type": kind} for name, kind in sinks.items()],
+                "fleet": fleet,
             }
         )
         return
     more = [f"provider: {name}" for name in providers] + [f"sink {name}: {kind}" for name, kind in sinks.items()]
+    if fleet is not None:
+        more.append(f"fleet: {fleet['name']}")
+        more += [f"group {name}: {limit} may be away" for name, limit in fleet["groups"].items()]
     for line in (*summaries_of(app), *more):
         say(printable(line))
 
@@ -89,6 +95,20 @@ def _sinks(configuration: Configuration) -> dict[str, str]:
     """
     with open_sinks(configuration, SystemClock()):
         return {name: str(table["type"]) for name, table in tables_of(configuration).items()}
+
+
+def _fleet(configuration: Configuration, app: App) -> dict[str, Any] | None:
+    """The fleet, which is not asked, with its groups and their limits; None where there is none.
+
+    Raises:
+        SettingsError: its address cannot be read, or groups or a leader are named that cannot be used.
+        PluginError: the driver is not installed.
+    """
+    with membership(configuration, app) as found:
+        table = configuration.settings.fleet
+        if found is None or table is None:
+            return None
+        return {"name": table.name, "groups": {group.name: group.max_unavailable for group in found.groups}}
 
 
 def summaries_of(app: App) -> list[str]:
