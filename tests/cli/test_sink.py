@@ -58,7 +58,7 @@ class TestTest:
             ((), 64, "no sink is called ops; there are: none"),
             (("--sink", "ops"), 64, "--sink takes NAME=TYPE, or NAME.SETTING=VALUE"),
             (("--sink", "ops.url=x"), 64, "the sink ops has no type; add --sink ops=webhook, for example"),
-            (("--sink", "ops=webhok"), 78, "no such sink: webhok; there are: log, notify, otlp, queue, webhook"),
+            (("--sink", "ops=webhok"), 78, "no such sink: webhok; there are: fleet, log, notify, otlp, queue, webhook"),
             (("--sink", "ops=webhook"), 64, "the sink ops cannot be used: url: it is missing (flag --sink)"),
             ((*HOOK, "--sink", "ops.ulr=x"), 64, "has no setting ulr; did you mean url? (flag --sink)"),
             ((*HOOK, "--sink", "ops.secret=env:NOT_THERE"), 64, "the environment has no NOT_THERE"),
@@ -123,7 +123,7 @@ class TestList:
 class TestTypes:
     def test_lists_what_is_installed_with_each_setting(self, stormcone: Run) -> None:
         document = stormcone("sink", "types", "--json").json
-        assert document.keys() == {"log", "notify", "otlp", "queue", "webhook"}
+        assert document.keys() == {"fleet", "log", "notify", "otlp", "queue", "webhook"}
         assert document["webhook"].keys() == {"only", "url", "mode", "headers", "secret"}
         assert "webhook (stormcone " in stormcone("sink", "types").out
 
