@@ -24,6 +24,9 @@ PATIENCE = 60.0
 
 _PAUSE = 0.02
 
+_TIED = ("setpriv", "--pdeathsig", "INT", "--") if shutil.which("setpriv") else ()
+"""Has the server end with the thread that started it, however that ends."""
+
 SETTINGS: Mapping[str, str] = {"listen_addresses": "'127.0.0.1'", "fsync": "off", "shared_buffers": "16MB"}
 
 
@@ -91,7 +94,7 @@ class PostgresqlServer:
             return
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - a program of Debian's, without a shell
-                [self._bin / "postgres", "-D", self._data],
+                [*_TIED, self._bin / "postgres", "-D", self._data],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
