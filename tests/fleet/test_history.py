@@ -92,10 +92,14 @@ class TestTheSink:
         assert len(history.told(last=10)) == 1
 
     def test_removes_what_is_older_than_it_is_to_be_and_nothing_of_other_fleets(self, sink_of, history, url):
-        sink_of().send(at(KEPT.days + 1, "old"))
+        usual = sink_of()
+        for days in (KEPT.days + 1, 3, 1):
+            usual.send(at(days, f"of {days} days ago"))
         sink_of(name="office").send(at(KEPT.days - 1, "of others"))
-        sink_of(keep="2d").send(at(0, "new"))
-        assert texts(history.told(last=10)) == ["new"]
+        sink_of().send(at(0, "of now"))
+        assert texts(history.told(last=10)) == ["of 3 days ago", "of 1 days ago", "of now"]
+        sink_of(keep="2d").send(at(0, "of right now"))
+        assert texts(history.told(last=10)) == ["of 1 days ago", "of now", "of right now"]
         with closing(FleetHistory(DatabaseAddress.parse(url), "office")) as office:
             assert texts(office.told(last=10)) == ["of others"]
 
