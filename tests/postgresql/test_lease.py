@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from stormcone.errors import JournalError, JournalFenced, JournalLocked, SettingsError
+from stormcone.journal.postgresql.lease import Transaction
 from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress
 from stormcone.testing.conformance.journals import LATER, MACHINE, NOW, announce
 
@@ -331,9 +332,18 @@ class TestTheServer:
         monkeypatch.setattr("stormcone.journal.postgresql.session.DOUBT", 0.1)
         journal = opened()
         with pytest.raises(JournalFenced, match="cannot say whether it did"):
-            journal._session._was_committed("999999999999", journal._lease)
+            journal._session._was_committed(Transaction("999999999999", "00000001"), journal._lease)
         with pytest.raises(JournalFenced):
             announce(journal)
+
+    def test_that_was_a_standby_a_moment_ago_is_not_believed(self, opened, server_of):
+        """Its numbers are those of other transactions: the last ones of the lost server may never have reached it."""
+        journal = opened()
+        with server_of() as server, server.transaction():
+            ours = journal._lease.guard(server)
+        assert journal._session._was_committed(ours, journal._lease)
+        with pytest.raises(JournalFenced, match="cannot say whether it did"):
+            journal._session._was_committed(ours._replace(timeline="00000002"), journal._lease)
 
     def test_that_takes_no_writes_is_said(self, opened, server_of):
         journal, server = opened(), server_of()

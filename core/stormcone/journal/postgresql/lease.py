@@ -16,6 +16,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import uuid4
 
 import psycopg
@@ -45,11 +46,21 @@ UPDATE lease SET until = clock_timestamp() + %(seconds)s * interval '1 second'
 WHERE epoch = %(epoch)s AND holder = %(holder)s RETURNING epoch
 """
 _RELEASE = "UPDATE lease SET until = clock_timestamp() WHERE epoch = %(epoch)s AND holder = %(holder)s"
-_GUARD = """
-SELECT pg_current_xact_id()::text AS transaction FROM lease
+TIMELINE = "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+"""Which history of the server this is: a standby that was promoted begins another, and gives numbers in it anew."""
+
+_GUARD = f"""
+SELECT pg_current_xact_id()::text AS number, {TIMELINE} AS timeline FROM lease
 WHERE epoch = %(epoch)s AND holder = %(holder)s AND until > clock_timestamp() FOR KEY SHARE
 """
 _WHO = "SELECT epoch, holder, name, until, extract(epoch FROM until - clock_timestamp())::float AS remaining FROM lease"
+
+
+class Transaction(NamedTuple):
+    """A transaction that writes: its number, and in which history of the server that is its."""
+
+    number: str
+    timeline: str
 
 
 @dataclass(frozen=True)
@@ -123,10 +134,10 @@ class Lease:
         self._thread.start()
         return None
 
-    def guard(self, connection: Connection) -> str:
+    def guard(self, connection: Connection) -> Transaction:
         """Let the transaction go on that has begun only if the lease is ours, and by nobody be taken until its end.
 
-        Answers the transaction's number.
+        Answers the transaction.
 
         Raises:
             JournalFenced: another has taken the lease.
@@ -140,7 +151,7 @@ class Lease:
             raise JournalError(
                 f"{self._database.subject} cannot be written: the lease is over and not renewed yet; it is tried again"
             )
-        return str(row["transaction"])
+        return Transaction(row["number"], row["timeline"])
 
     def may_act(self) -> bool:
         """Whether what is sent to a cloud now is surely sent while the lease is ours; any thread may ask.

@@ -1,7 +1,8 @@
 """PostgreSQL as a journal's database: statements and transactions on one connection, which is re-made where it breaks.
 
 A commit whose answer is lost may have been made or not: the server is asked which, by the transaction's number. Where
-it cannot say, the journal is given up, as by an agent that dies, and whoever opens it next begins from what is there.
+it cannot say, or another has taken its place (a standby may lack the last commits, and its numbers mean others), the
+journal is given up, as by an agent that dies, and whoever opens it next begins from what is there.
 """
 
 import threading
@@ -16,7 +17,7 @@ from psycopg.rows import DictRow
 
 from stormcone.errors import JournalError, StormconeError
 from stormcone.journal.boundaries import Boundary, reached
-from stormcone.journal.postgresql.lease import Lease
+from stormcone.journal.postgresql.lease import TIMELINE, Lease, Transaction
 from stormcone.journal.sql.session import Row, Session
 from stormcone.postgresql.database import Connection, Database
 
@@ -24,6 +25,8 @@ DOUBT = 10.0
 """Seconds for which the server is asked what has become of a commit."""
 
 _PAUSE = 0.05
+
+_STATUS = f"SELECT pg_xact_status(%s::xid8) AS is, {TIMELINE} AS timeline"
 
 
 @lru_cache(maxsize=256)
@@ -89,10 +92,10 @@ class PostgresqlSession(Session):
             self._run("BEGIN", ())
             self._within = True
             try:
-                number = self._lease.guard(self._connected())
+                ours = self._lease.guard(self._connected())
                 yield
                 reached(Boundary.BEFORE_COMMIT)
-                self._commit(number, self._lease)
+                self._commit(ours, self._lease)
                 reached(Boundary.AFTER_COMMIT)
             except BaseException:
                 self._undo()
@@ -136,15 +139,15 @@ class PostgresqlSession(Session):
         except psycopg.Error:
             connection.close()
 
-    def _commit(self, number: str, lease: Lease) -> None:
+    def _commit(self, ours: Transaction, lease: Lease) -> None:
         connection = self._connected()
         try:
             connection.execute("COMMIT")
         except psycopg.OperationalError:
-            if not connection.broken or not self._was_committed(number, lease):
+            if not connection.broken or not self._was_committed(ours, lease):
                 raise
 
-    def _was_committed(self, number: str, lease: Lease) -> bool:
+    def _was_committed(self, ours: Transaction, lease: Lease) -> bool:
         """Whether a transaction was committed whose answer was lost.
 
         Raises:
@@ -154,10 +157,10 @@ class PostgresqlSession(Session):
         while time.monotonic() < end:
             try:
                 with self._database.connect() as connection:
-                    row = connection.execute("SELECT pg_xact_status(%s::xid8) AS is", [number]).fetchone()
+                    row = connection.execute(_STATUS, [ours.number]).fetchone()
             except (StormconeError, psycopg.Error):
-                row = {"is": "in progress"}
-            if row is None or row["is"] is None:
+                row = {"is": "in progress", "timeline": ours.timeline}
+            if row is None or row["is"] is None or row["timeline"] != ours.timeline:
                 break
             if row["is"] != "in progress":
                 return bool(row["is"] == "committed")
