@@ -122,3 +122,12 @@ class TestAnAnswer:
         asked.tells(same)
         asked.takes_in()
         assert asked.watch.status.polls == 3
+
+    def test_with_messages_is_not_asked_over_while_the_one_before_is_taken_in(self, asked):
+        first, messages = PollResult(Observation()), PollResult(Observation(receipt=("m-1",)))
+        asked.tells(first)
+        asked.tells(messages)
+        asked.watch.taken(first)
+        assert not asked.watch._taken.is_set()
+        asked.watch.taken(messages)
+        assert asked.watch._taken.is_set()

@@ -84,6 +84,63 @@ def announce(small: Small, *names: str, **given: Any) -> str:
     return small.simulator.schedule(Impact.REBOOT, resources=list(names), **{"notice": timedelta(minutes=15), **given})
 
 
+class TestAnAgentThatEnds:
+    def test_leaves_the_approval_to_another_at_once(self, small):
+        fleet = small(*BOTH)
+        fleet.handlers["web-1"].lead = timedelta(minutes=5)
+        fleet.start(*BOTH)
+        fleet.live(2)
+        announce(fleet, *BOTH, notice=timedelta(minutes=6))
+        fleet.live(10)
+        fleet.agents["web-0"].agent.stop()
+        fleet.live(56)
+        assert fleet.approvals() == ["web-1"]
+
+    def test_tells_the_fleet_what_the_cloud_has_answered_before_it_is_gone(self, small, monkeypatch):
+        fleet = small(*BOTH)
+        fleet.start(*BOTH)
+        fleet.live(2)
+        announce(fleet, *BOTH)
+        agent = fleet.agents["web-0"].agent
+        exchange, clock = agent._exchange, agent._clock
+        ask = exchange.ask
+        with monkeypatch.context() as patch:  # no exchange after the approval: it is the last that this agent does
+            patch.setattr(exchange, "ask", lambda: not fleet.approvals() and ask())
+            while not fleet.approvals():
+                fleet.live(1, "web-1")
+                fleet.live(1, "web-0")
+
+        class Meanwhile:
+            """While the loop waits, the thread beside it exchanges."""
+
+            def __getattr__(self, name):
+                return getattr(clock, name)
+
+            def wait(self, wake, seconds):
+                exchange.ask()
+
+        agent._clock = Meanwhile()
+        agent.stop()
+        agent._finish()
+        (ballot,) = fleet.fleet.overview().ballots
+        assert ballot.answer is not None
+        fleet.live(15, "web-1")
+        assert fleet.approvals() == ["web-0"], "nobody asks the cloud again"
+
+
+class TestWhatNobodyHasForeseen:
+    def test_in_what_the_fleet_says_holds_up_no_event_of_ours(self, small, monkeypatch):
+        fleet = small(*BOTH)
+        fleet.start(*BOTH)
+        fleet.live(2)
+        exchange = fleet.agents["web-0"].agent._exchange
+        monkeypatch.setattr(exchange, "say", lambda *given, **named: int("of another version"))
+        announce(fleet, "web-0")
+        fleet.live(3)
+        assert fleet.approvals() == ["web-0"]
+        assert "what the fleet has said is not understood" in fleet.told("web-0")
+
+
 class TestAnEventOfTwoMachines:
     def test_is_approved_once_when_both_are_prepared(self, small):
         fleet = small(*BOTH)
@@ -298,3 +355,48 @@ class TestWhatIsSeenOfIt:
         assert said["stormcone_fleet_approvals_waiting"] == "1.0"
         assert said['stormcone_fleet_members{state="heard"}'] == "1.0"
         assert said['stormcone_fleet_members{state="silent"}'] == "1.0"
+
+
+class TestAPolicy:
+    def test_is_not_asked_any_more_once_the_cloud_has_answered(self, small):
+        fleet = small(*BOTH)
+        asked = []
+
+        def policy(event: MaintenanceEvent, prepared: bool) -> bool:
+            asked.append(prepared)
+            return prepared
+
+        membership = Membership(fleet=fleet.fleet, silence=SILENCE)
+        app = App([fleet.handlers["web-0"]], approve=policy)
+        driver = AgentDriver(fleet.simulator, app, machine="web-0", fleet=membership)
+        fleet.agents["web-0"] = fleet._stack.enter_context(driver)
+        fleet.live(2)
+        fleet.simulator.schedule(Impact.REBOOT, resources=["web-0"], notice=timedelta(minutes=15))
+        fleet.live(3)
+        assert fleet.approvals() == ["web-0"]
+        before = len(asked)
+        fleet.live(1)
+        engine = driver.agent._engine
+        engine.votes(driver.agent._steady.now())
+        assert (before > 0, len(asked)) == (True, before)
+
+
+class TestAShortFreeze:
+    def test_waits_for_its_turn_from_the_first_sight_on(self, small):
+        """Also before the fleet has said what for: it is approved without a prepare that would wait."""
+        fleet = small(*BOTH, groups=(GroupRule(name="web", max_unavailable="1", machines=("web-*",)),))
+        fleet.start("web-0")
+        membership = Membership(fleet=fleet.fleet, silence=SILENCE, groups=fleet.groups)
+        app = App([fleet.handlers["web-1"]], approve_short_freeze=True)
+        driver = AgentDriver(fleet.simulator, app, machine="web-1", fleet=membership)
+        fleet.agents["web-1"] = fleet._stack.enter_context(driver)
+        fleet.live(2)
+        announce(fleet, "web-0")
+        fleet.live(6)
+        assert fleet.approvals() == ["web-0"]
+        fleet.simulator.schedule(
+            Impact.FREEZE, resources=["web-1"], notice=timedelta(minutes=15), duration=timedelta(seconds=5)
+        )
+        fleet.live(3)
+        assert fleet.approvals() == ["web-0"]
+        assert "waits for its turn in group web: web-0 is away" in fleet.told("web-1")

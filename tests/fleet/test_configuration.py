@@ -72,6 +72,13 @@ def test_the_address_may_stand_elsewhere(configured, tmp_path, monkeypatch):
     assert variable.settings.fleet.url.get_secret_value() == "postgresql://db/z"
 
 
+def test_commands_do_not_get_the_variables_that_may_hold_it(configured, monkeypatch):
+    pytest.importorskip("psycopg")
+    monkeypatch.setenv("OUR_FLEET", "postgresql://me:secret@db/y")
+    with membership(configured('[fleet]\nurl = "env:OUR_FLEET"\n'), App()) as ship:
+        assert {"OUR_FLEET", "PGPASSWORD", "STORMCONE_FLEET__URL"} <= set(ship.secrets)
+
+
 def test_an_address_that_is_none_is_said_with_its_place(configured):
     pytest.importorskip("psycopg")
     with pytest.raises(SettingsError, match=r"fleet.url: the address of the database cannot be read.*stormcone.toml"):

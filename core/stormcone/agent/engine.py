@@ -77,6 +77,9 @@ class _Rest(NamedTuple):
         return self.basis == basis and now.date < self.until.date and now.steady < self.until.steady
 
 
+_ANSWERED = Decision(ApprovalAnswer.YES, "the cloud has answered its approval", "answered")
+
+
 class Engine:
     """The decisions of one agent on one machine.
 
@@ -527,10 +530,13 @@ class Engine:
             self._outbox.answered(request.episode, request.reason, error, self.machine, now, until=request.until)
 
     def votes(self, now: Instant) -> dict[int, Decision]:
-        """What we would decide on each event that may be approved, if it named our machine alone, by the episode."""
+        """What we would decide on each event that may be approved, if it named our machine alone, by the episode.
+
+        Of one whose approval the cloud has answered the app's policy is not asked any more: it may take a while.
+        """
         works = (work for work in self._unfinished if work.episode.event.phase is Phase.SCHEDULED)
         return {
-            work.episode.id: decide_safely(self._facts(work, now), alone)
+            work.episode.id: _ANSWERED if work.answered else decide_safely(self._facts(work, now), alone)
             for work in works
             if work.episode.event.approval is not Approval.NONE and self.machine.scope is Scope.MACHINE
         }
@@ -553,7 +559,9 @@ class Engine:
         return [Decided(each, Decision(ApprovalAnswer.WAIT, why, "turn"), new=True, request=None) for each, why in told]
 
     def _facts(self, work: Work, now: Instant) -> Facts:
-        return facts_of(work, self.machine, self.app, now, fleet=self.fleet, turn=self.turns.get(work.episode.id, ""))
+        turn = self.turns.get(work.episode.id)
+        # "": the fleet has not said yet what for.
+        return facts_of(work, self.machine, self.app, now, fleet=self.fleet, turn=WAITS if turn == "" else turn or "")
 
     def _decide(self, work: Work, now: Instant) -> Decision:
         return decide_safely(self._facts(work, now))

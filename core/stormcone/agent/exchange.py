@@ -105,6 +105,11 @@ class FleetExchange:
         return True
 
     @property
+    def owes(self) -> bool:
+        """Whether there is something to say that the fleet has not heard, and it can be asked."""
+        return self._news and not self._failures
+
+    @property
     def _news(self) -> bool:
         return self._saying is not None and self._saying != self._said
 
@@ -188,14 +193,14 @@ class FleetExchange:
         self.held = waiting(self.standing, works, turns, now)
         unlimited = "limits of groups hold for agents on machines, and not for one that watches a region"
         self._reporter.complain("fleet region", unlimited if identity.groups and not limited else "")
+        if not known:
+            return
         votes = engine.votes(now)
         events = tuple(
             self._event(work, votes.get(number), turns.get(number), now, able=able, in_flight=in_flight)
             for number, work in works.items()
             if machine.affected_by(work.episode.event)
         )
-        if not known:
-            return
         self._busy = bool(self.held) or any(self._waits_for_others(event, identity.names) for event in events)
         before, self._saying = self._saying, Saying(member=identity, events=events)
         if self._saying != before:

@@ -115,7 +115,11 @@ class Agent:
             self._executor,
             self._reporter,
             self._mailbox.post,
-            secrets=(*journal.secrets, *(name for each in (provider, *also) for name in each.capabilities.secrets)),
+            secrets=(
+                *journal.secrets,
+                *(fleet.secrets if fleet else ()),
+                *(name for each in (provider, *also) for name in each.capabilities.secrets),
+            ),
             dry_run=settings.dry_run,
         )
         self._sources = Sources(
@@ -309,6 +313,8 @@ class Agent:
                     self.journal.save_clock(self._steady.record())
                 self._sources.go_on(self._engine.going_on)
                 self._forget()
+            elif self._engine is not None:
+                self._listen_to_fleet(self._engine)
             if self._engine is not None:
                 busy = self._deliveries.send(self._steady.now()) or busy
         except (JournalDamaged, JournalFenced):
@@ -326,15 +332,31 @@ class Agent:
     def _act(self, engine: Engine) -> bool:
         """Begin and ask for what is due; True where something was."""
         busy = self._requests.postpone(engine, self._steady.now())
-        busy = self._exchange_with_fleet(engine) or busy
+        busy = self._listen_to_fleet(engine) or busy
         asked, waiting = self._sources.asked(), self._exchange.held
         busy = self._stages.begin(engine, self._steady.now(), confirmed=asked, waiting=waiting) or busy
         busy = self._requests.approve(engine, self._steady.now()) or busy
         self._requests.extend(engine, self._clock.monotonic())
         return busy
 
+    def _listen_to_fleet(self, engine: Engine) -> bool:
+        """As `_exchange_with_fleet`; what the fleet says that nobody has foreseen holds up no event of ours."""
+        trouble, heard = "", False
+        try:
+            heard = self._exchange_with_fleet(engine)
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it comes from other machines, of other versions perhaps
+            log.debug("what the fleet has said is not understood", exc_info=True)
+            trouble = f"what the fleet has said is not understood, and events go on without it: {one_line(error)}"
+        self._reporter.complain("fleet fault", trouble)
+        return heard
+
     def _exchange_with_fleet(self, engine: Engine) -> bool:
-        """Take in what the fleet has said, and work out what to say to it; True where there was something."""
+        """Take in what the fleet has said, and work out what to say to it; True where there was something.
+
+        One that ends sends no approval any more, so it gives its claims back.
+        """
         now = self._steady.now()
         heard = self._exchange.take(now)
         engine.fleet = self._exchange.standing
@@ -344,7 +366,7 @@ class Agent:
             engine,
             now,
             known=self._sources.first.who.confirmed,
-            able=self._sources.able(lambda capabilities: capabilities.can_approve),
+            able=() if self._stopping else self._sources.able(lambda capabilities: capabilities.can_approve),
             in_flight=self._requests.approving,
         )
         engine.turns = self._exchange.held
@@ -509,7 +531,9 @@ class Agent:
                 self._show()
                 if self._stages.here or self._requests.approving:
                     self._clock.wait(self._wake, min(left, TICK))
-            self._tell_sinks_of_the_end(min(end, self._clock.monotonic() + LAST_TELLING))
+            last = min(end, self._clock.monotonic() + LAST_TELLING)
+            self._tell_sinks_of_the_end(last)
+            self._tell_fleet_of_the_end(last)
             if self._life is not None:
                 self.journal.save_clock(self._steady.record())
                 self.journal.end_life(self._life, self._clock.now())
@@ -536,6 +560,14 @@ class Agent:
                 self._clock.wait(self._wake, left)
             elif not busy:
                 return
+
+    def _tell_fleet_of_the_end(self, end: float) -> None:
+        """Let the fleet hear, until then, what the cloud has answered: else another member would ask it again."""
+        while self._exchange.owes and (left := end - self._clock.monotonic()) > 0:
+            self._wake.clear()
+            self._turn()
+            if self._exchange.owes:
+                self._clock.wait(self._wake, left)
 
 
 def leader_besides(app: App, fleet: Membership | None) -> str:

@@ -143,10 +143,10 @@ class Watch:
     def taken(self, answer: PollResult) -> None:
         """The answer has been taken in, and what it says is on the disk."""
         with self._lock:
-            if self.answer is answer:  # else the next one has come meanwhile
+            if self.answer is answer:  # else the next one has come meanwhile, and its messages wait still
                 self.answer, self.unplaced = None, False
+                self._taken.set()
         self._last_taken = answer.observation
-        self._taken.set()
 
     def _post(self, answer: PollResult) -> None:
         """In the thread that polls: messages stay until they are taken in, and nothing is asked meanwhile."""

@@ -18,6 +18,9 @@ from stormcone.rules.agreement import EventInFleet, SharedKey, basis_of
 
 TABLE = "fleet"
 
+_SECRETS = ("PGPASSWORD", "STORMCONE_FLEET__URL")
+"""Variables that may hold the password of the fleet's database."""
+
 T = TypeVar("T")
 
 
@@ -46,7 +49,12 @@ def membership(configuration: Configuration, app: App) -> Iterator[Membership | 
         raise configuration.placed(mistake, ("leader",) if settings.leader is not None else (TABLE,), key=True)
     fleet = opened(configuration)
     try:
-        yield Membership(fleet=fleet, groups=_groups(configuration), silence=settings.fleet.silence)
+        yield Membership(
+            fleet=fleet,
+            groups=_groups(configuration),
+            silence=settings.fleet.silence,
+            secrets=(*_SECRETS, *configuration.variables_named()),
+        )
     finally:
         fleet.close()
 

@@ -63,6 +63,11 @@ class Configuration:
         """Every setting with its value."""
         yield from _leaves(self.settings, ())
 
+    def variables_named(self) -> frozenset[str]:
+        """The variables of the environment in which settings say that their value stands (`env:NAME`)."""
+        texts = (text for layer in self.layers for text in _texts(layer.document))
+        return frozenset(text.removeprefix("env:") for text in texts if text.startswith("env:"))
+
     @cached_property
     def secrets(self) -> frozenset[KeyPath]:
         """The settings whose values open doors."""
@@ -138,6 +143,17 @@ def _settings(layers: tuple[Layer, ...]) -> RunSettings:
 
 def _is_secret(value: Any) -> bool:
     return isinstance(value, SecretStr) or (isinstance(value, DatabaseAddress) and value.has_secret)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a layer's document."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, str | SecretStr):
+        yield value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

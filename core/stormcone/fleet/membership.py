@@ -47,11 +47,13 @@ class Membership:
         fleet: the fleet's store.
         groups: the groups that its machine may be in.
         silence: after so long without a word others take it for silent; it exchanges three times as often.
+        secrets: variables of the environment that may hold what opens the store; commands do not get them.
     """
 
     fleet: Fleet
     groups: tuple[GroupRule, ...] = ()
     silence: timedelta = SILENCE
+    secrets: tuple[str, ...] = ()
 
     def identity(self, machine: Machine, about: Mapping[str, str]) -> MemberIdentity:
         """Who the machine is in the fleet."""
