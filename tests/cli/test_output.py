@@ -94,7 +94,7 @@ class TestJson:
         assert keys(document) == {"checks": [dict.fromkeys(["name", "ok", "found", "light", "advice"])]}
         assert [check["name"] for check in document["checks"]] == [
             *("journal", "agent", "boot id", "providers", "simulators", "sinks"),
-            *("cloud azure", "azure names", "azure events", "azure latency"),
+            *("cloud azure", "azure names", "azure events", "azure latency", "azure permissions"),
         ]
 
     def test_of_each_simulated_step(self, stormcone: Run, simulator: Any) -> None:

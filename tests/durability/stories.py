@@ -143,9 +143,8 @@ def scale_in(**more: Any) -> Event:
 
 
 def health(**more: Any) -> Event:
-    """A reboot as AWS Health tells of it."""
-    arn = "arn:aws:health:us-east-1::event/EC2/AWS_EC2_SYSTEM_REBOOT_MAINTENANCE_SCHEDULED"
-    return aws(notice=QUARTER, known_as=f"{arn}/EC2_{{id}}/{{machine}}", **more)
+    """A reboot as AWS Health tells of it: by the id that the API has for it."""
+    return aws(notice=QUARTER, **more)
 
 
 def google(key: str, impact: Impact = Impact.FREEZE, **more: Any) -> Event:

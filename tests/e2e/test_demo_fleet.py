@@ -62,7 +62,7 @@ class TestTheDemoOfAFleet:
         lines = iter(told)
         missing = [each for each in STORY if not any(line.startswith(each) for line in lines)]
         assert missing == [], told
-        assert sum(" approved: " in line for line in told) == 2
+        assert sum(" approved: prepared by " in line for line in told) == 2
         assert not [line for line in told if "✗" in line]
         asked = "  reboot of db-0, db-1: approved once, by db-0\n  reboot of db-2: approved once, by db-2\n"
         assert asked in done.stdout

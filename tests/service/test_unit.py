@@ -26,11 +26,12 @@ def analysed(*words, cwd):
 
 
 def warned():
-    """What `install` says of the Python that the tests run by, where that is one that no service can see."""
-    python = Path(sys.executable).resolve()
-    why = hidden(python)
+    """What `install` says of the program and the Python that the tests run by, of each that no service can see."""
     cure = "install stormcone, and its Python, in /opt/stormcone, for example"
-    return f"warning: the service cannot see {python}: {why}; {cure}\n" if why else ""
+    found = {
+        path: hidden(path) for path in (Path(sys.executable).with_name("stormcone"), Path(sys.executable).resolve())
+    }
+    return "".join(f"warning: the service cannot see {path}: {why}; {cure}\n" for path, why in found.items() if why)
 
 
 @pytest.fixture(params=[None, "root"], ids=["a user of its own", "root"])
