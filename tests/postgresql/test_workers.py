@@ -292,6 +292,45 @@ class TestARun:
         assert fleet.notes() == [(1, "succeeded", "worker one")]
 
 
+class TestAnotherVersion:
+    def test_whose_offer_a_worker_cannot_read_gives_the_run_up_and_ends_no_worker(self, fleet):
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker()
+        fleet.sql("UPDATE offers SET stage = 'rehearse'")
+        worker.turn()
+        watcher.step()
+        assert fleet.did == []
+        assert [note[1] for note in fleet.notes()] == ["gave_up"]
+        assert "its worker cannot read what is offered: the watcher is newer" in fleet.notes()[0][2]
+        fleet.cloud.announce("E-2")
+        watcher.step()
+        worker.turn()
+        assert fleet.did == [("one", "prepare", "web-0", 1)]
+
+    def test_whose_word_for_an_end_the_watcher_does_not_know_is_an_error_of_that_run_alone(self, fleet):
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker()
+        worker.turn()
+        worker.turn()
+        fleet.sql("UPDATE offers SET verdict = 'excelled'")
+        fleet.cloud.announce("E-2")
+        watcher.step()
+        assert fleet.notes()[0][1] == "error"
+        assert "its worker says 'excelled', which this watcher does not know" in fleet.notes()[0][2]
+        worker.turn()
+        assert fleet.did[-1] == ("one", "prepare", "web-0", 1), "the other event's run is offered and done"
+
+    def test_or_any_fault_that_nobody_has_foreseen_does_not_end_a_worker(self, fleet, monkeypatch):
+        fleet.cloud.announce()
+        _, worker = fleet.watch(), fleet.worker()
+        with monkeypatch.context() as patch:
+            patch.setattr(worker.side, "live", lambda handlers: int("of another version"))
+            worker.turn()
+        assert any("the worker has hit a fault of its own, and goes on" in text for text in worker.said)
+        worker.turn()
+        assert fleet.did == [("one", "prepare", "web-0", 1)]
+
+
 class TestAnEventThatGoesOn:
     def test_before_anybody_took_its_run_leaves_nothing_to_recover(self, fleet):
         """Recover runs if, and only if, something has begun: an offer is no beginning."""

@@ -157,6 +157,9 @@ class Worker:
                 self._take()
         except JournalError as error:
             trouble = f"{error}; what runs goes on, and nothing new is taken"
+        except Exception as error:  # noqa: BLE001 - to end for it would leave what runs to another's patience
+            log.debug("the worker's turn failed", exc_info=True)
+            trouble = f"the worker has hit a fault of its own, and goes on: {one_line(error)}"
         self._reporter.complain("journal", trouble)
         if self._clock.monotonic() - self._heard >= self._silence:
             self._lose(list(self._taken.values()), f"nobody has heard of this worker for {self._silence:g} s")

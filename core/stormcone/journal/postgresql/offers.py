@@ -136,10 +136,18 @@ class PostgresqlOffers:
 
 def _standing(row: Row) -> Standing:
     after: float | None = row["after"]
-    ended = row["verdict"] and Attempt(
-        Verdict(row["verdict"]), row["note"], None if after is None else timedelta(seconds=after)
+    ended = row["verdict"] and _came_to(
+        row["verdict"], row["note"], None if after is None else timedelta(seconds=after)
     )
     known: dict[str, Any] = {
         name: row[name] for name in ("run", "attempt", "episode", "handler", "waited", "silent", "fits")
     }
     return Standing(worker=row["name"], ended=ended or None, **known)
+
+
+def _came_to(verdict: str, note: str, after: timedelta | None) -> Attempt:
+    """What a worker says that it came to; of another version it may say what nobody here knows."""
+    try:
+        return Attempt(Verdict(verdict), note, after)
+    except ValueError:
+        return Attempt(Verdict.ERROR, f"its worker says {verdict!r}, which this watcher does not know: {note}")

@@ -22,7 +22,7 @@ from stormcone.journal.postgresql.store import SECRETS, database_of
 from stormcone.model import MaintenanceEvent
 from stormcone.postgresql.address import DatabaseAddress
 from stormcone.postgresql.database import Connection
-from stormcone.rules.runs import Attempt
+from stormcone.rules.runs import Attempt, Verdict
 from stormcone.text import printable
 
 _LIVE = """
@@ -48,6 +48,12 @@ WHERE run = %(run)s AND attempt = %(attempt)s AND worker = %(id)s RETURNING run
 """
 _LEAVE = "DELETE FROM workers WHERE id = %(id)s"
 _WAKE = "SELECT pg_notify(%s, %s)"
+
+
+UNREADABLE = Attempt(
+    Verdict.GAVE_UP, "its worker cannot read what is offered: the watcher is newer; bring the workers to its version"
+)
+"""What an attempt comes to that cannot be made out of its row."""
 
 
 class PostgresqlWorkerSide:
@@ -86,13 +92,22 @@ class PostgresqlWorkerSide:
         return {(row["run"], row["attempt"]): _orders(row) for row in rows}
 
     def take(self, handlers: Collection[str], most: int) -> list[Offer]:
-        """Take what is offered to these handlers, the oldest first; nothing where the worker counts as silent."""
+        """Take what is offered to these handlers, the oldest first; nothing where the worker counts as silent.
+
+        What cannot be read is given up at once: the next worker could not read it either.
+        """
         with self._database.errors():
             connection = self._connected()
             rows = connection.execute(_TAKE, self._values(handlers=list(handlers), most=most)).fetchall()
             if rows:
                 connection.execute(_WAKE, [HEARD, self._tables.schema])
-        return [_offer(row) for row in rows]
+        offers = []
+        for row in rows:
+            try:
+                offers.append(_offer(row))
+            except ValueError:
+                self.end(row["run"], row["attempt"], UNREADABLE)
+        return offers
 
     def end(self, run: int, attempt: int, came_to: Attempt) -> bool:
         """Say what an attempt came to; answers whether it was this worker's still."""
