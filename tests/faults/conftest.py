@@ -32,7 +32,11 @@ AWS_ENVIRONMENT = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 
-QUICK = Timeouts(connect=0.3, read=0.3, slack=0.2)
+NEVER_ANSWERED = frozenset({"delay", "hang", "drip"})
+"""Faults that a client hears nothing of until its own time-out ends the request."""
+QUICK = Timeouts(connect=30, read=0.5, slack=0.2)
+"""For these; with any other fault no request is to end because the machine is busy."""
+PATIENT = Timeouts(connect=30, read=30, slack=30)
 
 
 def _family(native_type):
@@ -78,7 +82,7 @@ class Cloud:
         shares_events: whether one event may name both.
         poll: the rule that picks the requests that say what is scheduled, all of them.
         identify: the same for the request that says which machine this is.
-        timeouts: what holds the client's time-outs, to be shortened here.
+        timeouts: what holds the client's time-outs, which the test's fault decides.
         approve: the same for the approval; None: nothing can be approved here.
         approvable: schedules an event that can be approved; answers its id.
         reads: what its provider makes of a fault, where that is not `Reads.NOTHING`.
@@ -406,30 +410,32 @@ class World:
 
 
 @pytest.fixture
-def in_haste(monkeypatch):
-    """Shortens the time-outs of a cloud's client."""
+def with_timeouts(request, monkeypatch):
+    """Gives a cloud's client the time-outs that suit the test's fault."""
+    fault = request.node.callspec.params.get("fault")
+    timeouts = QUICK if fault in NEVER_ANSWERED else PATIENT
 
-    def shorten(cloud):
+    def suit(cloud):
         for name in cloud.timeouts:
-            monkeypatch.setattr(name, QUICK)
+            monkeypatch.setattr(name, timeouts)
         return cloud
 
-    return shorten
+    return suit
 
 
 @pytest.fixture(params=CLOUDS, ids=lambda cloud: cloud.name)
-def cloud(request, in_haste):
-    return in_haste(request.param)
+def cloud(request, with_timeouts):
+    return with_timeouts(request.param)
 
 
 @pytest.fixture(
     params=[(cloud, name) for cloud in CLOUDS for name in cloud.lists], ids=lambda each: f"{each[0].name}-{each[1]}"
 )
-def one_list(request, in_haste):
+def one_list(request, with_timeouts):
     """A world of a cloud that has several lists, and the name of one of these."""
     cloud, name = request.param
     with ExitStack() as stack:
-        yield World(stack, in_haste(cloud), approve="never"), name
+        yield World(stack, with_timeouts(cloud), approve="never"), name
 
 
 @pytest.fixture(scope="session")
