@@ -481,6 +481,59 @@ class TestAWorkerThatIsSilent:
         assert fleet.notes()[0][1] == "cut_off"
 
 
+class TestAnEndWhoseAnswerWasLost:
+    """What a worker says of it is what the journal has, whichever way that went."""
+
+    @pytest.fixture
+    def lost(self, fleet, monkeypatch):
+        """Loses the answer to the first word of an end; that word itself may arrive."""
+
+        def lose(worker, *, arrives):
+            usual, words = worker.side.end, []
+
+            def end(*said):
+                words.append(said)
+                if len(words) > 1:
+                    return usual(*said)
+                if arrives:
+                    usual(*said)
+                raise JournalError("the answer is lost")
+
+            monkeypatch.setattr(worker.side, "end", end)
+            worker.turn()
+            worker.turn()
+            assert len(words) == 1
+
+        return lose
+
+    @pytest.mark.parametrize("seen", [True, False])
+    def test_and_that_arrived_is_a_success(self, fleet, lost, seen):
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker()
+        lost(worker, arrives=True)
+        if seen:
+            watcher.step()
+        worker.turn()
+        watcher.step()
+        assert fleet.notes() == [(1, "succeeded", "worker one")]
+        assert worker.said[-1] == "drain.prepare of web-0 (attempt 1) succeeded"
+        assert not any("another's" in text for text in worker.said)
+
+    def test_and_that_did_not_arrive_before_the_run_was_anothers_is_none(self, fleet, lost):
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker()
+        lost(worker, arrives=False)
+        watcher.step()
+        fleet.silence(worker)
+        watcher.step()
+        worker.turn()
+        assert worker.said[-2] == (
+            "drain.prepare of web-0 (attempt 1) is another's now; what came of it here counts for nothing (succeeded)"
+        )
+        watcher.step()
+        assert [note[1] for note in fleet.notes()][0] == "cut_off"
+
+
 class TestAWorkerThatStops:
     def test_gives_back_what_does_not_end_in_time(self, fleet):
         fleet.cloud.announce()

@@ -56,7 +56,7 @@ class _Taken:
         control: what it can be told.
         lost: whether it is not this worker's any more.
         came_to: how it has ended, or None.
-        doubt: whether that was said before, and no answer came.
+        doubt: whether that has been said, so that it may be known although no answer came.
     """
 
     offer: Offer
@@ -202,8 +202,8 @@ class Worker:
             came_to = taken.came_to
             if came_to is None:
                 continue
-            before, taken.doubt = taken.doubt, True
-            counts = not taken.lost and (self._side.end(*key, came_to) or before)
+            taken.doubt = True
+            counts = self._side.end(*key, came_to)
             del self._taken[key]
             note = f": {came_to.note}" if came_to.note else ""
             text = f"{came_to.verdict.replace('_', ' ')}{note}"

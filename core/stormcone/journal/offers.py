@@ -141,7 +141,10 @@ class WorkerSide(Protocol):
         """Take what is offered to these handlers, the oldest first; nothing where the worker counts as silent."""
 
     def end(self, run: int, attempt: int, came_to: Attempt) -> bool:
-        """Say what an attempt came to; answers whether it was this worker's still."""
+        """Say what an attempt came to; answers whether that counts, being the first word or the same once more.
+
+        The journal may have the attempt's end by then: of this worker, or that it was given up, which is a no.
+        """
 
     def leave(self) -> None:
         """The worker ends: what it has taken and not ended is another's at once."""

@@ -46,6 +46,11 @@ _END = """
 UPDATE offers SET verdict = %(verdict)s, note = %(note)s, after = %(after)s
 WHERE run = %(run)s AND attempt = %(attempt)s AND worker = %(id)s RETURNING run
 """
+_RECORDED = """
+SELECT FROM attempts
+WHERE run = %(run)s AND number = %(attempt)s AND verdict = %(verdict)s AND strpos(note, %(name)s) > 0
+"""
+"""Whether the journal has an end as this worker's: it may have been said before, and the answer was lost."""
 _LEAVE = "DELETE FROM workers WHERE id = %(id)s"
 _WAKE = "SELECT pg_notify(%s, %s)"
 
@@ -110,21 +115,20 @@ class PostgresqlWorkerSide:
         return offers
 
     def end(self, run: int, attempt: int, came_to: Attempt) -> bool:
-        """Say what an attempt came to; answers whether it was this worker's still."""
+        """Say what an attempt came to; answers whether that counts: said again, it may be in the journal already."""
+        values = self._values(
+            run=run,
+            attempt=attempt,
+            verdict=came_to.verdict.value,
+            note=came_to.note.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+            after=None if came_to.after is None else came_to.after.total_seconds(),
+        )
         with self._database.errors():
             connection = self._connected()
-            found = connection.execute(
-                _END,
-                self._values(
-                    run=run,
-                    attempt=attempt,
-                    verdict=came_to.verdict.value,
-                    note=came_to.note.replace("\0", "\N{REPLACEMENT CHARACTER}"),
-                    after=None if came_to.after is None else came_to.after.total_seconds(),
-                ),
-            ).fetchone()
+            if connection.execute(_END, values).fetchone() is None:
+                return connection.execute(_RECORDED, values).fetchone() is not None
             connection.execute(_WAKE, [HEARD, self._tables.schema])
-        return found is not None
+        return True
 
     def leave(self) -> None:
         """The worker ends: what it has taken and not ended is another's at once."""

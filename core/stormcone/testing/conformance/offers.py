@@ -12,7 +12,7 @@ from stormcone.handlers import Stage
 from stormcone.journal import JournalStore
 from stormcone.journal.offers import Offer, OfferStore, Orders, Standing, WorkerSide
 from stormcone.model import Machine
-from stormcone.rules.runs import Attempt, Verdict
+from stormcone.rules.runs import Attempt, RunState, Settled, Verdict
 from stormcone.testing.conformance.journals import LATER, MACHINE, NOW, an_event, announce, the_run
 
 DONE = Attempt(Verdict.SUCCEEDED, "fine")
@@ -104,6 +104,26 @@ class OffersSuite:
         with journal.transaction():
             assert offers_of(journal).close(made.run, 1, ended=True)
         assert offers_of(journal).all() == []
+
+    @pytest.mark.parametrize("taken_in", [True, False])
+    def test_an_end_that_is_said_again_counts_only_where_the_journal_has_it(
+        self,
+        journal: JournalStore,
+        worker: Callable[[], WorkerSide],
+        taken_in: bool,  # noqa: FBT001 - pytest's way
+    ) -> None:
+        """The answer to the first time was lost; meanwhile the watcher has taken it in, or given the attempt up."""
+        made, side, other = offered(journal), worker(), worker()
+        side.take(["lb"], 1)
+        if taken_in:
+            assert side.end(made.run, 1, DONE)
+        recorded = Attempt(DONE.verdict if taken_in else Verdict.CUT_OFF, f"worker {side.name} says nothing of it")
+        with journal.transaction():
+            assert offers_of(journal).close(made.run, 1, ended=taken_in)
+            run = journal.begin_run(the_run(journal, journal.episode(made.episode)), NOW)
+            journal.end_attempt(run, recorded, Settled(RunState.SUCCEEDED, None, ""), LATER)
+        assert side.end(made.run, 1, DONE) is taken_in
+        assert not other.end(made.run, 1, Attempt(Verdict.ERROR, "it is not this one's"))
 
     def test_who_is_silent_has_lost_what_it_had(
         self, journal: JournalStore, subject: OffersUnderTest, worker: Callable[[], WorkerSide]
