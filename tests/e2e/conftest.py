@@ -8,11 +8,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from tests.e2e.region import Region
 
 from stormcone.clock import SystemClock
 from stormcone.plugins import simulator_class
@@ -242,3 +243,24 @@ def clouds() -> Iterator[Callable[..., Simulator]]:
             return stack.enter_context(simulator_class(name).from_options(options))
 
         yield make
+
+
+@pytest.fixture
+def region_of(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Region]]:
+    """Makes a region of Alibaba Cloud, whose journal is on the PostgreSQL of this process's tests, or at `url`."""
+    with contextlib.ExitStack() as stack:
+
+        def make(machines: Sequence[str] = ("i-0",), url: str | None = None) -> Region:
+            options = SimulatorOptions(clock=SystemClock(), machines=tuple(machines))
+            simulator = stack.enter_context(simulator_class("alibaba").from_options(options))
+            url = url or request.getfixturevalue("journal_address")
+            region = Region(tmp_path, url, simulator, machines)
+            stack.callback(region.close)
+            return region
+
+        yield make
+
+
+@pytest.fixture
+def region(region_of: Callable[..., Region]) -> Region:
+    return region_of()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.postgresql.way import frozen
 
 from stormcone.clock import ManualClock
 from stormcone.fleet.membership import Membership
@@ -110,6 +111,15 @@ def test_away(two: Any, postgresql: PostgresqlServer, database: str) -> None:
         machines.own_events_go_on_and_shared_ones_wait()
     finally:
         postgresql.start()
+    machines.agreement_goes_on()
+
+
+def test_frozen(two: Any, postgresql: PostgresqlServer, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes connections and never answers."""
+    machines = two(postgresql.url(database, connect_timeout="2"))
+    with frozen(postgresql), monkeypatch.context() as patch:
+        patch.setattr("stormcone.postgresql.database.ANSWER", 0.1)
+        machines.own_events_go_on_and_shared_ones_wait()
     machines.agreement_goes_on()
 
 

@@ -1,5 +1,6 @@
 """Connections to a real PostgreSQL: re-made where they broke, few at a time, and every error in a sentence of ours."""
 
+import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -81,6 +82,30 @@ class TestConnections:
         with down(postgresql), pytest.raises(JournalError, match="refused; see that the server runs"):  # noqa: SIM117
             with opened().connection():
                 pass
+
+    @pytest.mark.parametrize("statement", ["SELECT 1", "COMMIT"])
+    def test_to_a_server_that_says_nothing_are_given_up(self, opened, monkeypatch, statement):
+        """Frozen, or behind a network that loses all: its own time-outs are of no use then."""
+        database = opened()
+        connection = database.connect()
+        connection.execute("BEGIN")
+        backend = connection.info.backend_pid
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            monkeypatch.setattr("stormcone.postgresql.database.ANSWER", 0.1)
+            with pytest.raises(JournalError, match=r"the server has said nothing for 0\.1 s; see that the server runs"):  # noqa: SIM117
+                with database.errors():
+                    connection.execute(statement)
+        finally:
+            os.kill(backend, signal.SIGCONT)
+        assert (connection.closed, connection.broken) == (True, True)
+
+    def test_that_only_listen_are_never_given_up(self, opened, monkeypatch):
+        with opened().connect() as connection:
+            connection.execute("LISTEN something")
+            monkeypatch.setattr("stormcone.postgresql.database.ANSWER", 0.0)
+            assert list(connection.notifies(timeout=0.3)) == []
+            assert not connection.closed
 
     def test_undo_what_failed(self, opened):
         database = opened()

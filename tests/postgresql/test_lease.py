@@ -345,6 +345,33 @@ class TestTheServer:
         with pytest.raises(JournalFenced, match="cannot say whether it did"):
             journal._session._was_committed(ours._replace(timeline="00000002"), journal._lease)
 
+    @pytest.mark.parametrize("how", ["anew", "as it was"])
+    def test_that_was_restored_is_another_although_the_lease_is_in_it(self, opened, server_of, how):
+        """What this agent knows may not be in it: its tables are made anew, or numbers begin where they were."""
+        journal, server = opened(), server_of()
+        announce(journal)
+        if how == "anew":
+            server.execute("ALTER TABLE lease RENAME TO old")
+            server.execute("CREATE TABLE lease (LIKE old INCLUDING ALL)")
+            server.execute("INSERT INTO lease SELECT * FROM old")
+        else:
+            journal._lease.committed(Transaction("999999999999", "00000001"))
+        for _ in range(2):
+            with pytest.raises(JournalFenced, match="its database is another one now"):
+                announce(journal, id="E-2")
+        assert len(journal.episodes()) == 1
+        journal.close()
+        announce(opened(), id="E-2")
+
+    def test_that_was_restored_is_seen_by_the_renewal_too(self, opened, server_of):
+        """So nothing is sent to a cloud that rests on what was lost."""
+        journal, server = opened(), server_of()
+        journal._lease._place = ("00000007", journal._lease._place[1])
+        with pytest.raises(JournalFenced, match="its database is another one now"):
+            journal._lease._renew(server)
+        with pytest.raises(JournalFenced):
+            journal.may_act()
+
     def test_that_takes_no_writes_is_said(self, opened, server_of):
         journal, server = opened(), server_of()
         server.execute("ALTER ROLE postgres SET default_transaction_read_only = on")

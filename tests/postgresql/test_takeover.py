@@ -7,17 +7,15 @@ nothing is approved twice. Time is real; what is waited for is a state.
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.postgresql.way import Way
 
 from stormcone import Impact
 from stormcone.clock import SystemClock
@@ -173,48 +171,6 @@ class Region:
                     assert Counter(began).most_common(1)[0][1] == 1
                     assert max(began) == run.attempt
             return journal.lives()
-
-
-class Way:
-    """A way to the server that can be cut: then nothing that is sent arrives, and nobody is told."""
-
-    def __init__(self, port):
-        self._server = port
-        self._open = threading.Event()
-        self._open.set()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._sockets = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self):
-        self._open.clear()
-
-    def mend(self):
-        self._open.set()
-
-    def close(self):
-        self.mend()
-        for each in (self._listener, *self._sockets):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-
-    def _accept(self):
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._server))
-                self._sockets += [client, server]
-                for ends in ((client, server), (server, client)):
-                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
-
-    def _carry(self, source, target):
-        with suppress(OSError):
-            while data := source.recv(65536):
-                self._open.wait()
-                target.sendall(data)
-            target.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture

@@ -269,7 +269,9 @@ class Worker:
         try:
             self._side.leave()
         except JournalError as error:
-            self._reporter.complain("journal", f"{error}; what this worker had is given back when it counts as silent")
+            self._reporter.complain(
+                "journal", f"{error}; what this worker may have is given to others once it counts as silent"
+            )
 
     def _tell(self, taken: _Taken, kind: NoticeKind, text: str, came_to: Attempt | None = None) -> None:
         offer = taken.offer

@@ -2,12 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any, Self
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -19,6 +21,9 @@ Connection = psycopg.Connection[DictRow]
 
 STATEMENT = timedelta(seconds=10)
 """How long a statement may take, and how long it may wait for a lock."""
+
+ANSWER = 12.0
+"""Seconds after which a server that says nothing counts as gone: longer than it may take for a statement."""
 
 IDLE = timedelta(seconds=5)
 """How long the server waits within a transaction for one who says nothing any more, before it undoes that."""
@@ -32,6 +37,30 @@ MOST = 4
 # The pool warns of each attempt to connect; ours is the error that is raised in the end.
 logging.getLogger("psycopg.pool").propagate = False
 logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
+
+
+class _Bounded(psycopg.Connection[DictRow]):
+    """A connection that is given up where the server says nothing for `ANSWER` seconds.
+
+    The server's own time-outs are of no use where it is frozen, or where what it says does not arrive.
+    """
+
+    def wait(self, gen: Generator[Any, Any, Any], *how: Any, **named: Any) -> Any:
+        """Have psycopg do a part of its protocol."""
+        return super().wait(self._within(gen, ANSWER), *how, **named)
+
+    def _within(self, gen: Generator[Any, Any, Any], seconds: float) -> Generator[Any, Any, Any]:
+        """The same part; psycopg goes on with it whenever there is something to read, and ten times a second."""
+        end = time.monotonic() + seconds
+        try:
+            wanted = next(gen)
+            while True:
+                wanted = gen.send((yield wanted))
+                if time.monotonic() > end and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                    self.pgconn.finish()  # what comes of it is not known, and never will be on this connection
+                    raise psycopg.OperationalError(f"the server has said nothing for {seconds:g} s")
+        except StopIteration as done:
+            return done.value
 
 
 class Database:
@@ -81,7 +110,7 @@ class Database:
             StormconeError: of `kind`: none can be made.
         """
         with self.errors():
-            return psycopg.connect(autocommit=True, row_factory=dict_row, **self._parameters)
+            return _Bounded.connect(autocommit=True, row_factory=dict_row, **self._parameters)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -128,7 +157,7 @@ class Database:
         """The class of the pool's connections: a pool says that it has none, and not why none could be made."""
         database = self
 
-        class Noting(psycopg.Connection[DictRow]):
+        class Noting(_Bounded):
             @classmethod
             def connect(cls, *args: Any, **given: Any) -> Self:
                 try:

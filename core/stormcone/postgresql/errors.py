@@ -65,7 +65,7 @@ def advice(error: psycopg.Error) -> str:
 def passes(error: StormconeError) -> bool:
     """Whether an error that `errors` has raised may go by itself: the server is away, or has too much to do."""
     cause = error.__cause__
-    return isinstance(cause, psycopg.Error) and _state(cause).startswith(("08", "25006", "53", "57P"))
+    return isinstance(cause, psycopg.Error) and _state(cause).startswith(("08", "25006", "53", "55P03", "57"))
 
 
 def _state(error: psycopg.Error) -> str:

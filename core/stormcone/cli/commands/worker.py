@@ -81,4 +81,4 @@ def command(read: Callable[[], Configuration], at_once: int, silence: timedelta)
         begins = f"worker {side.name} takes up to {at_once} run(s) at once from {given.journal}"
         output.tell(Notice(clock.now(), NoticeKind.IDENTIFIED, begins))
         run_until_told(worker.run, worker.stop)
-        output.tell(Notice(clock.now(), NoticeKind.STOPPED, "stopped; nothing is this worker's any more"))
+        output.tell(Notice(clock.now(), NoticeKind.STOPPED, "stopped"))

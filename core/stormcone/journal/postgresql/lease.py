@@ -20,6 +20,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 import psycopg
+from psycopg.rows import DictRow
 
 from stormcone.errors import JournalError, JournalFenced
 from stormcone.postgresql.database import Connection, Database
@@ -36,24 +37,34 @@ _MARGIN = 1 / 15
 _TO_ACT = 1 / 3
 """Which part of it must be left where something is sent to a cloud: it is on its way for a while."""
 
-_TAKE = """
-UPDATE lease SET epoch = epoch + 1, holder = %(holder)s, name = %(name)s, taken = clock_timestamp(),
-    until = clock_timestamp() + %(seconds)s * interval '1 second'
-WHERE until <= clock_timestamp() RETURNING epoch
-"""
-_RENEW = """
-UPDATE lease SET until = clock_timestamp() + %(seconds)s * interval '1 second'
-WHERE epoch = %(epoch)s AND holder = %(holder)s RETURNING epoch
-"""
-_RELEASE = "UPDATE lease SET until = clock_timestamp() WHERE epoch = %(epoch)s AND holder = %(holder)s"
 TIMELINE = "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
 """Which history of the server this is: a standby that was promoted begins another, and gives numbers in it anew."""
 
+_PLACE = f"{TIMELINE} AS timeline, lease.tableoid::bigint AS place"
+"""In which history of which database the lease is: one that was restored has the table anew."""
+
+_TAKE = f"""
+UPDATE lease SET epoch = epoch + 1, holder = %(holder)s, name = %(name)s, taken = clock_timestamp(),
+    until = clock_timestamp() + %(seconds)s * interval '1 second'
+WHERE until <= clock_timestamp() RETURNING epoch, {_PLACE}
+"""
+_RENEW = f"""
+UPDATE lease SET until = clock_timestamp() + %(seconds)s * interval '1 second'
+WHERE epoch = %(epoch)s AND holder = %(holder)s RETURNING {_PLACE}
+"""
+_RELEASE = "UPDATE lease SET until = clock_timestamp() WHERE epoch = %(epoch)s AND holder = %(holder)s"
 _GUARD = f"""
-SELECT pg_current_xact_id()::text AS number, {TIMELINE} AS timeline FROM lease
+SELECT pg_current_xact_id()::text AS number, {_PLACE} FROM lease
 WHERE epoch = %(epoch)s AND holder = %(holder)s AND until > clock_timestamp() FOR KEY SHARE
 """
 _WHO = "SELECT epoch, holder, name, until, extract(epoch FROM until - clock_timestamp())::float AS remaining FROM lease"
+
+
+ANOTHER = (
+    "its database is another one now, a standby that has taken over or a backup, and may lack what was written last; "
+    "it begins anew from what is there"
+)
+"""Why a lease is given up that the database has still."""
 
 
 class Transaction(NamedTuple):
@@ -112,6 +123,8 @@ class Lease:
         self._holder = uuid4().hex
         self._epoch = 0
         self._until = 0.0
+        self._place: tuple[str, int] = ("", 0)
+        self._last = 0
         self._lost = ""
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
@@ -128,7 +141,7 @@ class Lease:
         row = connection.execute(_TAKE, values).fetchone()
         if row is None:
             return holder_of(connection)
-        self._epoch = row["epoch"]
+        self._epoch, self._place = row["epoch"], (row["timeline"], row["place"])
         self._until = before + self.duration
         self._thread = threading.Thread(target=self._keep, name="stormcone-lease", daemon=True)
         self._thread.start()
@@ -140,7 +153,7 @@ class Lease:
         Answers the transaction.
 
         Raises:
-            JournalFenced: another has taken the lease.
+            JournalFenced: another has taken the lease, or the database is not the one any more that it was taken in.
             JournalError: it is over, and ours still: it is being renewed.
             psycopg.Error: the database cannot be asked.
         """
@@ -151,7 +164,14 @@ class Lease:
             raise JournalError(
                 f"{self._database.subject} cannot be written: the lease is over and not renewed yet; it is tried again"
             )
+        self._see_where(row)
+        if int(row["number"]) <= self._last:
+            raise self.lose(ANOTHER)
         return Transaction(row["number"], row["timeline"])
+
+    def committed(self, transaction: Transaction) -> None:
+        """It is on the disk: from now on a number that is not higher says that this is forgotten."""
+        self._last = int(transaction.number)
 
     def may_act(self) -> bool:
         """Whether what is sent to a cloud now is surely sent while the lease is ours; any thread may ask.
@@ -175,9 +195,8 @@ class Lease:
             return
         self._thread.join()
         self._thread = None
-        if not self._lost:
-            with suppress(JournalError, psycopg.Error), self._database.connect() as connection:
-                connection.execute(_RELEASE, self._own)
+        with suppress(JournalError, psycopg.Error), self._database.connect() as connection:
+            connection.execute(_RELEASE, self._own)  # where it is another's by now, this finds nothing
         self._lost = self._lost or f"{self._database.subject} is closed"
 
     @property
@@ -198,6 +217,15 @@ class Lease:
         if row is None or (row["epoch"], row["holder"]) != (self._epoch, self._holder):
             who = row["name"] if row else "somebody"
             raise self.lose(f"{who} has taken it over; this one writes and approves nothing more")
+
+    def _see_where(self, row: DictRow) -> None:
+        """See that a row of the lease is where it was taken.
+
+        Raises:
+            JournalFenced: it is not: what this agent has written last, and knows, may never have come there.
+        """
+        if (row["timeline"], row["place"]) != self._place:
+            raise self.lose(ANOTHER)
 
     def _keep(self) -> None:
         """Renew it until it is released or lost, over a connection of its own that is re-made where it breaks."""
@@ -220,7 +248,9 @@ class Lease:
 
     def _renew(self, connection: Connection) -> None:
         before = seconds()
-        if connection.execute(_RENEW, self._own).fetchone() is None:
+        row = connection.execute(_RENEW, self._own).fetchone()
+        if row is None:
             self._see_who(connection)
         else:
+            self._see_where(row)
             self._until = before + self.duration

@@ -96,6 +96,7 @@ class PostgresqlSession(Session):
                 yield
                 reached(Boundary.BEFORE_COMMIT)
                 self._commit(ours, self._lease)
+                self._lease.committed(ours)
                 reached(Boundary.AFTER_COMMIT)
             except BaseException:
                 self._undo()

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Self
 
 from stormcone.errors import JournalError, JournalLocked, JournalTooNew, SettingsError
@@ -74,10 +75,14 @@ class PostgresqlJournal(SQLJournal):
         """
         database, name, duration = _database(address, writes=True)
         lease = Lease(database, duration)
-        with database.errors(), _reached(database, patience, wait) as connection:
-            tables(name).upgrade(connection, database.subject, JournalTooNew)
-            offer_tables(tables(name).schema).upgrade(connection, database.subject, JournalTooNew)
-            held = lease.take(connection)
+
+        def take() -> Holder | None:
+            with database.errors(), database.connect() as connection:
+                tables(name).upgrade(connection, database.subject, JournalTooNew)
+                offer_tables(tables(name).schema).upgrade(connection, database.subject, JournalTooNew)
+                return lease.take(connection)
+
+        held = _patiently(take, patience, partial(wait, database.subject) if wait else None)
         if held is not None and wait is None:
             raise JournalLocked(
                 f"{database.subject} is in use: {held}; stop that agent, or give this one another journal"
@@ -173,17 +178,17 @@ def _database(address: DatabaseAddress, *, writes: bool) -> tuple[Database, str,
     return database, name, duration
 
 
-def _reached(database: Database, patience: float, wait: Wait | None) -> Connection:
-    """A connection; where the server cannot be reached it is tried for a while."""
+def _patiently(take: Callable[[], Holder | None], patience: float, tell: Callable[[str], None] | None) -> Holder | None:
+    """Take the lease; where the server cannot be reached, or has too much to do, that is tried for a while."""
     end = time.monotonic() + patience
     while True:
         try:
-            return database.connect()
+            return take()
         except JournalError as error:
             if not passes(error) or time.monotonic() + _LOOK > end:
                 raise
-            if wait is not None:
-                wait(database.subject, str(error))
+            if tell is not None:
+                tell(str(error))
         threading.Event().wait(_LOOK)
 
 

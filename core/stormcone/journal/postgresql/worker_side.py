@@ -48,9 +48,10 @@ WHERE run = %(run)s AND attempt = %(attempt)s AND worker = %(id)s RETURNING run
 """
 _RECORDED = """
 SELECT FROM attempts
-WHERE run = %(run)s AND number = %(attempt)s AND verdict = %(verdict)s AND strpos(note, %(name)s) > 0
+WHERE run = %(run)s AND number = %(attempt)s AND verdict = %(verdict)s
+    AND starts_with(note, %(note)s) AND strpos(note, %(name)s) > 0
 """
-"""Whether the journal has an end as this worker's: it may have been said before, and the answer was lost."""
+"""Whether the journal has an end as this worker says it: it may have said so before, and the answer was lost."""
 _LEAVE = "DELETE FROM workers WHERE id = %(id)s"
 _WAKE = "SELECT pg_notify(%s, %s)"
 

@@ -110,14 +110,17 @@ class OffersSuite:
         self,
         journal: JournalStore,
         worker: Callable[[], WorkerSide],
-        taken_in: bool,  # noqa: FBT001 - pytest's way
+        taken_in: bool,
     ) -> None:
         """The answer to the first time was lost; meanwhile the watcher has taken it in, or given the attempt up."""
         made, side, other = offered(journal), worker(), worker()
         side.take(["lb"], 1)
         if taken_in:
             assert side.end(made.run, 1, DONE)
-        recorded = Attempt(DONE.verdict if taken_in else Verdict.CUT_OFF, f"worker {side.name} says nothing of it")
+        by = f"worker {side.name}"
+        recorded = (
+            Attempt(DONE.verdict, f"{DONE.note} ({by})") if taken_in else Attempt(Verdict.CUT_OFF, f"{by} is silent")
+        )
         with journal.transaction():
             assert offers_of(journal).close(made.run, 1, ended=taken_in)
             run = journal.begin_run(the_run(journal, journal.episode(made.episode)), NOW)
