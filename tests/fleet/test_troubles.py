@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.postgresql.way import frozen
+from tests.postgresql.way import Pair, frozen
 
 from stormcone.clock import ManualClock
 from stormcone.fleet.membership import Membership
 from stormcone.handlers import App, Context, Handler
+from stormcone.journal.boundaries import Boundary, watched
 from stormcone.model import Impact, MaintenanceEvent
 from stormcone.postgresql.server import PostgresqlServer
+from stormcone.rules.agreement import VoteState
 from stormcone.testing.driver import AgentDriver
 from stormcone_simulators.azure import AzureSimulator
 
@@ -58,11 +60,23 @@ class TwoMachines:
         self._stack.callback(fleet.close)
         return fleet
 
-    def live(self, seconds: int) -> None:
+    def live(self, seconds: int, *names: str) -> None:
+        """All of them, or these alone."""
         for _ in range(seconds):
             self.clock.advance(1)
-            for agent in self.agents.values():
-                agent.step()
+            for name in names or BOTH:
+                self.agents[name].step()
+
+    def vote(self) -> None:
+        """Both are prepared, and neither has looked yet what that means."""
+        self.live(1)
+        ballot = self.ballot()
+        assert ([vote.state for vote in ballot.votes], ballot.claim) == ([VoteState.PREPARED] * 2, None)
+
+    def ballot(self) -> Any:
+        """What the fleet knows of the only event."""
+        (ballot,) = self.fleet(reads=True).overview().ballots
+        return ballot
 
     def announce(self, *names: str) -> str:
         return self.simulator.schedule(Impact.FREEZE, resources=list(names), notice=timedelta(minutes=15))
@@ -158,6 +172,75 @@ def until_both_are_known(standby: PostgresqlServer) -> None:
         while len(members) < len(BOTH):
             with suppress(psycopg.errors.UndefinedTable):  # that has not come yet either
                 members = look.execute("SELECT name FROM stormcone_fleet.members").fetchall()
+
+
+class TestFailingOverInMidVote:
+    """To a standby that had not received the last yet: what it does not know must be said again."""
+
+    @pytest.fixture
+    def pair(self, postgresql: PostgresqlServer) -> Iterator[Pair]:
+        with PostgresqlServer() as primary, PostgresqlServer(follows=primary) as standby:
+            yield Pair(primary, standby)
+
+    @pytest.fixture
+    def machines(self, two: Any, pair: Pair) -> TwoMachines:
+        machines: TwoMachines = two(pair.url())
+        until_both_are_known(pair.standby)
+        machines.announce(*BOTH)
+        return machines
+
+    def test_a_claim_is_lost_and_the_approval_sent_twice(self, machines: TwoMachines, pair: Pair) -> None:
+        """As soon as both have said again that they are prepared: nobody knows any more that it was on its way."""
+        machines.vote()
+        pair.part()
+        machines.simulator.faults.add(method="POST", kind="close", times=1)
+
+        class Killed(BaseException):
+            """When the request is out, and its answer lost."""
+
+        def die(boundary: str) -> None:
+            if boundary == Boundary.AFTER_APPROVAL:
+                raise Killed
+
+        with watched(die), pytest.raises(Killed):
+            machines.live(5, "web-0")
+        machines.live(20, "web-1")
+        assert machines.approvals() == ["web-0"], "nobody else has the claim"
+        pair.fail_over()
+        machines.agents["web-0"].restart()
+        machines.live(60)
+        assert machines.approvals() == ["web-0", "web-0"]
+        assert machines.ballot().claim.epoch == 1
+
+    def test_a_vote_that_is_lost_is_none(self, machines: TwoMachines, pair: Pair) -> None:
+        """Nothing is approved that was agreed on the lost server alone, until all have said so again."""
+        machines.live(1, "web-0")
+        pair.part()
+        machines.simulator.faults.add(method="POST", status=503)
+        machines.vote()
+        machines.live(5, "web-0")
+        assert machines.ballot().claim is not None
+        pair.fail_over()
+        machines.simulator.faults.clear()
+        before = len(machines.approvals())
+        machines.live(25, "web-0")
+        assert len(machines.approvals()) == before
+        machines.live(40)
+        assert len(machines.approvals()) == before + 1
+
+    def test_a_veto_that_is_lost_is_one_still(self, machines: TwoMachines, pair: Pair) -> None:
+        """The standby has that the machine is prepared: that is true again only once it has said so again."""
+        machines.vote()
+        pair.part()
+        machines.agents["web-1"].agent.take_app(App([Drain()], approve="never"))
+        machines.live(1, "web-1")
+        assert [vote.state for vote in machines.ballot().votes].count(VoteState.VETOED) == 1
+        pair.fail_over()
+        machines.live(25, "web-0")
+        assert machines.approvals() == []
+        machines.live(40)
+        assert machines.approvals() == []
+        assert "web-1 vetoed" in machines.told("web-0")
 
 
 def test_restored_from_yesterday(two: Any, postgresql: PostgresqlServer, database: str) -> None:

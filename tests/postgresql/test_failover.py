@@ -3,7 +3,6 @@
 What was written last and has not come to the standby is not true any more: nobody goes on as if it were.
 """
 
-import signal
 import threading
 from contextlib import contextmanager
 from math import inf
@@ -11,7 +10,7 @@ from math import inf
 import psycopg
 import pytest
 from tests.postgresql.turns import PATIENCE, Fleet, store, until
-from tests.postgresql.way import Way, frozen
+from tests.postgresql.way import Pair, Way, frozen
 
 from stormcone.errors import JournalError, JournalFenced, ProviderError
 from stormcone.handlers import Stage
@@ -20,31 +19,6 @@ from stormcone.postgresql.server import PostgresqlServer
 
 PREPARE = (Stage.PREPARE, "web-0")
 BEGINS_ANEW = "its database is another one now"
-
-
-class Pair:
-    """A server and its standby."""
-
-    def __init__(self, primary, standby):
-        self.primary, self.standby = primary, standby
-
-    def url(self, **options):
-        hosts = f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}"
-        return self.primary.url(**options).replace(f"127.0.0.1:{self.primary.port}", hosts)
-
-    def part(self):
-        """What is written from now on does not come to the standby."""
-        with psycopg.connect(self.primary.url(), autocommit=True) as first:
-            (end,) = first.execute("SELECT pg_current_wal_lsn()").fetchone()
-        with psycopg.connect(self.standby.url(), autocommit=True) as second:
-            while not second.execute("SELECT pg_last_wal_replay_lsn() >= %s", [end]).fetchone()[0]:
-                pass
-        self.standby.stop()
-
-    def fail_over(self):
-        self.primary.stop(signal.SIGKILL)
-        self.standby.start()
-        self.standby.promote()
 
 
 @pytest.fixture

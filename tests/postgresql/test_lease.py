@@ -343,7 +343,7 @@ class TestTheServer:
             ours = journal._lease.guard(server)
         assert journal._session._was_committed(ours, journal._lease)
         with pytest.raises(JournalFenced, match="cannot say whether it did"):
-            journal._session._was_committed(ours._replace(timeline="00000002"), journal._lease)
+            journal._session._was_committed(ours._replace(history="00000002"), journal._lease)
 
     @pytest.mark.parametrize("how", ["anew", "as it was"])
     def test_that_was_restored_is_another_although_the_lease_is_in_it(self, opened, server_of, how):

@@ -1,4 +1,4 @@
-"""What befalls a server or the way to it: it is cut off, and it is frozen."""
+"""What befalls a server or the way to it: it is lost, frozen, or cut off."""
 
 import os
 import signal
@@ -27,6 +27,33 @@ def frozen(server: PostgresqlServer) -> Iterator[None]:
         for each in reversed(stopped):
             with suppress(ProcessLookupError):
                 os.kill(each, signal.SIGCONT)
+
+
+class Pair:
+    """A server and its standby."""
+
+    def __init__(self, primary, standby):
+        self.primary, self.standby = primary, standby
+
+    def url(self, **options):
+        hosts = f"127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}"
+        return self.primary.url(**options).replace(f"127.0.0.1:{self.primary.port}", hosts)
+
+    def part(self):
+        """What is written from now on does not come to the standby."""
+        import psycopg
+
+        with psycopg.connect(self.primary.url(), autocommit=True) as first:
+            (end,) = first.execute("SELECT pg_current_wal_lsn()").fetchone()
+        with psycopg.connect(self.standby.url(), autocommit=True) as second:
+            while not second.execute("SELECT pg_last_wal_replay_lsn() >= %s", [end]).fetchone()[0]:
+                pass
+        self.standby.stop()
+
+    def fail_over(self):
+        self.primary.stop(signal.SIGKILL)
+        self.standby.start()
+        self.standby.promote()
 
 
 class Way:

@@ -20,7 +20,7 @@ from stormcone.fleet.contract import EventSaid, Overview, Saying, Snapshot
 from stormcone.fleet.rows import SaidRow, concerned, member_of, said_anew, settled
 from stormcone.fleet.tables import SCHEMA, TABLES, answer_in, claim_in, json_of, key_of, member_in, said_in
 from stormcone.postgresql.address import DatabaseAddress
-from stormcone.postgresql.database import Connection, Database
+from stormcone.postgresql.database import HISTORY, Connection, Database
 from stormcone.rules.agreement import CLAIM, Ballot, Member, SharedKey
 from stormcone.rules.limits import Group, refusals
 from stormcone.text import folded
@@ -44,6 +44,18 @@ _NEW_APPROVALS: LiteralString = (
 )
 
 _APPROVALS: LiteralString = f"SELECT * FROM approvals WHERE fleet = %(fleet)s AND {_OF_KEYS}"
+
+_PLACE: LiteralString = f"""
+    INSERT INTO places SELECT %(fleet)s, {HISTORY} || '/' || 'members'::regclass::oid
+    ON CONFLICT (fleet) DO UPDATE SET place = excluded.place WHERE places.place <> excluded.place RETURNING place
+"""
+"""Answers a row where the fleet was elsewhere before: a standby has taken over, or a backup was restored."""
+
+_NOBODY_HEARD: LiteralString = (
+    "UPDATE members SET seen = least(seen, clock_timestamp() - silence) WHERE fleet = %(fleet)s"
+)
+
+_NOTHING_AGREED: LiteralString = "UPDATE approvals SET basis = '', names = '{}' WHERE fleet = %(fleet)s"
 
 _JOIN: LiteralString = """
     INSERT INTO members (fleet, id, name, names, seen, silence, groups, about)
@@ -90,6 +102,7 @@ class PostgresqlFleet:
         self._lock = threading.Lock()
         self._tidy_due = 0.0
         self._ready = False
+        self._placed: Connection | None = None
 
     def exchange(self, saying: Saying) -> Snapshot:
         """As `Fleet.exchange`."""
@@ -126,9 +139,23 @@ class PostgresqlFleet:
         if not self._ready:
             TABLES.upgrade(connection, self._subject, FleetError)
             self._ready = True
+        if connection is not self._placed:
+            self._see_where(connection)
+            self._placed = connection
         if time.monotonic() >= self._tidy_due:
             _tidy(connection, self.name)
             self._tidy_due = time.monotonic() + _DAY
+
+    def _see_where(self, connection: Connection) -> None:
+        """Where the server may lack what was said last, nobody counts as heard before having said it again.
+
+        Else a vote would hold that was taken back since, or a turn be given to two. A connection stays in its place.
+        """
+        given = {"fleet": self.name}
+        with connection.transaction():
+            if connection.execute(_PLACE, given).fetchone():
+                connection.execute(_NOBODY_HEARD, given)
+                connection.execute(_NOTHING_AGREED, given)
 
 
 class _OneExchange:

@@ -68,6 +68,13 @@ TABLES = Tables(
             PRIMARY KEY (fleet, name)
         );
         """,
+        """
+        -- On which server, and in which life of it, the fleet was last.
+        CREATE TABLE places (
+            fleet text PRIMARY KEY,
+            place text NOT NULL
+        );
+        """,
     ),
 )
 

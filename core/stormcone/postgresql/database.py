@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any, LiteralString, Self
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -30,6 +30,9 @@ IDLE = timedelta(seconds=5)
 
 WAIT = 3.0
 """Seconds for which a connection of the pool is waited for."""
+
+HISTORY: LiteralString = "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+"""In SQL, which history of the server this is: a standby that was promoted begins another, and numbers anew in it."""
 
 MOST = 4
 """Connections of one pool."""

@@ -23,7 +23,7 @@ import psycopg
 from psycopg.rows import DictRow
 
 from stormcone.errors import JournalError, JournalFenced
-from stormcone.postgresql.database import Connection, Database
+from stormcone.postgresql.database import HISTORY, Connection, Database
 
 USUAL = 15.0
 """Seconds that a lease lasts."""
@@ -37,10 +37,7 @@ _MARGIN = 1 / 15
 _TO_ACT = 1 / 3
 """Which part of it must be left where something is sent to a cloud: it is on its way for a while."""
 
-TIMELINE = "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
-"""Which history of the server this is: a standby that was promoted begins another, and gives numbers in it anew."""
-
-_PLACE = f"{TIMELINE} AS timeline, lease.tableoid::bigint AS place"
+_PLACE = f"{HISTORY} AS history, lease.tableoid::bigint AS place"
 """In which history of which database the lease is: one that was restored has the table anew."""
 
 _TAKE = f"""
@@ -71,7 +68,7 @@ class Transaction(NamedTuple):
     """A transaction that writes: its number, and in which history of the server that is its."""
 
     number: str
-    timeline: str
+    history: str
 
 
 @dataclass(frozen=True)
@@ -141,7 +138,7 @@ class Lease:
         row = connection.execute(_TAKE, values).fetchone()
         if row is None:
             return holder_of(connection)
-        self._epoch, self._place = row["epoch"], (row["timeline"], row["place"])
+        self._epoch, self._place = row["epoch"], (row["history"], row["place"])
         self._until = before + self.duration
         self._thread = threading.Thread(target=self._keep, name="stormcone-lease", daemon=True)
         self._thread.start()
@@ -167,7 +164,7 @@ class Lease:
         self._see_where(row)
         if int(row["number"]) <= self._last:
             raise self.lose(ANOTHER)
-        return Transaction(row["number"], row["timeline"])
+        return Transaction(row["number"], row["history"])
 
     def committed(self, transaction: Transaction) -> None:
         """It is on the disk: from now on a number that is not higher says that this is forgotten."""
@@ -224,7 +221,7 @@ class Lease:
         Raises:
             JournalFenced: it is not: what this agent has written last, and knows, may never have come there.
         """
-        if (row["timeline"], row["place"]) != self._place:
+        if (row["history"], row["place"]) != self._place:
             raise self.lose(ANOTHER)
 
     def _keep(self) -> None:

@@ -17,16 +17,16 @@ from psycopg.rows import DictRow
 
 from stormcone.errors import JournalError, StormconeError
 from stormcone.journal.boundaries import Boundary, reached
-from stormcone.journal.postgresql.lease import TIMELINE, Lease, Transaction
+from stormcone.journal.postgresql.lease import Lease, Transaction
 from stormcone.journal.sql.session import Row, Session
-from stormcone.postgresql.database import Connection, Database
+from stormcone.postgresql.database import HISTORY, Connection, Database
 
 DOUBT = 10.0
 """Seconds for which the server is asked what has become of a commit."""
 
 _PAUSE = 0.05
 
-_STATUS = f"SELECT pg_xact_status(%s::xid8) AS is, {TIMELINE} AS timeline"
+_STATUS = f"SELECT pg_xact_status(%s::xid8) AS is, {HISTORY} AS history"
 
 
 @lru_cache(maxsize=256)
@@ -160,8 +160,8 @@ class PostgresqlSession(Session):
                 with self._database.connect() as connection:
                     row = connection.execute(_STATUS, [ours.number]).fetchone()
             except (StormconeError, psycopg.Error):
-                row = {"is": "in progress", "timeline": ours.timeline}
-            if row is None or row["is"] is None or row["timeline"] != ours.timeline:
+                row = {"is": "in progress", "history": ours.history}
+            if row is None or row["is"] is None or row["history"] != ours.history:
                 break
             if row["is"] != "in progress":
                 return bool(row["is"] == "committed")
