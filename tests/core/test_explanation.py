@@ -8,7 +8,7 @@ from tests.core.conftest import NOW, Scripted, make_event
 from stormcone.handlers import App, Handler, Stage
 from stormcone.handlers.event_rules import EventRule
 from stormcone.model import Approval, Cause, Impact, Machine, Phase
-from stormcone.rules.agreement import Ballot, EventInFleet, Member, SharedKey, basis_of
+from stormcone.rules.agreement import Ballot, EventInFleet, Member, basis_of
 from stormcone.rules.approval import ApprovalAnswer
 from stormcone.rules.explanation import explain
 
@@ -165,7 +165,7 @@ class TestInAFleet:
         event = make_event(
             not_before=NOW + timedelta(minutes=30), approval=Approval.STARTS, resources=("web-0", "web-1")
         )
-        key = SharedKey.of(event.key, 1)
+        key = event.key
         ours = Member(id="us", name="web-0", names=frozenset({"web-0"}), seen=NOW, silence=timedelta(minutes=1))
         seen = EventInFleet(ballot=Ballot(key=key), member=ours, basis=basis_of(event), names=event.resources, now=NOW)
         said = explain(event, app, MACHINE, NOW, fleet=seen)

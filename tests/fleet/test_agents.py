@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from stormcone.clock import ManualClock
-from stormcone.errors import Veto
+from stormcone.errors import Retry, Veto
 from stormcone.fleet.membership import GroupRule, Membership
 from stormcone.fleet.memory import MemoryFleet
-from stormcone.handlers import App, Context, Handler
+from stormcone.handlers import App, Context, Handler, Stage
 from stormcone.model import Cause, Impact, MaintenanceEvent
+from stormcone.rules.runs import RunState
 from stormcone.testing.driver import AgentDriver
 from stormcone_simulators.azure import AzureSimulator
 
@@ -24,6 +25,7 @@ class Drain(Handler):
 
     def __init__(self) -> None:
         self.why = ""
+        self.recovers = True
         self.begun: list[str] = []
 
     def prepare(self, event: MaintenanceEvent, context: Context) -> None:
@@ -31,7 +33,9 @@ class Drain(Handler):
         if self.why:
             raise Veto(self.why)
 
-    def recover(self, event: MaintenanceEvent, context: Context) -> None: ...
+    def recover(self, event: MaintenanceEvent, context: Context) -> None:
+        if not self.recovers:
+            raise Retry("not yet", after=60)
 
 
 class Small:
@@ -126,6 +130,93 @@ class TestAnAgentThatEnds:
         assert ballot.answer is not None
         fleet.live(15, "web-1")
         assert fleet.approvals() == ["web-0"], "nobody asks the cloud again"
+
+
+UNLISTED = {"path": "/metadata/scheduledevents", "status": 200, "body": '{"DocumentIncarnation": 99, "Events": []}'}
+
+
+class TestMembersThatCountDifferentLivesOfAnEvent:
+    """One has begun it anew, and another has not: they agree all the same, on what it is now."""
+
+    def agreed_once(self, fleet: Small) -> bool:
+        ends = [self.prepared(fleet, name) for name in BOTH]
+        return len(fleet.approvals()) == 1 and all(ends)
+
+    @staticmethod
+    def prepared(fleet: Small, name: str) -> bool:
+        journal = fleet.agents[name].journal
+        runs = journal.runs(journal.episodes()[-1].id)
+        return any(run.stage is Stage.PREPARE and run.state is RunState.SUCCEEDED for run in runs)
+
+    @staticmethod
+    def numbers(fleet: Small) -> list[int]:
+        return [fleet.agents[name].journal.episodes()[-1].number for name in BOTH]
+
+    def test_since_it_moved_when_one_had_begun_to_prepare(self, small):
+        fleet = small(*BOTH)
+        fleet.handlers["web-1"].lead = timedelta(minutes=30)
+        fleet.start(*BOTH)
+        fleet.live(2)
+        event = announce(fleet, *BOTH, notice=timedelta(minutes=40))
+        fleet.live(5)
+        fleet.simulator.change(event, not_before=fleet.clock.now() + timedelta(hours=3))
+        fleet.live(5)
+        assert (self.numbers(fleet), fleet.approvals()) == ([2, 1], [])
+        fleet.clock.advance(hours=2)
+        fleet.live(5)
+        assert fleet.approvals() == [], "web-1 has not prepared"
+        fleet.clock.advance(minutes=30)
+        fleet.live(15)
+        assert self.agreed_once(fleet)
+
+    def test_since_one_poll_of_one_of_them_lacked_it(self, small):
+        fleet = small(*BOTH)
+        fleet.handlers["web-1"].lead = timedelta(minutes=5)
+        fleet.start(*BOTH)
+        fleet.live(2)
+        announce(fleet, *BOTH)
+        fleet.live(5)
+        fleet.simulator.faults.add(machine="web-0", times=1, **UNLISTED)
+        fleet.live(5)
+        assert (self.numbers(fleet), fleet.approvals()) == ([2, 1], [])
+        fleet.clock.advance(minutes=10)
+        fleet.live(15)
+        assert self.agreed_once(fleet)
+
+    def test_since_one_has_lost_its_journal(self, small):
+        fleet = small(*BOTH)
+        fleet.handlers["web-0"].lead = fleet.handlers["web-1"].lead = timedelta(minutes=5)
+        fleet.start(*BOTH)
+        fleet.live(2)
+        announce(fleet, *BOTH)
+        fleet.live(2)
+        for name in BOTH:
+            fleet.simulator.faults.add(machine=name, times=1, **UNLISTED)
+        fleet.live(5)
+        assert self.numbers(fleet) == [2, 2]
+        fleet.agents["web-1"].agent.stop()
+        fleet.start("web-1")
+        fleet.live(5)
+        assert (self.numbers(fleet), fleet.approvals()) == ([2, 1], [])
+        fleet.clock.advance(minutes=10)
+        fleet.live(15)
+        assert self.agreed_once(fleet)
+
+    def test_one_is_away_while_any_life_of_it_is(self, small):
+        fleet = small("web-0", "web-1", groups=(GroupRule(name="web", max_unavailable="1", machines=("web-*",)),))
+        fleet.handlers["web-0"].recovers = False
+        fleet.start(*BOTH)
+        fleet.live(2)
+        event = announce(fleet, "web-0")
+        fleet.live(5)
+        fleet.simulator.change(event, not_before=fleet.clock.now() + timedelta(hours=3))
+        fleet.live(5)
+        announce(fleet, "web-1")
+        fleet.live(5)
+        first, second, _ = fleet.agents["web-0"].journal.episodes()
+        assert (first.ended is None, second.ended) == (False, None)
+        assert fleet.handlers["web-1"].begun == []
+        assert "web-0 is away" in fleet.decision("web-1")
 
 
 class TestWhatNobodyHasForeseen:

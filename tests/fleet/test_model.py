@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from stormcone.fleet.contract import EventSaid, Fleet, MemberIdentity, Saying, Snapshot, TurnSaid
-from stormcone.rules.agreement import CloudReply, SharedKey, VoteState
+from stormcone.rules.agreement import CloudReply, EventKey, VoteState
 from stormcone.rules.limits import TurnState
 from stormcone.testing.conformance import FleetUnderTest
 
-KEY = SharedKey("test", "event", 1)
+KEY = EventKey("test", "event")
 NAMES = ("a", "b", "c")
 UNIT = timedelta(seconds=130)
 """The model's time goes on in these steps; no limit below is a multiple of it, nor near one."""
@@ -34,9 +34,9 @@ votes = st.sampled_from([*VoteState, *[VoteState.PREPARED] * 6, None])
 bases = st.sampled_from(["reboot", "reboot", "reboot", "freeze"])
 
 
-def own_key(name: str) -> SharedKey:
+def own_key(name: str) -> EventKey:
     """The event for which a machine asks for its turn."""
-    return SharedKey("test", f"of-{name}", 1)
+    return EventKey("test", f"of-{name}")
 
 
 class Machine:
@@ -47,6 +47,8 @@ class Machine:
         self.names: tuple[str, ...] = ()
         self.basis = "reboot"
         self.ready = True
+        self.speaks = False
+        self.reply: CloudReply | None = None
         self.turn: TurnSaid | None = None
         self.heard: timedelta | None = None
         self.held = False
@@ -65,7 +67,7 @@ class FleetModel(RuleBasedStateMachine):
         self.machines = {name: Machine() for name in NAMES}
         self.epoch, self.holder, self.until, self.released = 0, "", START, False
         self.agreed: list[tuple[str, frozenset[str]]] = []
-        self.answered = False
+        self.answer: tuple[str, str] | None = None
 
     # what happens
 
@@ -73,6 +75,22 @@ class FleetModel(RuleBasedStateMachine):
     def votes(self, name: str, vote: VoteState | None, names: tuple[str, ...], basis: str, ready: bool) -> None:
         machine = self.machines[name]
         machine.vote, machine.names, machine.basis, machine.ready = vote, names, basis, ready
+        machine.speaks = True
+        self.exchange(name)
+
+    @rule(name=members)
+    def speaks_of_it_no_more(self, name: str) -> None:
+        machine = self.machines[name]
+        was, machine.speaks, machine.reply = machine.speaks, False, None
+        self.exchange(name)
+        if was and not any(each.speaks for each in self.machines.values()):
+            self.answer, self.agreed = None, []
+
+    @rule(name=members, basis=bases)
+    def takes_it_for_another(self, name: str, basis: str) -> None:
+        """It has moved so far that its approval was that of an earlier one."""
+        machine = self.machines[name]
+        machine.basis, machine.reply = basis, None
         self.exchange(name)
 
     @rule(name=members)
@@ -86,13 +104,13 @@ class FleetModel(RuleBasedStateMachine):
 
     @rule(reply=st.sampled_from(CloudReply))
     def the_cloud_answers(self, reply: CloudReply) -> None:
-        if self.holder:
-            self.exchange(self.holder, reply=reply)
-            self.answered = True
+        if self.holder and self.machines[self.holder].speaks:
+            self.machines[self.holder].reply = reply
+            self.exchange(self.holder)
 
     @rule(stale=st.booleans())
     def the_approval_cannot_be_sent(self, stale: bool) -> None:
-        if self.holder:
+        if self.holder and self.machines[self.holder].speaks:
             self.machines[self.holder].ready = False
             self.released = self.released or not stale
             self.exchange(self.holder, released=self.epoch - stale)
@@ -109,8 +127,9 @@ class FleetModel(RuleBasedStateMachine):
         for name in (*NAMES, *NAMES, *NAMES):
             machine = self.machines[name]
             machine.vote, machine.names, machine.basis, machine.ready = VoteState.PREPARED, NAMES, "reboot", True
+            machine.speaks = True
             self.exchange(name)
-        assert self.answered or (self.now < self.until and not self.released)
+        assert self.is_answered("reboot") or (self.now < self.until and not self.released)
 
     @rule(name=members)
     def all_are_there(self, name: str) -> None:
@@ -124,8 +143,11 @@ class FleetModel(RuleBasedStateMachine):
 
     # what must hold
 
-    def exchange(self, name: str, *, reply: CloudReply | None = None, released: int = 0) -> None:
+    def exchange(self, name: str, *, released: int = 0) -> None:
         machine = self.machines[name]
+        own_answer = self.answer is not None and self.answer[0] == name
+        if machine.speaks and machine.reply and (own_answer or not self.is_answered(machine.basis)):
+            self.answer = (name, machine.basis)
         said = EventSaid(
             key=KEY,
             id=KEY.id,
@@ -135,13 +157,14 @@ class FleetModel(RuleBasedStateMachine):
             vote=machine.vote,
             basis=machine.basis,
             ready=machine.ready,
-            reply=reply,
+            reply=machine.reply,
             released=released,
             turn=machine.turn,
         )
         identity = MemberIdentity(id=name, name=name, names=(), groups={"all": str(LIMIT)}, silence=SILENCE)
         own = replace(said, key=own_key(name), vote=None, reply=None, released=0)  # nobody else is named there
-        told = self.fleet.exchange(Saying(member=identity, events=(replace(said, turn=None), own)))
+        spoken_of = (replace(said, turn=None),) if machine.speaks else ()
+        told = self.fleet.exchange(Saying(member=identity, events=(*spoken_of, own)))
         machine.heard = self.now
         self.check_claim(name, told)
         self.check_turn(name, told)
@@ -152,16 +175,19 @@ class FleetModel(RuleBasedStateMachine):
         if claim is None or claim.epoch == self.epoch:
             return
         assert (claim.epoch, claim.holder) == (self.epoch + 1, name), "one after the other, to who asks"
-        assert not self.answered, "nothing is sent after an answer"
+        assert not self.is_answered(self.machines[name].basis), "nothing is sent after an answer"
         assert self.released or self.now >= self.until, "one at a time"
-        voters = [each for each in self.machines.values() if each.vote not in {None, VoteState.WITHDRAWN}]
+        unsaid = {None, VoteState.WITHDRAWN}
+        voters = [each for each in self.machines.values() if each.speaks and each.vote not in unsaid]
         named = frozenset(each.lower() for voter in voters for each in voter.names)
         basis = self.machines[name].basis
         before = any(basis == of and names >= named for of, names in self.agreed[-1:])
         for each in named:
             other = self.machines.get(each)
             assert other is not None, f"{each} is unknown"
-            assert (other.vote, other.basis) == (VoteState.PREPARED, basis), f"{each} is not prepared"
+            assert (other.speaks, other.vote, other.basis) == (True, VoteState.PREPARED, basis), (
+                f"{each} is not prepared"
+            )
             assert before or self.hears(other), f"{each} is silent"
         self.agreed.append((basis, named))
         self.epoch, self.holder, self.until, self.released = claim.epoch, name, self.now + CLAIM, False
@@ -176,6 +202,9 @@ class FleetModel(RuleBasedStateMachine):
         if machine.held and machine.turn is not None:
             assert held, "a turn is not taken away"
         machine.held = held
+
+    def is_answered(self, basis: str) -> bool:
+        return self.answer is not None and self.answer[1] == basis
 
     def hears(self, machine: Machine) -> bool:
         return machine.heard is not None and self.now - machine.heard <= SILENCE

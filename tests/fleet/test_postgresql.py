@@ -8,7 +8,7 @@ import pytest
 
 from stormcone.errors import FleetError
 from stormcone.fleet.contract import Saying, TurnSaid
-from stormcone.rules.agreement import SharedKey
+from stormcone.rules.agreement import EventKey
 from stormcone.testing.conformance.fleets import a_member, an_event
 
 psycopg = pytest.importorskip("psycopg")
@@ -99,8 +99,8 @@ class TestManyAtOnce:
         """Say this and that, as agents do at the same moment; each claim ends at once, so that the next one follows."""
         luck = random.Random(seed)  # noqa: S311 - the same in each run
         fleet = PostgresqlFleet(DatabaseAddress.parse(url), "shop", claim=timedelta(0))
-        keys = [SharedKey("test", f"event-{number}", 1) for number in range(3)]
-        own = SharedKey("test", f"of-{name}", 1)
+        keys = [EventKey("test", f"event-{number}") for number in range(3)]
+        own = EventKey("test", f"of-{name}")
         try:
             for _ in range(20):
                 self.together.wait(60)

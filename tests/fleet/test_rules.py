@@ -11,8 +11,8 @@ from stormcone.rules.agreement import (
     Ballot,
     Claim,
     EventInFleet,
+    EventKey,
     Member,
-    SharedKey,
     Vote,
     VoteState,
     approver,
@@ -23,7 +23,7 @@ from stormcone.rules.limits import Group, Limit, Turn, TurnState, need_of, refus
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
 TIME = NOW + timedelta(hours=1)
-KEY = SharedKey("test", "e", 1)
+KEY = EventKey("test", "e")
 
 
 def member(name, *, ago=0, **given):

@@ -6,7 +6,8 @@ The loop derives what is to be said from the journal, and takes in what the last
 import logging
 import random
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,8 +22,8 @@ from stormcone.clock import Clock, Instant
 from stormcone.errors import FleetError
 from stormcone.fleet.contract import EventSaid, Saying, Snapshot, TurnSaid
 from stormcone.fleet.membership import Membership
-from stormcone.model import Scope
-from stormcone.rules.agreement import CloudReply, SharedKey, VoteState, basis_of
+from stormcone.model import EventKey, Scope
+from stormcone.rules.agreement import CloudReply, VoteState, basis_of
 from stormcone.rules.approval import ApprovalAnswer, Decision
 from stormcone.rules.runs import RunState
 from stormcone.text import folded, one_line
@@ -76,7 +77,7 @@ class FleetExchange:
         self._stopping = False
         self._saying: Saying | None = None
         self._said: Saying | None = None
-        self._result: _Result | None = None
+        self._results: deque[_Result] = deque(maxlen=1)
         self._needs: dict[int, str] = {}
         self._busy = False
         self._due = 0.0
@@ -143,17 +144,16 @@ class FleetExchange:
         if self._failures:
             pause = min(BUSY * (1 << min(self._failures - 1, 6)), max(calm, BUSY))
         self._due = self._clock.monotonic() + pause * (0.9 + 0.1 * self._luck())
-        self._result = (asked, saying, heard)
+        self._results.append((asked, saying, heard))
         self._wake_loop()
 
     # in the loop
 
     def take(self, now: Instant) -> bool:
         """Take in what the last exchange brought; True where there was something new."""
-        result, self._result = self._result, None
-        if result is None or self.standing is None:
+        if self.standing is None or not self._results:
             return False
-        asked, saying, heard = result
+        asked, saying, heard = self._results.popleft()
         known = replace(self.standing, exchanges=self.standing.exchanges + 1)
         if isinstance(heard, FleetError):
             self.standing = replace(known, error=str(heard), failures=known.failures + 1)
@@ -196,10 +196,13 @@ class FleetExchange:
         if not known:
             return
         votes = engine.votes(now)
+        lives: dict[EventKey, list[Work]] = {}
+        for work in works.values():
+            if machine.affected_by(work.episode.event):
+                lives.setdefault(work.episode.event.key, []).append(work)
         events = tuple(
-            self._event(work, votes.get(number), turns.get(number), now, able=able, in_flight=in_flight)
-            for number, work in works.items()
-            if machine.affected_by(work.episode.event)
+            self._event(sorted(each, key=_number), votes, turns, now, able=able, in_flight=in_flight)
+            for each in lives.values()
         )
         self._busy = bool(self.held) or any(self._waits_for_others(event, identity.names) for event in events)
         before, self._saying = self._saying, Saying(member=identity, events=events)
@@ -217,33 +220,36 @@ class FleetExchange:
 
     def _event(
         self,
-        work: Work,
-        vote: Decision | None,
-        turn: TurnSaid | None,
+        lives: list[Work],
+        votes: Mapping[int, Decision],
+        turns: Mapping[int, TurnSaid],
         now: Instant,
         *,
         able: Collection[str],
         in_flight: Collection[int],
     ) -> EventSaid:
-        episode, event = work.episode, work.episode.event
-        flying = episode.id in in_flight
+        """What is said of an event with these unfinished lives: away for any of them, and the vote of the last."""
+        work = lives[-1]
+        event, vote = work.episode.event, votes.get(work.episode.id)
+        flying = any(each.episode.id in in_flight for each in lives)
         ready = flying or (event.source in able and may_ask(work, now))
+        runs = [run for each in lives for run in each.runs]
         state = _VOTES.get(vote.answer, _no(vote)) if vote else None
         return EventSaid(
-            key=SharedKey.of(event.key, episode.number),
+            key=event.key,
             id=event.id,
             impact=event.impact.value,
             phase=event.phase.value,
             not_before=event.not_before,
             names=event.resources,
-            running=tuple(f"{run.handler}.{run.stage}" for run in work.runs if run.state is RunState.RUNNING),
+            running=tuple(f"{run.handler}.{run.stage}" for run in runs if run.state is RunState.RUNNING),
             vote=state,
             reason=vote.reason if vote and state is not VoteState.PREPARED else "",
             basis=basis_of(event),
             ready=ready,
             reply=_reply(work),
             released=0 if ready else self._epoch(work, now),
-            turn=turn,
+            turn=_turn([turn for each in lives if (turn := turns.get(each.episode.id)) is not None]),
         )
 
     def _waits_for_others(self, event: EventSaid, names: Collection[str]) -> bool:
@@ -253,12 +259,22 @@ class FleetExchange:
         ballot = snapshot.ballots.get(event.key) if snapshot else None
         named = (*event.names, *(ballot.names if ballot else ()))
         others = event.vote is not None and any(folded(name) not in own for name in named)
-        return others and event.reply is None and (ballot is None or ballot.answer is None)
+        return others and event.reply is None and (ballot is None or not ballot.answered(event.basis))
 
     def _epoch(self, work: Work, now: Instant) -> int:
         """The epoch of the claim that we have to send its approval; 0 where we have none."""
         facts = self.standing.of(work.episode, now) if self.standing else None
         return facts.ballot.claim.epoch if facts and facts.claimed and facts.ballot and facts.ballot.claim else 0
+
+
+def _number(work: Work) -> int:
+    return work.episode.number
+
+
+def _turn(turns: Sequence[TurnSaid]) -> TurnSaid | None:
+    """The turn of an event by those of its lives, the last one last."""
+    away = [turn for turn in turns if turn.away]
+    return next(reversed(away or turns), None)
 
 
 def _no(vote: Decision) -> VoteState:

@@ -10,7 +10,7 @@ from stormcone.fleet.contract import MemberIdentity, Snapshot, TurnSaid
 from stormcone.handlers import App, Stage
 from stormcone.journal import Episode
 from stormcone.model import Machine
-from stormcone.rules.agreement import EventInFleet, SharedKey, basis_of
+from stormcone.rules.agreement import EventInFleet, basis_of
 from stormcone.rules.limits import TurnState, need_of, refusals, takes_away, waits_until, what_of
 from stormcone.text import stamp
 
@@ -73,7 +73,7 @@ class FleetStanding:
         if self.snapshot is None or self.member is None or age is None:
             return known
         there = self.snapshot.at + age
-        ballot = self.snapshot.ballots.get(SharedKey.of(event.key, episode.number))
+        ballot = self.snapshot.ballots.get(event.key)
         claim = ballot.claim if ballot else None
         ours = claim is not None and claim.holder == self.member.id and claim.lasts(there)
         member = ballot.member(self.member.id) if ballot else None
@@ -92,7 +92,7 @@ class FleetStanding:
         age = self.age(now)
         if self.snapshot is None or age is None:
             return ""
-        turn = self.snapshot.turns.get(SharedKey.of(work.episode.event.key, work.episode.number))
+        turn = self.snapshot.turns.get(work.episode.event.key)
         if turn is None or turn.state is TurnState.HELD:
             return "" if turn is None else None
         why = refusals(turn, tuple(self.snapshot.groups.values()), self.snapshot.at + age)

@@ -14,7 +14,7 @@ from stormcone.fleet.membership import GroupRule, Membership
 from stormcone.handlers import App
 from stormcone.model import Machine, MaintenanceEvent
 from stormcone.postgresql.address import DatabaseAddress
-from stormcone.rules.agreement import EventInFleet, SharedKey, basis_of
+from stormcone.rules.agreement import EventInFleet, basis_of
 
 TABLE = "fleet"
 
@@ -127,13 +127,12 @@ class FleetSeen:
         """The groups that the machine is in."""
         return tuple(group.name for group in self.groups if group.has(machine))
 
-    def event(self, event: MaintenanceEvent, episode: int, machine: Machine, now: datetime) -> EventInFleet:
+    def event(self, event: MaintenanceEvent, machine: Machine, now: datetime) -> EventInFleet:
         """The event as the fleet knows it, for that machine."""
         seen = EventInFleet(away=self.away, basis=basis_of(event), names=event.resources, now=now)
         if self.overview is None:
             return seen
-        key = SharedKey.of(event.key, episode)
-        ballot = next((each for each in self.overview.ballots if each.key == key), None)
+        ballot = next((each for each in self.overview.ballots if each.key == event.key), None)
         member = next((each for each in self.overview.members if each.goes_by(machine.name)), None)
         return replace(seen, ballot=ballot, member=member, now=self.overview.at)
 

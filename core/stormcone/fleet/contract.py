@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from stormcone.rules.agreement import Ballot, CloudReply, Member, SharedKey, VoteState
+from stormcone.model import EventKey
+from stormcone.rules.agreement import Ballot, CloudReply, Member, VoteState
 from stormcone.rules.limits import Group, Turn
 
 SILENCE = timedelta(seconds=30)
@@ -81,7 +82,7 @@ class EventSaid:
         turn: its turn to be away; None where it needs none.
     """
 
-    key: SharedKey
+    key: EventKey
     id: str
     impact: str
     phase: str
@@ -117,8 +118,8 @@ class Snapshot:
     """
 
     at: datetime
-    ballots: Mapping[SharedKey, Ballot] = field(default_factory=dict)
-    turns: Mapping[SharedKey, Turn] = field(default_factory=dict)
+    ballots: Mapping[EventKey, Ballot] = field(default_factory=dict)
+    turns: Mapping[EventKey, Turn] = field(default_factory=dict)
     groups: Mapping[str, Group] = field(default_factory=dict)
 
 

@@ -113,7 +113,7 @@ class FleetSink:
 
     def close(self) -> None:
         """Let go of connections."""
-        self._database.close()
+        self._database.close(patience=0.0)  # a machine that goes down waits for no database
 
     def _tidy(self, connection: Any) -> None:
         """Have the table as this version has it, and once a day remove what is older than it is to be."""

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from stormcone.clock import Clock, SystemClock
 from stormcone.errors import FleetError
 from stormcone.fleet.contract import EventSaid, Overview, Saying, Snapshot
-from stormcone.fleet.rows import SaidRow, concerned, member_of, said_anew, settled
-from stormcone.rules.agreement import CLAIM, Ballot, Claim, CloudAnswer, Member, SharedKey
+from stormcone.fleet.rows import SaidRow, concerned, let_go, member_of, outlived, said_anew, settled
+from stormcone.model import EventKey
+from stormcone.rules.agreement import CLAIM, Ballot, Claim, CloudAnswer, Member
 from stormcone.rules.limits import Group, refusals
 from stormcone.text import folded
 
@@ -27,8 +28,8 @@ class _Approval:
 @dataclass
 class _Tables:
     members: dict[str, Member] = field(default_factory=dict)
-    rows: dict[tuple[str, SharedKey], SaidRow] = field(default_factory=dict)
-    approvals: dict[SharedKey, _Approval] = field(default_factory=dict)
+    rows: dict[tuple[str, EventKey], SaidRow] = field(default_factory=dict)
+    approvals: dict[EventKey, _Approval] = field(default_factory=dict)
 
 
 class MemoryFleet:
@@ -107,6 +108,9 @@ class MemoryFleet:
         member, rows = saying.member.id, self._tables.rows
         own = {key: row for (who, key), row in rows.items() if who == member}
         rows.update({(member, key): row for key, row in said_anew(own, saying, now).items()})
+        spoken_of = {key for (_, key), row in rows.items() if not row.withdrawn}
+        for key in (let_go(own, saying) - spoken_of) & self._tables.approvals.keys():
+            self._tables.approvals[key] = _Approval(outlived(self._tables.approvals[key].claim))
 
     def _settle(self, member: Member, event: EventSaid, now: datetime) -> None:
         if event.vote is not None or event.reply is not None:
@@ -130,7 +134,7 @@ class MemoryFleet:
             groups={name: self._group(name) for name in member.groups if turning},
         )
 
-    def _ballot(self, key: SharedKey) -> Ballot:
+    def _ballot(self, key: EventKey) -> Ballot:
         votes = tuple(
             row.vote_of(member)
             for (member, of), row in self._tables.rows.items()

@@ -17,11 +17,12 @@ from psycopg.types.json import Jsonb
 
 from stormcone.errors import FleetError
 from stormcone.fleet.contract import EventSaid, Overview, Saying, Snapshot
-from stormcone.fleet.rows import SaidRow, concerned, member_of, said_anew, settled
-from stormcone.fleet.tables import SCHEMA, TABLES, answer_in, claim_in, json_of, key_of, member_in, said_in
+from stormcone.fleet.rows import SaidRow, concerned, let_go, member_of, said_anew, settled
+from stormcone.fleet.tables import SCHEMA, TABLES, answer_in, claim_in, fit, json_of, key_of, member_in, said_in
+from stormcone.model import EventKey
 from stormcone.postgresql.address import DatabaseAddress
 from stormcone.postgresql.database import HISTORY, Connection, Database
-from stormcone.rules.agreement import CLAIM, Ballot, Member, SharedKey
+from stormcone.rules.agreement import CLAIM, Ballot, Member
 from stormcone.rules.limits import Group, refusals
 from stormcone.text import folded
 
@@ -34,13 +35,12 @@ KEPT_EVENT = timedelta(days=7)
 _DAY = 86400.0
 
 _OF_KEYS: LiteralString = """
-    (provider, event, episode) IN
-    (SELECT * FROM unnest(%(providers)s::text[], %(events)s::text[], %(episodes)s::int[]))
+    (provider, event) IN (SELECT * FROM unnest(%(providers)s::text[], %(events)s::text[]))
 """
 
 _NEW_APPROVALS: LiteralString = (
-    "INSERT INTO approvals (fleet, provider, event, episode) SELECT %(fleet)s, * "
-    "FROM unnest(%(providers)s::text[], %(events)s::text[], %(episodes)s::int[]) ON CONFLICT DO NOTHING"
+    "INSERT INTO approvals (fleet, provider, event) SELECT %(fleet)s, * "
+    "FROM unnest(%(providers)s::text[], %(events)s::text[]) ON CONFLICT DO NOTHING"
 )
 
 _APPROVALS: LiteralString = f"SELECT * FROM approvals WHERE fleet = %(fleet)s AND {_OF_KEYS}"
@@ -65,18 +65,28 @@ _JOIN: LiteralString = """
 """
 
 _SAY: LiteralString = """
-    INSERT INTO said (fleet, member, provider, event, episode, said, since, held, withdrawn, changed)
-    VALUES (%(fleet)s, %(member)s, %(provider)s, %(event)s, %(episode)s, %(said)s::jsonb, %(since)s, %(held)s,
-        %(withdrawn)s, %(changed)s)
-    ON CONFLICT (fleet, member, provider, event, episode) DO UPDATE SET said = excluded.said, since = excluded.since,
+    INSERT INTO said (fleet, member, provider, event, said, since, held, withdrawn, changed)
+    VALUES (%(fleet)s, %(member)s, %(provider)s, %(event)s, %(said)s::jsonb, %(since)s, %(held)s, %(withdrawn)s,
+        %(changed)s)
+    ON CONFLICT (fleet, member, provider, event) DO UPDATE SET said = excluded.said, since = excluded.since,
         held = excluded.held, withdrawn = excluded.withdrawn, changed = excluded.changed
 """
 
 _SETTLE: LiteralString = """
     UPDATE approvals SET epoch = %(epoch)s, holder = %(holder)s, until = %(until)s, basis = %(basis)s,
-        names = %(names)s, released = %(released)s, reply = %(reply)s, answered_by = %(by)s, answered = %(at)s
-    WHERE fleet = %(fleet)s AND provider = %(provider)s AND event = %(event)s AND episode = %(episode)s
+        names = %(names)s, released = %(released)s, reply = %(reply)s, answered_by = %(by)s, answered = %(at)s,
+        answered_basis = %(answered_basis)s
+    WHERE fleet = %(fleet)s AND provider = %(provider)s AND event = %(event)s
 """
+
+
+_OUTLIVE: LiteralString = f"""
+    UPDATE approvals a SET basis = '', names = '{{}}', reply = NULL, answered_by = '', answered = NULL,
+        answered_basis = ''
+    WHERE fleet = %(fleet)s AND {_OF_KEYS} AND NOT EXISTS (SELECT 1 FROM said s WHERE NOT s.withdrawn
+        AND s.fleet = a.fleet AND s.provider = a.provider AND s.event = a.event)
+"""
+"""Nobody speaks of these events any more: if they come again, they are agreed on again. See `rows.outlived`."""
 
 
 class PostgresqlFleet:
@@ -109,7 +119,13 @@ class PostgresqlFleet:
         with self._lock, self._database.connection() as connection:
             self._begin(connection)
             with connection.transaction():
-                return _OneExchange(connection, self.name, saying, self._claim).snapshot()
+                told = _OneExchange(connection, self.name, fit(saying), self._claim).snapshot()
+        spelt = {fit(event.key): event.key for event in saying.events}
+        return replace(
+            told,
+            ballots={spelt[key]: ballot for key, ballot in told.ballots.items()},
+            turns={spelt[key]: turn for key, turn in told.turns.items()},
+        )
 
     def overview(self) -> Overview:
         """As `Fleet.overview`."""
@@ -174,12 +190,15 @@ class _OneExchange:
             self._connection.execute("SET LOCAL synchronous_commit TO off")
         voted = {event.key: event for event in saying.events if event.vote is not None or event.reply is not None}
         waits = any(event.turn is not None for event in saying.events)
-        self._lock({*voted, *(key for key, row in known.items() if row.said.vote is not None)}, waits=waits)
+        gone = let_go(known, saying)
+        self._lock(voted, gone, waits=waits)
         now = _now(self._connection)
         member = member_of(saying.member, now)
         self._join(member)
         rows = said_anew(known, saying, now)
         self._keep({key: row for key, row in rows.items() if row != known.get(key)}, now)
+        if gone:
+            self._connection.execute(_OUTLIVE, {"fleet": self._fleet, **_arrays(gone)})
         ballots = {
             ballot.key: self._settled(ballot, member, voted[ballot.key], now)
             for ballot in _ballots(self._connection, self._fleet, voted)
@@ -195,19 +214,23 @@ class _OneExchange:
             groups=_groups(self._connection, self._fleet, saying.member.groups) if turned else groups,
         )
 
-    def _own(self) -> dict[SharedKey, SaidRow]:
+    def _own(self) -> dict[EventKey, SaidRow]:
         """What it has said before; nobody else writes that."""
         rows = self._connection.execute(
             "SELECT * FROM said WHERE fleet = %s AND member = %s", [self._fleet, self._saying.member.id]
         )
         return {key_of(row): said_in(row) for row in rows}
 
-    def _lock(self, keys: Collection[SharedKey], *, waits: bool) -> None:
+    def _lock(self, voted: Collection[EventKey], gone: Collection[EventKey], *, waits: bool) -> None:
         """Wait until nobody else decides on these events, nor on turns in its groups, and keep it so."""
-        if keys:
-            given = {"fleet": self._fleet, **_arrays(sorted(keys))}
-            self._connection.execute(_NEW_APPROVALS, given)
-            self._connection.execute(f"{_APPROVALS} ORDER BY provider, event, episode FOR UPDATE", given)
+        if voted:
+            self._connection.execute(_NEW_APPROVALS, {"fleet": self._fleet, **_arrays(sorted(voted))})
+        if keys := {*voted, *gone}:
+            found = self._connection.execute(
+                f"{_APPROVALS} ORDER BY provider, event FOR UPDATE", {"fleet": self._fleet, **_arrays(sorted(keys))}
+            )
+            if lost := {*voted} - set(map(key_of, found)):
+                raise FleetError(f"the fleet removed what it knew of {min(lost).id} at this moment; it is said again")
         if waits:
             names = sorted(self._saying.member.groups)
             self._connection.execute(
@@ -233,7 +256,7 @@ class _OneExchange:
             },
         )
 
-    def _keep(self, rows: Mapping[SharedKey, SaidRow], now: datetime) -> None:
+    def _keep(self, rows: Mapping[EventKey, SaidRow], now: datetime) -> None:
         for key in sorted(rows):
             row = rows[key]
             self._connection.execute(
@@ -268,13 +291,14 @@ class _OneExchange:
                 "reply": answer.reply.value if answer else None,
                 "by": answer.by if answer else "",
                 "at": answer.at if answer else None,
+                "answered_basis": answer.basis if answer else "",
             },
         )
         return after
 
     def _turned(
-        self, rows: Mapping[SharedKey, SaidRow], groups: Mapping[str, Group], now: datetime
-    ) -> dict[SharedKey, SaidRow]:
+        self, rows: Mapping[EventKey, SaidRow], groups: Mapping[str, Group], now: datetime
+    ) -> dict[EventKey, SaidRow]:
         """The rows of those that get their turn now; of several events of one machine, one is enough for all."""
         member = self._saying.member.id
         return {
@@ -283,8 +307,8 @@ class _OneExchange:
             if row.turn is not None and not row.held and not refusals(row.turn_of(member), tuple(groups.values()), now)
         }
 
-    def _place(self, key: SharedKey) -> dict[str, object]:
-        return {"fleet": self._fleet, "provider": key.provider, "event": key.id, "episode": key.episode}
+    def _place(self, key: EventKey) -> dict[str, object]:
+        return {"fleet": self._fleet, "provider": key.provider, "event": key.id}
 
 
 def _now(connection: Connection) -> datetime:
@@ -295,20 +319,19 @@ def _now(connection: Connection) -> datetime:
     return now
 
 
-def _arrays(keys: Iterable[SharedKey]) -> dict[str, list[object]]:
+def _arrays(keys: Iterable[EventKey]) -> dict[str, list[object]]:
     keys = tuple(keys)
     return {
         "providers": [key.provider for key in keys],
         "events": [key.id for key in keys],
-        "episodes": [key.episode for key in keys],
     }
 
 
-def _ballots(connection: Connection, fleet: str, keys: Collection[SharedKey]) -> list[Ballot]:
+def _ballots(connection: Connection, fleet: str, keys: Collection[EventKey]) -> list[Ballot]:
     if not keys:
         return []
     given = {"fleet": fleet, **_arrays(keys)}
-    votes: dict[SharedKey, list[tuple[str, SaidRow]]] = {key: [] for key in keys}
+    votes: dict[EventKey, list[tuple[str, SaidRow]]] = {key: [] for key in keys}
     for row in connection.execute(f"SELECT * FROM said WHERE fleet = %(fleet)s AND {_OF_KEYS}", given):
         said = said_in(row)
         if said.said.vote is not None:
@@ -366,7 +389,7 @@ def _overview(connection: Connection, fleet: str) -> Overview:
         key=lambda each: (folded(each.name), each.id),
     )
     events: dict[str, tuple[EventSaid, ...]] = {}
-    voted: set[SharedKey] = set()
+    voted: set[EventKey] = set()
     for each in connection.execute("SELECT * FROM said WHERE fleet = %s AND NOT withdrawn", [fleet]):
         said = said_in(each).said
         events[each["member"]] = (*events.get(each["member"], ()), said)
@@ -392,6 +415,6 @@ def _tidy(connection: Connection, fleet: str) -> None:
         connection.execute(
             "DELETE FROM approvals a WHERE fleet = %s AND coalesce(until, answered, now() - %s) <= now() - %s "
             "AND NOT EXISTS (SELECT 1 FROM said s WHERE "
-            "s.fleet = a.fleet AND s.provider = a.provider AND s.event = a.event AND s.episode = a.episode)",
+            "s.fleet = a.fleet AND s.provider = a.provider AND s.event = a.event)",
             [fleet, KEPT_EVENT, KEPT_EVENT],
         )

@@ -43,7 +43,6 @@ def _event(event: EventSaid) -> dict[str, Any]:
     return {
         "id": event.id,
         "provider": event.key.provider,
-        "episode": event.key.episode,
         "impact": event.impact,
         "phase": event.phase,
         "not_before": iso(event.not_before) if event.not_before else None,
@@ -55,14 +54,14 @@ def _event(event: EventSaid) -> dict[str, Any]:
 
 
 def _approval(ballot: Ballot, overview: Overview) -> dict[str, Any]:
-    now, claim, answer = overview.at, ballot.claim, ballot.answer
+    now, claim, basis = overview.at, ballot.claim, _basis(ballot)
+    answer = ballot.answer if ballot.answered(basis) else None
     said = next((each for events in overview.events.values() for each in events if each.key == ballot.key), None)
-    waits = obstacles(ballot, _basis(ballot), now)
+    waits = obstacles(ballot, basis, now)
     lasts = claim is not None and claim.lasts(now)
     return {
         "id": said.id if said else ballot.key.id,
         "provider": ballot.key.provider,
-        "episode": ballot.key.episode,
         "impact": said.impact if said else None,
         "machines": list(ballot.names),
         "state": answer.reply.value if answer else "claimed" if lasts else "waiting" if waits else "agreed",

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from stormcone.fleet.contract import EventSaid, MemberIdentity, Saying, TurnSaid
-from stormcone.rules.agreement import Ballot, CloudAnswer, Member, SharedKey, Vote, VoteState, granted
+from stormcone.model import EventKey
+from stormcone.rules.agreement import Ballot, Claim, CloudAnswer, Member, Vote, VoteState, granted
 from stormcone.rules.limits import Turn, TurnState
 from stormcone.text import folded
 
@@ -72,7 +73,7 @@ def member_of(identity: MemberIdentity, now: datetime) -> Member:
     )
 
 
-def said_anew(known: Mapping[SharedKey, SaidRow], saying: Saying, now: datetime) -> dict[SharedKey, SaidRow]:
+def said_anew(known: Mapping[EventKey, SaidRow], saying: Saying, now: datetime) -> dict[EventKey, SaidRow]:
     """What is kept of a member once it has said this: what it says no more is withdrawn, and its turns with that.
 
     Args:
@@ -90,6 +91,21 @@ def said_anew(known: Mapping[SharedKey, SaidRow], saying: Saying, now: datetime)
     return rows
 
 
+def let_go(known: Mapping[EventKey, SaidRow], saying: Saying) -> set[EventKey]:
+    """The events of which a member has spoken until now, and does not any more.
+
+    Args:
+        known: what was kept of it.
+        saying: what it says.
+    """
+    return {key for key, row in known.items() if not row.withdrawn} - {event.key for event in saying.events}
+
+
+def outlived(claim: Claim | None) -> Claim | None:
+    """What is left of a claim once nobody speaks of its event any more: its epoch and its end, but no agreement."""
+    return claim and replace(claim, basis="", names=frozenset())
+
+
 def settled(ballot: Ballot, member: Member, event: EventSaid, now: datetime, lasting: timedelta) -> Ballot:
     """The ballot after what a member says of its event: the cloud's answer, a claim given back, a claim granted.
 
@@ -100,12 +116,22 @@ def settled(ballot: Ballot, member: Member, event: EventSaid, now: datetime, las
         now: by the store's clock.
         lasting: how long a claim lasts.
     """
-    if event.reply is not None and ballot.answer is None:
-        ballot = replace(ballot, answer=CloudAnswer(reply=event.reply, by=member.id, at=now))
+    ballot = replace(ballot, answer=_answer(ballot.answer, member, event, now))
     claim = ballot.claim
     if claim is not None and claim.holder == member.id and claim.epoch == event.released:
         ballot = replace(ballot, claim=replace(claim, released=True))
     return replace(ballot, claim=granted(ballot, member, now, lasting) or ballot.claim)
+
+
+def _answer(before: CloudAnswer | None, member: Member, event: EventSaid, now: datetime) -> CloudAnswer | None:
+    """The cloud's answer after what a member says: that of its own goes on to count when the event moves a little."""
+    if event.reply is None:
+        return before
+    if before is not None and before.by == member.id:
+        return replace(before, basis=event.basis)
+    if before is not None and before.basis == event.basis:
+        return before
+    return CloudAnswer(reply=event.reply, by=member.id, at=now, basis=event.basis)
 
 
 def concerned(votes: Iterable[Vote], members: Iterable[Member]) -> tuple[Member, ...]:

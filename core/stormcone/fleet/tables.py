@@ -1,14 +1,17 @@
 """The fleet's tables in PostgreSQL, and their rows as values."""
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from stormcone.fleet.contract import EventSaid
 from stormcone.fleet.rows import SaidRow
+from stormcone.model import EventKey
 from stormcone.postgresql.versions import Tables
-from stormcone.rules.agreement import Claim, CloudAnswer, CloudReply, Member, SharedKey
+from stormcone.rules.agreement import Claim, CloudAnswer, CloudReply, Member
 
 SCHEMA = "stormcone_fleet"
 """Where they are, in the database that is named."""
@@ -36,21 +39,19 @@ TABLES = Tables(
             member text NOT NULL,
             provider text NOT NULL,
             event text NOT NULL,
-            episode integer NOT NULL,
             said jsonb NOT NULL,
             since timestamptz NOT NULL,
             held boolean NOT NULL,
             withdrawn boolean NOT NULL,
             changed timestamptz NOT NULL,
-            PRIMARY KEY (fleet, member, provider, event, episode),
+            PRIMARY KEY (fleet, member, provider, event),
             FOREIGN KEY (fleet, member) REFERENCES members (fleet, id) ON DELETE CASCADE
         );
-        CREATE INDEX said_event ON said (fleet, provider, event, episode);
+        CREATE INDEX said_event ON said (fleet, provider, event);
         CREATE TABLE approvals (
             fleet text NOT NULL,
             provider text NOT NULL,
             event text NOT NULL,
-            episode integer NOT NULL,
             epoch integer NOT NULL DEFAULT 0,
             holder text NOT NULL DEFAULT '',
             until timestamptz,
@@ -60,7 +61,8 @@ TABLES = Tables(
             reply text,
             answered_by text NOT NULL DEFAULT '',
             answered timestamptz,
-            PRIMARY KEY (fleet, provider, event, episode)
+            answered_basis text NOT NULL DEFAULT '',
+            PRIMARY KEY (fleet, provider, event)
         );
         CREATE TABLE groups (
             fleet text NOT NULL,
@@ -83,9 +85,24 @@ _SAID: TypeAdapter[EventSaid] = TypeAdapter(EventSaid)
 Row = Mapping[str, Any]
 
 
-def key_of(row: Row) -> SharedKey:
+def fit(value: Any) -> Any:
+    """A value, or one with values in it, as PostgreSQL takes it: its texts have every character but one."""
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if isinstance(value, EventKey):
+        return EventKey(*map(fit, value))
+    if isinstance(value, tuple):
+        return tuple(map(fit, value))
+    if isinstance(value, Mapping):
+        return {fit(key): fit(each) for key, each in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{each.name: fit(getattr(value, each.name)) for each in fields(value)})
+    return value
+
+
+def key_of(row: Row) -> EventKey:
     """Of which event a row is."""
-    return SharedKey(row["provider"], row["event"], row["episode"])
+    return EventKey(row["provider"], row["event"])
 
 
 def member_in(row: Row) -> Member:
@@ -130,4 +147,6 @@ def answer_in(row: Row) -> CloudAnswer | None:
     """The cloud's answer of a row; None where there was none."""
     if row["reply"] is None:
         return None
-    return CloudAnswer(reply=CloudReply(row["reply"]), by=row["answered_by"], at=row["answered"])
+    return CloudAnswer(
+        reply=CloudReply(row["reply"]), by=row["answered_by"], at=row["answered"], basis=row["answered_basis"]
+    )

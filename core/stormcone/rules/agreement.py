@@ -17,19 +17,6 @@ CLAIM = timedelta(seconds=10)
 """How long a claim lasts, by the clock of the fleet's store: so long the member that has it may send the approval."""
 
 
-class SharedKey(NamedTuple):
-    """What makes two members' events the same: provider and id, without regard to case, and which life of that id."""
-
-    provider: str
-    id: str
-    episode: int
-
-    @classmethod
-    def of(cls, key: EventKey, episode: int) -> "SharedKey":
-        """The key of an event in one of its lives."""
-        return cls(key.provider, key.id, episode)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Member:
     """A machine of the fleet, as its agent has made it known.
@@ -131,17 +118,20 @@ class CloudReply(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CloudAnswer:
-    """The cloud's answer to the approval of an event: it is final.
+    """The cloud's answer to the approval of an event: it is final for the event as it was then.
 
     Attributes:
         reply: what it is.
         by: who was answered, by the member's id.
         at: when the fleet was told, by the clock of its store.
+        basis: what the event is, as that member has seen it last while this was its answer. An event that has moved so
+            far that it is another one for that member is to be agreed on again.
     """
 
     reply: CloudReply
     by: str
     at: datetime
+    basis: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +146,7 @@ class Ballot:
         answer: the cloud's, or None.
     """
 
-    key: SharedKey
+    key: EventKey
     votes: tuple[Vote, ...] = ()
     members: tuple[Member, ...] = ()
     claim: Claim | None = None
@@ -168,6 +158,10 @@ class Ballot:
         votes = (vote for vote in self.votes if vote.state is not VoteState.WITHDRAWN)
         named = {folded(name): name for vote in votes for name in vote.names}
         return tuple(named[name] for name in sorted(named))
+
+    def answered(self, basis: str) -> bool:
+        """Whether the cloud has answered the approval of the event, if that is what the event is."""
+        return self.answer is not None and self.answer.basis == basis
 
     def member(self, identifier: str) -> Member | None:
         """The member with that id."""
@@ -299,7 +293,7 @@ def granted(ballot: Ballot, member: Member, now: datetime, lasting: timedelta = 
         lasting: how long a claim lasts.
     """
     vote = ballot.vote(member.id)
-    if vote is None or ballot.answer is not None or not ballot.concerns_others(member):
+    if vote is None or ballot.answered(vote.basis) or not ballot.concerns_others(member):
         return None
     if ballot.claim is not None and ballot.claim.lasts(now):
         return None
@@ -345,7 +339,7 @@ class EventInFleet:
     @property
     def answered(self) -> bool:
         """Whether the cloud has answered an approval, to whichever member."""
-        return self.ballot is not None and self.ballot.answer is not None
+        return self.ballot is not None and self.ballot.answered(self.basis)
 
     @property
     def obstacles(self) -> tuple[Obstacle, ...]:

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from stormcone.handlers import Handler
-from stormcone.model import Approval, Cause, Impact, MaintenanceEvent, Phase
-from stormcone.rules.agreement import Member, SharedKey
+from stormcone.model import Approval, Cause, EventKey, Impact, MaintenanceEvent, Phase
+from stormcone.rules.agreement import Member
 from stormcone.rules.times import time_of
 from stormcone.text import folded, span, stamp
 
@@ -78,7 +78,7 @@ class Turn:
     """
 
     member: str
-    event: SharedKey
+    event: EventKey
     state: TurnState
     need: str = ""
     until: datetime | None = None

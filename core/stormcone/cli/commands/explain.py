@@ -51,7 +51,6 @@ class Explained:
         runs: what has been done for it already.
         known_for: how long it has been known.
         able: whether its cloud's provider can approve at all.
-        episode: which life of its id it is.
     """
 
     event: MaintenanceEvent
@@ -60,7 +59,6 @@ class Explained:
     runs: tuple[Run, ...] = ()
     known_for: timedelta = timedelta(0)
     able: bool = True
-    episode: int = 1
 
 
 @click.command("explain")
@@ -123,7 +121,7 @@ def _file_and_event(words: tuple[str, ...], event_id: str | None) -> tuple[str |
 
 
 def _explained(case: Explained, app: App, fleet: FleetSeen | None) -> Explanation:
-    seen = fleet.event(case.event, case.episode, case.machine, case.now) if fleet else None
+    seen = fleet.event(case.event, case.machine, case.now) if fleet else None
     groups = fleet.groups_of(case.machine) if fleet else ()
     return explain(case.event, app, case.machine, case.now, case.runs, case.known_for, seen, groups)
 
@@ -143,9 +141,7 @@ def _of_journal(configuration: Configuration, event_id: str) -> Iterator[Explain
         machine = Machine(provider=lives[-1].provider, id="", name=lives[-1].machine)
         runs = tuple(book.runs(episode.id))
     able = provider_class(episode.event.source or episode.event.provider).capabilities.can_approve
-    yield Explained(
-        episode.event, machine, now, runs, max(now - episode.first_seen, timedelta(0)), able, episode.number
-    )
+    yield Explained(episode.event, machine, now, runs, max(now - episode.first_seen, timedelta(0)), able)
 
 
 def _with_journal(case: Explained, configuration: Configuration) -> Explained:

@@ -3,17 +3,19 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from stormcone.fleet.contract import EventSaid, Fleet, MemberIdentity, Saying, Snapshot, TurnSaid
-from stormcone.rules.agreement import Ballot, Claim, CloudReply, SharedKey, VoteState
+from stormcone.model import EventKey
+from stormcone.rules.agreement import Ballot, Claim, CloudReply, VoteState, Why, obstacles
 from stormcone.rules.limits import VANISHED, TurnState
 
-KEY = SharedKey("test", "event-1", 1)
-OTHER = SharedKey("test", "event-2", 1)
-OWN = SharedKey("test", "event-of", 1)
+KEY = EventKey("test", "event-1")
+OTHER = EventKey("test", "event-2")
+OWN = EventKey("test", "event-of")
 SILENCE = timedelta(minutes=10)
 
 _BASIS = "reboot not before 2026-03-01 04:00:00Z"
@@ -40,7 +42,7 @@ def a_member(name: str, **given: Any) -> MemberIdentity:
     return replace(MemberIdentity(id=f"test/{name}", name=name, names=(name, f"id-{name}"), silence=SILENCE), **given)
 
 
-def an_event(*names: str, vote: VoteState | None = VoteState.PREPARED, key: SharedKey = KEY, **given: Any) -> EventSaid:
+def an_event(*names: str, vote: VoteState | None = VoteState.PREPARED, key: EventKey = KEY, **given: Any) -> EventSaid:
     """What is said of an event that names these machines."""
     event = EventSaid(
         key=key, id=key.id, impact="reboot", phase="scheduled", not_before=_TIME, names=names, vote=vote, basis=_BASIS
@@ -48,7 +50,7 @@ def an_event(*names: str, vote: VoteState | None = VoteState.PREPARED, key: Shar
     return replace(event, **given)
 
 
-def a_turn(event: SharedKey | None = None, **given: Any) -> EventSaid:
+def a_turn(event: EventKey | None = None, **given: Any) -> EventSaid:
     """What is said of an event for which a turn is wanted; of an event of the machine's own, unless it is named."""
     turn = replace(TurnSaid(away=False, until=_TIME, what="reboot"), **given)
     return an_event("db", vote=None, key=event or OWN, turn=turn)
@@ -121,13 +123,13 @@ class FleetSuite:
             {"vote": VoteState.VETOED},
             {"vote": VoteState.FAILED},
             {"basis": "redeploy not before 2026-03-01 04:00:00Z"},
-            {"key": KEY._replace(episode=2)},
+            {"key": KEY._replace(id="event-2")},
             {"names": ("a", "b", "c")},
             {"vote": None},
         ],
     )
     def test_nobody_gets_it_where_one_is_not_prepared(self, fleet: Fleet, other: dict[str, Any]) -> None:
-        """It is preparing, has vetoed or failed, speaks of another time or life, or sees a machine more.
+        """It is preparing, has vetoed or failed, speaks of another time or event, or sees a machine more.
 
         Source: `stormcone.rules.agreement`.
         """
@@ -201,6 +203,80 @@ class FleetSuite:
         say(fleet, "a", an_event("a", "b", vote=None, phase="started", reply=CloudReply.ACCEPTED))
         ballot = say(fleet, "b", an_event("a", "b")).ballots[KEY]
         assert ballot.answer is not None
+
+    def test_an_answer_holds_for_the_event_as_its_member_sees_it(self, fleet: Fleet) -> None:
+        """It moves with the event as long as that is the same one for its member. Once it is another, all are asked.
+
+        Source: `CloudAnswer.basis`.
+        """
+        agreed(fleet)
+        moved = partial(an_event, "a", "b", basis="reboot not before 2026-03-01 04:20:00Z")
+        say(fleet, "a", an_event("a", "b", reply=CloudReply.ACCEPTED))
+        say(fleet, "b", moved())
+        told = say(fleet, "a", moved(reply=CloudReply.ACCEPTED)).ballots[KEY]
+        assert told.answered(moved().basis)
+        far = partial(an_event, "a", "b", basis="reboot not before 2026-03-03 04:00:00Z")
+        say(fleet, "b", far())
+        told = say(fleet, "a", far()).ballots[KEY]
+        assert not told.answered(far().basis)
+
+    def test_what_has_moved_far_is_agreed_on_again(self, subject: FleetUnderTest, fleet: Fleet) -> None:
+        """All must be prepared for what it is now; what was agreed and answered before does not help.
+
+        Source: `stormcone.rules.agreement`.
+        """
+        agreed(fleet)
+        say(fleet, "a", an_event("a", "b", reply=CloudReply.ACCEPTED))
+        subject.pass_time(subject.claim)
+        later = partial(an_event, "a", "b", basis="reboot not before 2026-03-03 04:00:00Z")
+        assert holder(say(fleet, "a", later())) == ("test/a", 1), "b has said nothing of the new time"
+        say(fleet, "b", later(vote=VoteState.PREPARING))
+        assert holder(say(fleet, "a", later())) == ("test/a", 1)
+        assert holder(say(fleet, "b", later())) == ("test/b", 2), "one that has had a claim comes after the others"
+        told = say(fleet, "b", later(reply=CloudReply.ACCEPTED)).ballots[KEY]
+        assert (told.answered(later().basis), told.answer and told.answer.by) == (True, "test/b")
+
+    def test_what_nobody_speaks_of_any_more_is_agreed_on_anew(self, subject: FleetUnderTest, fleet: Fleet) -> None:
+        """The same id may be announced again; epochs go on, so that an old claim is not taken for the new one.
+
+        Source: `stormcone.fleet.rows.outlived`.
+        """
+        agreed(fleet)
+        say(fleet, "a", an_event("a", "b", reply=CloudReply.ACCEPTED))
+        say(fleet, "a")
+        assert say(fleet, "b", an_event("a", "b")).ballots[KEY].answer is not None, "b speaks of it still"
+        say(fleet, "b")
+        subject.pass_time(subject.claim)
+        assert holder(say(fleet, "b", an_event("a", "b"))) == ("test/a", 1)
+        assert say(fleet, "a", an_event("a", "b")).ballots[KEY].answer is None
+        assert holder(say(fleet, "b", an_event("a", "b"))) == ("test/b", 2)
+
+    def test_a_silent_machine_has_not_agreed_on_what_came_again(self, subject: FleetUnderTest, fleet: Fleet) -> None:
+        """That all had agreed on it in its first life counts for that one.
+
+        Source: `stormcone.rules.agreement.obstacles`.
+        """
+        agreed(fleet)
+        for name in "ab":
+            say(fleet, name)
+        say(fleet, "b", an_event("a", "b"))
+        subject.pass_time(SILENCE * 1.1)
+        told = say(fleet, "a", an_event("a", "b"))
+        assert [each.why for each in obstacles(told.ballots[KEY], _BASIS, told.at)] == [Why.SILENT]
+
+    def test_text_of_any_kind_is_taken(self, fleet: Fleet) -> None:
+        """A character that the store cannot keep costs that character, and not the exchange.
+
+        Source: PostgreSQL's `text` and `jsonb` take no NUL.
+        """
+        odd = EventKey("test", "odd\0 id")
+        said = an_event("a\0", vote=VoteState.VETOED, reason="not\0 today", key=odd, turn=TurnSaid(away=True))
+        for _ in range(2):
+            told = fleet.exchange(Saying(member=a_member("a\0", about={"region": "x\0y"}), events=(said,)))
+            assert (set(told.ballots), set(told.turns)) == ({odd}, {odd})
+        assert len(fleet.overview().ballots) == 1
+        fleet.exchange(Saying(member=a_member("a\0")))
+        assert fleet.overview().ballots == ()
 
     def test_a_veto_that_comes_later_stops_what_is_not_sent_yet(self, subject: FleetUnderTest, fleet: Fleet) -> None:
         """No further claim is granted; that they had agreed once does not help.
