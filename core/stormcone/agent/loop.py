@@ -131,6 +131,7 @@ class Agent:
             journal=journal,
             boot_id=self._boot_id,
             wake=self._wake.set,
+            part=settings.part,
         )
         self._requests = Requests(
             self._sources,

@@ -11,6 +11,7 @@ from stormcone.clouds.contract import Provider
 from stormcone.errors import ProviderError
 from stormcone.model import Ending, EventKey, MaintenanceEvent, Observation, Outcome
 from stormcone.rules.changes import Verdicts
+from stormcone.rules.sharding import WHOLE, Part
 from stormcone.text import folded, one_line
 
 _log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Poller:
         clock: for the intervals.
         pace: how long from the beginning of one poll to that of the next.
         going_on: the events that are known and have not ended.
+        part: which events are taken; the others are somebody else's.
     """
 
     def __init__(
@@ -65,11 +67,13 @@ class Poller:
         clock: Clock,
         pace: Pace,
         going_on: Callable[[], Mapping[EventKey, MaintenanceEvent]],
+        part: Part = WHOLE,
     ) -> None:
         self._provider = provider
         self._clock = clock
         self._pace = pace
         self._going_on = going_on
+        self._part = part
         self._wake = threading.Event()
         self._stopping = False
         self._last = (Observation(), Observation())
@@ -109,7 +113,8 @@ class Poller:
     def _seen(self, observation: Observation) -> Observation:
         """As `seen_by`: a provider that has read nothing new gives the value that it gave before, and so do we."""
         if observation is not self._last[0]:
-            self._last = (observation, seen_by(self._provider.name, observation))
+            ours = replace(observation, events=tuple(filter(self._part.has, observation.events)))
+            self._last = (observation, seen_by(self._provider.name, ours))
         return self._last[1]
 
     def _with_verdicts(self, answer: PollResult) -> PollResult:

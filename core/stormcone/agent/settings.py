@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from stormcone.rules.sharding import WHOLE, Part
+
 KEEP = timedelta(days=90)
 """How long the journal keeps an event after its end, unless told otherwise."""
 
@@ -20,9 +22,11 @@ class AgentSettings:
         keep: how long the journal keeps an event after its end; None: for ever.
         dry_run: whether to go through everything but run no handler and approve nothing, and only say what would be
             done. Give it a journal of its own: in it, handlers that did not run have succeeded.
+        part: of a region that several agents share: which events are this one's. Of the others nothing is told.
     """
 
     interval: float | None = None
     grace: float = GRACE.total_seconds()
     keep: timedelta | None = KEEP
     dry_run: bool = False
+    part: Part = WHOLE

@@ -10,6 +10,7 @@ from stormcone.clock import Clock
 from stormcone.clouds.contract import Extends, Provider, named
 from stormcone.journal import JournalStore
 from stormcone.model import Capabilities, EventKey, Machine, MaintenanceEvent, Scope
+from stormcone.rules.sharding import WHOLE, Part
 
 
 class Sources:
@@ -24,6 +25,7 @@ class Sources:
         journal: where a machine of this boot is remembered.
         boot_id: the machine's.
         wake: called when there is something to take in.
+        part: which events are taken.
 
     Attributes:
         first: the first provider's watch.
@@ -44,10 +46,13 @@ class Sources:
         journal: JournalStore,
         boot_id: str,
         wake: Callable[[], None],
+        part: Part = WHOLE,
     ) -> None:
         known = None if machine else assumed(provider, journal, boot_id)
-        self.first = Watch(provider, clock, interval, machine, known, wake, alone=not also)
-        self._others = [Watch(other, clock, interval, None, named(other), wake, alone=False) for other in also]
+        self.first = Watch(provider, clock, interval, machine, known, wake, alone=not also, part=part)
+        self._others = [
+            Watch(other, clock, interval, None, named(other), wake, alone=False, part=part) for other in also
+        ]
         self._watches = {watch.name: watch for watch in (self.first, *self._others)}
         self.extending = any(isinstance(watch.provider, Extends) for watch in self)
         if len(self._watches) != 1 + len(self._others):

@@ -16,6 +16,7 @@ from stormcone.clock import Clock
 from stormcone.clouds.contract import Hints, Provider
 from stormcone.errors import ProviderError
 from stormcone.model import EventKey, Machine, MaintenanceEvent, Observation
+from stormcone.rules.sharding import WHOLE, Part
 from stormcone.text import one_line, span
 
 
@@ -52,6 +53,7 @@ class Watch:
         known: which machine this is until the cloud says it; None where that is not known.
         wake: called when there is an answer to take in.
         alone: whether nobody else tells the agent of events.
+        part: which events are taken.
 
     Attributes:
         name: the provider's.
@@ -75,6 +77,7 @@ class Watch:
         wake: Callable[[], None],
         *,
         alone: bool = True,
+        part: Part = WHOLE,
     ) -> None:
         self.provider = provider
         self.name = provider.name
@@ -96,7 +99,7 @@ class Watch:
         self.status = AgentStatus(interval=between)
         self.pace = Pace(provider, between)
         self.who = Identification(provider, clock, Pace(provider, between), machine, known)
-        self._poller = Poller(provider, clock, Pace(provider, between), lambda: self.going_on)
+        self._poller = Poller(provider, clock, Pace(provider, between), lambda: self.going_on, part)
 
     def begin(self) -> None:
         """Poll in a thread of its own from now on, until `stop`."""

@@ -32,6 +32,9 @@ from stormcone.rules.limits import Limit
 from stormcone.sinks.contract import Secret
 
 
+MOST_PARTS = 64
+
+
 def _limit(value: object) -> str:
     text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else repr(value)
     Limit.of(text)
@@ -125,6 +128,17 @@ class ProviderTable(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+class ShardTable(ProviderTable):
+    """A region that the watchers of one database share (`stormcone watch`). Other keys are its provider's settings."""
+
+    provider: str | None = Field(default=None, examples=["alibaba"])
+    """Which cloud; the configuration's `provider` if unset."""
+    region: str | None = Field(default=None, examples=["cn-hangzhou"])
+    """The cloud's region; the table's name if unset."""
+    parts: int = Field(default=1, ge=1, le=MOST_PARTS, examples=[4])
+    """Into how many parts it is divided by its machines' names, each watched by itself; the same at all watchers."""
+
+
 class SinkTable(BaseModel):
     """A sink: it gets a message about every change, run and approval. Other keys are settings of its type."""
 
@@ -207,6 +221,9 @@ class RunSettings(Table):
     """Run no handler, approve nothing, write no journal: say what would be done."""
     workers: Flag = False
     """Offer the handlers' work to `stormcone worker` processes; the journal must be in a database."""
+    shard: str | None = Field(default=None, examples=["cn-hangzhou_1of4"])
+    """Watch this one of `[shards]` here, as `stormcone watch` does with each: its name, and `_KofN` for one of its parts.
+    """
     on_prepare: Words | None = Field(default=None, examples=["systemctl stop queue"])
     """A command to run when an event is announced; `[commands.NAME]` can say more."""
     on_started: Words | None = Field(default=None, examples=["logger begun"])
@@ -256,5 +273,7 @@ class RunSettings(Table):
     """Sinks, which get a message about every change, run and approval, by a name that you choose."""
     fleet: FleetTable | None = None
     """The fleet that this machine is in: agents that share a database, agree on approvals and keep limits."""
+    shards: dict[str, ShardTable] = Field(default_factory=dict)
+    """Regions that `stormcone watch` shares among the watchers of one database, by a name that you choose."""
     groups: dict[str, GroupTable] = Field(default_factory=dict)
     """Groups of machines of the fleet, by name, of which no more than so many may be away at once."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Self
 from urllib.parse import quote, unquote
@@ -91,6 +91,13 @@ class DatabaseAddress:
 
     def __str__(self) -> str:
         return self.text
+
+    def but(self, **own: str) -> Self:
+        """The same place with other options of ours."""
+        ours = {**self.own, **own}
+        shown = "&".join(f"{name}={quote(value)}" for name, value in ours.items())
+        text = self.text.partition("?")[0] + (f"?{shown}" if shown else "")
+        return replace(self, text=text, own=ours, _names=self._names | own.keys())
 
     @property
     def has_secret(self) -> bool:

@@ -1,0 +1,137 @@
+"""The shards that a configuration names: regions, or parts of them, which watchers of one database share."""
+
+from contextlib import closing
+from dataclasses import dataclass
+
+from stormcone.clock import SystemClock
+from stormcone.clouds.contract import AUTO, Acknowledges, ProviderOptions, Source
+from stormcone.config.load import Configuration
+from stormcone.config.model import ProviderTable, ShardTable
+from stormcone.config.names import nearest
+from stormcone.errors import PluginError, SettingsError
+from stormcone.model import Scope
+from stormcone.plugins import provider_class
+from stormcone.postgresql.address import DatabaseAddress
+from stormcone.rules.sharding import Part
+
+TABLES = "shards"
+
+_SCOPE = "scope"
+"""The setting by which providers that can watch a machine or a region choose."""
+
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A region, or a part of one, that one watcher at a time watches.
+
+    Attributes:
+        name: its own: the table's, and `_KofN` for one of its parts.
+        table: the table's name, one for all parts.
+        source: where its events come from.
+        part: which of them are its.
+        journal: where it is kept what was seen and done there: a journal of its own.
+    """
+
+    name: str
+    table: str
+    source: Source
+    part: Part
+    journal: DatabaseAddress
+
+
+def shards_of(configuration: Configuration) -> dict[str, Shard]:
+    """All of them, by name; nobody is asked.
+
+    Raises:
+        SettingsError: there are none, one cannot be used, or the journal is no database.
+        PluginError: a provider is not installed.
+        ProviderUnavailable: a part that a provider needs is not installed.
+    """
+    settings = configuration.settings
+    if not settings.shards:
+        raise SettingsError('there is nothing to share; add [shards.NAME] with region = "..." to the configuration')
+    if not isinstance(settings.journal, DatabaseAddress):
+        raise SettingsError('watchers share shards by their journals; set journal = "postgresql://..." as well')
+    found: dict[str, Shard] = {}
+    sources: dict[str, Source] = {}
+    for name, table in settings.shards.items():
+        try:
+            source = _source(configuration, name, table)
+            _check(name, table, source)
+            same = next((other for other, known in sources.items() if known == source), None)
+            if same is not None:
+                raise SettingsError(f"it is what {same} is, so each event would be handled twice; leave one of them out")
+        except (SettingsError, PluginError) as error:
+            raise configuration.placed(error, (TABLES, name), key=True) from error
+        sources[name] = source
+        for number in range(1, table.parts + 1):
+            part = Part(number, table.parts)
+            own = name if table.parts == 1 else f"{name}_{part}"
+            journal = settings.journal.but(journal=f"{settings.journal.own.get('journal', 'main')}_{own}")
+            found[own] = Shard(own, name, source, part, journal)
+    return found
+
+
+def shard_of(configuration: Configuration) -> Shard | None:
+    """The one that is to be watched here alone; None where none is named.
+
+    Raises:
+        SettingsError: there is no such shard, or as `shards_of`; or there are shards, and none is named.
+    """
+    settings = configuration.settings
+    if settings.shard is None:
+        if settings.shards:
+            error = SettingsError("`stormcone watch` shares it; start that, or name one shard with --shard")
+            raise configuration.placed(error, (TABLES, next(iter(settings.shards))), key=True)
+        return None
+    found = shards_of(configuration)
+    if settings.shard not in found:
+        near = nearest(settings.shard, found)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(found)}"
+        raise configuration.placed(SettingsError(f"there is no such shard; {hint}"), ("shard",))
+    return found[settings.shard]
+
+
+def _source(configuration: Configuration, name: str, table: ShardTable) -> Source:
+    """Where its events come from: what its table says before what `[providers.NAME]` says of all of that cloud."""
+    settings = configuration.settings
+    provider = table.provider or (settings.provider[0] if len(settings.provider) == 1 else AUTO)
+    if provider == AUTO:
+        raise SettingsError('it says no provider; add provider = "alibaba", for example')
+    own = settings.providers.get(provider, ProviderTable())
+    given = {**own.settings, **table.settings}
+    if provider_class(provider).capabilities.scope is not Scope.REGION:
+        given.setdefault(_SCOPE, Scope.REGION.value)  # of one that watches either, a shard is a region
+    return Source(
+        provider=provider,
+        endpoint=table.endpoint or own.endpoint,
+        machine=table.machine,
+        region=table.region or name,
+        settings=given,
+    )
+
+
+def _check(name: str, table: ShardTable, source: Source) -> None:
+    """Refuse what cannot be shared.
+
+    Raises:
+        SettingsError: as `shards_of`.
+    """
+    if not set(name) <= _LETTERS or name.startswith("-"):
+        raise SettingsError("the name of a shard has a-z, 0-9 and -, and a letter or digit first; choose such a name")
+    of_a_machine = SettingsError(
+        f"a shard is a region, and {source.provider} watches one machine here; take a provider that can watch a region"
+    )
+    try:
+        provider = provider_class(source.provider).from_options(ProviderOptions.of(source, SystemClock()))
+    except SettingsError as error:
+        raise of_a_machine if error.setting == _SCOPE and _SCOPE not in table.settings else error from None
+    with closing(provider):
+        if provider.capabilities.scope is not Scope.REGION:
+            raise of_a_machine
+        if table.parts > 1 and isinstance(provider, Acknowledges):
+            raise SettingsError(
+                f"{source.provider} is told each event once, so one watcher must hear all of them; leave parts out"
+            )
