@@ -35,9 +35,7 @@ def standings(draw):
     """Any standing: shards with anybody or nobody, some of them busy, and watchers that know any of them."""
     names = sorted(draw(NAMES))
     watchers = sorted(draw(WATCHERS))
-    shards = [
-        Held(name, draw(st.sampled_from(["", "gone", *watchers])), draw(st.booleans())) for name in names
-    ]
+    shards = [Held(name, draw(st.sampled_from(["", "gone", *watchers])), draw(st.booleans())) for name in names]
     knows = {each: frozenset(draw(st.sets(st.sampled_from(names)))) if names else frozenset() for each in watchers}
     return shards, knows
 

@@ -29,6 +29,7 @@ class NoticeKind(StrEnum):
     HANDLER = "handler"
     SERVING = "serving"
     STANDING_BY = "standing_by"
+    SHARD = "shard"
     IDENTIFIED = "identified"
     ANNOUNCED = "announced"
     REVISED = "revised"

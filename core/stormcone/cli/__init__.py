@@ -25,6 +25,7 @@ COMMANDS = {
     "check": ("stormcone.cli.commands.check", "Check a handler file or a configuration, without a cloud."),
     "run": ("stormcone.cli.commands.run", "Watch this machine and carry your handlers through its maintenance."),
     "worker": ("stormcone.cli.commands.worker", "Do a share of the work of a watcher that runs with --workers."),
+    "watch": ("stormcone.cli.commands.watch", "Watch a share of many regions, with other watchers."),
     "reload": ("stormcone.cli.commands.reload", "Make the agent read a changed configuration or handler file."),
     "config": ("stormcone.cli.commands.config", "Show the settings in force, and where each comes from."),
     "events": ("stormcone.cli.commands.events", "Show what is announced."),
@@ -32,6 +33,7 @@ COMMANDS = {
     "postpone": ("stormcone.cli.commands.postpone", "Ask the cloud to begin an event later."),
     "status": ("stormcone.cli.commands.status", "Show what the running agent does now."),
     "fleet": ("stormcone.cli.commands.fleet", "Show the machines that share a database, and who waits for whom."),
+    "shards": ("stormcone.cli.commands.shards", "Show which watcher has which region, or part of one."),
     "history": ("stormcone.cli.commands.history", "Show what the journal knows: events, handlers, approvals."),
     "explain": ("stormcone.cli.commands.explain", "Say what would be done about an event, and why."),
     "sink": ("stormcone.cli.commands.sink", "See who is told of what happens, and try it."),
@@ -69,7 +71,7 @@ Exit status:
    78  a plug-in cannot be used, or a part is not installed
   130  interrupted by Ctrl-C
   143  ended by SIGTERM
-`run`, `worker`, `simulator` and `events --watch` go on until they are
+`run`, `watch`, `worker`, `simulator` and `events --watch` go on until they are
 stopped, and end with 0 then. A SIGHUP stops them too, but a `run` without a
 terminal reads its configuration again, as for `stormcone reload`.
 """
@@ -121,10 +123,15 @@ LEFT_BEHIND = 5.0
 """Real seconds that the end waits for what handlers have left behind."""
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """The program `stormcone`: runs a command and ends the process with its exit status."""
+def main(arguments: list[str] | None = None, *, shard: str = "") -> None:
+    """The program `stormcone`: runs a command and ends the process with its exit status.
+
+    Args:
+        arguments: the command line; None takes the process's.
+        shard: see `Manner`.
+    """
     given = sys.argv[1:] if arguments is None else arguments
-    manner = Manner(as_json="--json" in given)
+    manner = Manner(as_json="--json" in given, shard=shard)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
@@ -139,7 +146,7 @@ def main(arguments: list[str] | None = None) -> None:
             mute()
             status = 1
             what = f"{error.filename}: " if error.filename else ""
-            _complain(f"stormcone: {what}{error.strerror or error}", status, as_json=manner.as_json)
+            _complain(f"stormcone: {what}{error.strerror or error}", status, manner)
     sys.exit(status)
 
 
@@ -165,15 +172,19 @@ def _terminated_by_signal() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-def program() -> None:
+def program(arguments: list[str] | None = None, *, shard: str = "") -> None:
     """The program as a process: it is over a while after its work is, whatever handlers have left behind.
 
     Python waits for threads, pools and forked children of theirs, for ever if need be.
+
+    Args:
+        arguments: the command line; None takes the process's.
+        shard: see `Manner`.
     """
     statuses: list[int] = []
     atexit.register(_leave, statuses)  # the first to be registered, so the last to be called
     try:
-        main()
+        main(arguments, shard=shard)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
         statuses.append(status)
@@ -226,20 +237,23 @@ def _status(arguments: list[str], manner: Manner) -> int:
         shown = io.StringIO()
         error.show(file=shown)
         text = error.format_message() if manner.as_json else shown.getvalue().rstrip()
-        _complain(text, error.exit_code, as_json=manner.as_json)
+        _complain(text, error.exit_code, manner)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _complain("stormcone: interrupted", 130, as_json=manner.as_json)
+        _complain("stormcone: interrupted", 130, manner)
         return 130
     except StormconeError as error:
-        _complain(f"stormcone: {printable(str(error))}", error.exit_code, as_json=manner.as_json)
+        _complain(f"stormcone: {printable(str(error))}", error.exit_code, manner)
         return error.exit_code
     return status if isinstance(status, int) else 0
 
 
-def _complain(text: str, status: int, *, as_json: bool) -> None:
-    if as_json:
-        text = json.dumps({"error": text.removeprefix("stormcone: "), "exit_status": status})
-    show = click.echo if as_json else say
+def _complain(text: str, status: int, manner: Manner) -> None:
+    if manner.as_json:
+        of = {"shard": manner.shard} if manner.shard else {}
+        text = json.dumps({"error": text.removeprefix("stormcone: "), "exit_status": status, **of})
+    elif manner.shard:
+        text = f"{manner.shard}: {text}"
+    show = click.echo if manner.as_json else say
     with suppress(OSError):
         _bring_out(partial(show, text, err=True), status)

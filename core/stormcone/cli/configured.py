@@ -155,6 +155,9 @@ OPTIONS = {
         multiple=True,
         help="A setting of the first provider, or PROVIDER.NAME=VALUE; repeat it for several.",
     ),
+    "shard": _option(
+        "--shard", metavar="NAME", help="Watch only this one of [shards]; `stormcone watch` shares all of them."
+    ),
     "sinks": _option(
         "--sink",
         "sinks",

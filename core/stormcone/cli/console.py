@@ -18,9 +18,11 @@ class Manner:
 
     Attributes:
         as_json: as a line of JSON; a command may find out later than at its start that it is wanted.
+        shard: the shard for which `watch` has started this process, and serves health itself; "" where it has not.
     """
 
     as_json: bool = False
+    shard: str = ""
 
 
 NARROWEST = 60

@@ -75,6 +75,7 @@ class OutputLine:
         stage: at which stage, or None.
         logger: which logger, where it is not a handler's, or None.
         traceback: where a handler's error comes from, or None.
+        shard: at which of several shards of one watcher, or None; JSON has it where there is one.
     """
 
     at: datetime
@@ -86,16 +87,19 @@ class OutputLine:
     stage: str | None = None
     logger: str | None = None
     traceback: str | None = None
+    shard: str | None = None
 
     def as_json(self) -> str:
         """The line as one line of JSON."""
-        return json.dumps({**asdict(self), "at": iso(self.at)})
+        said = {**asdict(self), "at": iso(self.at)}
+        return json.dumps(said if self.shard else {name: said[name] for name in said if name != "shard"})
 
     def as_text(self) -> str:
         """The line for people, styled, with the traceback under it."""
         kind = click.style(f"{self.kind.replace('_', ' '):<{_WIDTH}}", fg=COLOURS.get(self.kind))
         loud = f"{self.level}: " if self.kind == LOG and self.level not in {"info", "debug"} else ""
-        who = f"{self.handler}.{self.stage}: " if self.kind == LOG else ""
+        where = f"{self.shard}: " if self.shard else ""
+        who = f"{where}{self.handler}.{self.stage}: " if self.kind == LOG else where
         of = click.style(f"  [{printable(self.event)}]", dim=True) if self.event and self.event not in self.text else ""
         return f"{stamp(self.at)}  {kind}  {printable(who + loud + self.text)}{of}{self._trace()}"
 
@@ -131,12 +135,14 @@ class RunOutput(logging.Handler):
     Args:
         clock: the agent's: handlers' lines bear its time.
         as_json: print each line as JSON.
+        shard: at which of several shards of one watcher this is; None: there are not several.
     """
 
-    def __init__(self, clock: Clock, *, as_json: bool) -> None:
+    def __init__(self, clock: Clock, *, as_json: bool, shard: str | None = None) -> None:
         super().__init__()
         self._clock = clock
         self._as_json = as_json
+        self._shard = shard
         self._shown: set[tuple[str | None, ...]] = set()
         self._out = sys.stdout
         self._spool = Spool(self._lost_line)
@@ -199,7 +205,7 @@ class RunOutput(logging.Handler):
                 logger.setLevel(level)
 
     def _print(self, line: OutputLine, *, aside: bool = False) -> None:
-        line = replace(line, text=shortened(line.text, LONGEST_TEXT))
+        line = replace(line, text=shortened(line.text, LONGEST_TEXT), shard=self._shard)
         self._put(line.as_json() if self._as_json else line.as_aside() if aside else line.as_text(), aside=aside)
 
     def _put(self, text: str, *, aside: bool) -> None:

@@ -14,6 +14,7 @@ from stormcone.handlers import USUAL_LEAD, App, EventRule, Handler, Stage
 from stormcone.handlers.app import ApprovalSettings
 from stormcone.handlers.commands import CommandHandler, shell_words, split_command
 from stormcone.handlers.files import load_app
+from stormcone.rules.sharding import WHOLE, Part
 
 _COMMANDS = "commands"
 _SELECTION = ("impacts", "causes", "tentative", "timeout", "retries")
@@ -164,8 +165,8 @@ def _rule(configuration: Configuration, number: int, table: RuleTable, app: App)
         raise configuration.placed(error, path, key=True) from error
 
 
-def settings_of(settings: RunSettings) -> AgentSettings:
-    """How the agent works."""
+def settings_of(settings: RunSettings, part: Part = WHOLE) -> AgentSettings:
+    """How the agent works, on all of its region's events or on those of a part."""
     interval = settings.interval.total_seconds() if settings.interval else None
     grace = settings.grace.total_seconds()
-    return AgentSettings(interval=interval, grace=grace, keep=settings.keep, dry_run=settings.dry_run)
+    return AgentSettings(interval=interval, grace=grace, keep=settings.keep, dry_run=settings.dry_run, part=part)

@@ -31,8 +31,8 @@ from stormcone.fleet.contract import SILENCE
 from stormcone.rules.limits import Limit
 from stormcone.sinks.contract import Secret
 
-
 MOST_PARTS = 64
+"""Parts of one region: each asks the cloud by itself, and takes a process."""
 
 
 def _limit(value: object) -> str:
@@ -222,8 +222,7 @@ class RunSettings(Table):
     workers: Flag = False
     """Offer the handlers' work to `stormcone worker` processes; the journal must be in a database."""
     shard: str | None = Field(default=None, examples=["cn-hangzhou_1of4"])
-    """Watch this one of `[shards]` here, as `stormcone watch` does with each: its name, and `_KofN` for one of its parts.
-    """
+    """Watch only this one of `[shards]`, as `stormcone watch` does with each: its name, and `_KofN` if it has parts."""
     on_prepare: Words | None = Field(default=None, examples=["systemctl stop queue"])
     """A command to run when an event is announced; `[commands.NAME]` can say more."""
     on_started: Words | None = Field(default=None, examples=["logger begun"])

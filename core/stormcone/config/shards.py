@@ -1,5 +1,6 @@
 """The shards that a configuration names: regions, or parts of them, which watchers of one database share."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from stormcone.config.load import Configuration
 from stormcone.config.model import ProviderTable, ShardTable
 from stormcone.config.names import nearest
 from stormcone.errors import PluginError, SettingsError
+from stormcone.journal.shards import SharedShard
 from stormcone.model import Scope
 from stormcone.plugins import provider_class
 from stormcone.postgresql.address import DatabaseAddress
@@ -40,6 +42,18 @@ class Shard:
     part: Part
     journal: DatabaseAddress
 
+    @property
+    def shared(self) -> SharedShard:
+        """What all watchers must agree on."""
+        return SharedShard(
+            name=self.name,
+            table=self.table,
+            provider=self.source.provider,
+            region=self.source.region or "",
+            part=self.part,
+            journal=self.journal.own["journal"],
+        )
+
 
 def shards_of(configuration: Configuration) -> dict[str, Shard]:
     """All of them, by name; nobody is asked.
@@ -54,24 +68,18 @@ def shards_of(configuration: Configuration) -> dict[str, Shard]:
         raise SettingsError('there is nothing to share; add [shards.NAME] with region = "..." to the configuration')
     if not isinstance(settings.journal, DatabaseAddress):
         raise SettingsError('watchers share shards by their journals; set journal = "postgresql://..." as well')
-    found: dict[str, Shard] = {}
     sources: dict[str, Source] = {}
     for name, table in settings.shards.items():
         try:
-            source = _source(configuration, name, table)
-            _check(name, table, source)
-            same = next((other for other, known in sources.items() if known == source), None)
-            if same is not None:
-                raise SettingsError(f"it is what {same} is, so each event would be handled twice; leave one of them out")
+            sources[name] = _checked(name, table, _source(configuration, name, table), sources)
         except (SettingsError, PluginError) as error:
             raise configuration.placed(error, (TABLES, name), key=True) from error
-        sources[name] = source
-        for number in range(1, table.parts + 1):
-            part = Part(number, table.parts)
-            own = name if table.parts == 1 else f"{name}_{part}"
-            journal = settings.journal.but(journal=f"{settings.journal.own.get('journal', 'main')}_{own}")
-            found[own] = Shard(own, name, source, part, journal)
-    return found
+    shards = [
+        _shard(name, source, Part(number, settings.shards[name].parts), settings.journal)
+        for name, source in sources.items()
+        for number in range(1, settings.shards[name].parts + 1)
+    ]
+    return {shard.name: shard for shard in shards}
 
 
 def shard_of(configuration: Configuration) -> Shard | None:
@@ -113,8 +121,14 @@ def _source(configuration: Configuration, name: str, table: ShardTable) -> Sourc
     )
 
 
-def _check(name: str, table: ShardTable, source: Source) -> None:
-    """Refuse what cannot be shared.
+def _shard(table: str, source: Source, part: Part, address: DatabaseAddress) -> Shard:
+    name = table if part.of == 1 else f"{table}_{part}"
+    journal = address.but(journal=f"{address.own.get('journal', 'main')}_{name}")
+    return Shard(name, table, source, part, journal)
+
+
+def _checked(name: str, table: ShardTable, source: Source, others: Mapping[str, Source]) -> Source:
+    """The source, where it can be shared.
 
     Raises:
         SettingsError: as `shards_of`.
@@ -135,3 +149,7 @@ def _check(name: str, table: ShardTable, source: Source) -> None:
             raise SettingsError(
                 f"{source.provider} is told each event once, so one watcher must hear all of them; leave parts out"
             )
+    same = next((other for other, known in others.items() if known == source), None)
+    if same is not None:
+        raise SettingsError(f"it is what {same} is, so each event would be handled twice; leave one of them out")
+    return source

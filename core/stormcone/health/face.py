@@ -44,6 +44,18 @@ class Answer:
         return cls(status, json.dumps(document, indent=1).encode() + b"\n")
 
 
+class Answers(Protocol):
+    """Whoever answers."""
+
+    def answer(self, path: str, *, private: bool) -> Answer:
+        """What is answered to a request for a path.
+
+        Args:
+            path: without its query.
+            private: whether the owner asks: only then is said what events say.
+        """
+
+
 class Shows(Protocol):
     """An agent, as far as it is looked at."""
 

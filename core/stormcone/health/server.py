@@ -16,7 +16,7 @@ from typing import Any
 
 from stormcone import __version__
 from stormcone.health.addresses import Address
-from stormcone.health.face import Answer, Health
+from stormcone.health.face import Answer, Answers
 
 MOST_CONNECTIONS = 16
 """Connections at a time; others are closed unanswered, and ask again."""
@@ -65,7 +65,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     block_on_close = False
     allow_reuse_address = True
 
-    def __init__(self, address: Address, health: Health) -> None:
+    def __init__(self, address: Address, health: Answers) -> None:
         self.health = health
         self.private = address.path is not None
         self._room = threading.BoundedSemaphore(MOST_CONNECTIONS)
@@ -163,7 +163,7 @@ class HealthListener:
         port: the TCP port; 0 until it listens, and of a Unix socket.
     """
 
-    def __init__(self, address: Address, health: Health, told: Callable[[str], None]) -> None:
+    def __init__(self, address: Address, health: Answers, told: Callable[[str], None]) -> None:
         self.port = 0
         self.listening = threading.Event()
         self._address = address

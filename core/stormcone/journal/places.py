@@ -1,11 +1,12 @@
 """Journals by the place that a user names: a file, or a database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from stormcone.errors import JournalError, SettingsError
 from stormcone.journal.offers import WorkerSide
+from stormcone.journal.shards import ShardBook, ShardsSeen, SharedShard
 from stormcone.journal.sql.store import SQLJournal
 from stormcone.journal.sqlite.damage import damaged
 from stormcone.journal.sqlite.store import Journal
@@ -65,6 +66,46 @@ def open_worker_side(place: Place, silence: float) -> WorkerSide:
     except ImportError as error:
         raise _no_driver(place) from error
     return PostgresqlWorkerSide(place, silence)
+
+
+def open_shard_book(place: DatabaseAddress, shards: Sequence[SharedShard]) -> ShardBook:
+    """A watcher's face to what it shares with others; nothing is asked of the database yet.
+
+    Raises:
+        JournalError: the driver is not installed.
+    """
+    try:
+        from stormcone.journal.postgresql.shards import PostgresqlShardBook
+    except ImportError as error:
+        raise _no_driver(place) from error
+    return PostgresqlShardBook(place, shards)
+
+
+def read_shared(place: DatabaseAddress) -> ShardsSeen:
+    """All watchers and shards of a database; nothing is changed.
+
+    Raises:
+        JournalError: nobody has shared anything there, the database cannot be used, or the driver is not installed.
+    """
+    try:
+        from stormcone.journal.postgresql.shards import read_shards
+    except ImportError as error:
+        raise _no_driver(place) from error
+    return read_shards(place)
+
+
+def forget_shared(place: DatabaseAddress, table: str) -> None:
+    """Take a region's shards out, so that it may be shared otherwise from now on.
+
+    Raises:
+        SettingsError: there is no such region, or it cannot be taken out now.
+        JournalError: as `read_shared`.
+    """
+    try:
+        from stormcone.journal.postgresql.shards import forget_shards
+    except ImportError as error:
+        raise _no_driver(place) from error
+    forget_shards(place, table)
 
 
 def read_journal(place: Place) -> SQLJournal:

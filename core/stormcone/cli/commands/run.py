@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import cast
@@ -16,7 +17,7 @@ from stormcone.agent.notices import Notice, NoticeKind
 from stormcone.cli.commands.check import summaries_of
 from stormcone.cli.configured import built, configured, settings_placed, sources_of
 from stormcone.cli.console import Manner, is_terminal
-from stormcone.cli.options import beside, default_journal
+from stormcone.cli.options import Place, beside, default_journal
 from stormcone.cli.reloading import Reloading
 from stormcone.cli.run_output import RunOutput
 from stormcone.cli.signals import on_hangup, run_until_told, until_stopped
@@ -27,22 +28,24 @@ from stormcone.config.build import settings_of
 from stormcone.config.fleet import membership
 from stormcone.config.load import Configuration
 from stormcone.config.names import variable_of
+from stormcone.config.shards import Shard, shard_of
 from stormcone.config.sinks import open_sinks
 from stormcone.detect import PATIENCE, Choice, Identity, choose, first_sight, open_provider
 from stormcone.errors import JournalDamaged, JournalFenced, ProviderUnavailable, SettingsError, Unreachable
 from stormcone.handlers import App
 from stormcone.health.addresses import address_of
 from stormcone.journal import Journal, JournalStore
-from stormcone.journal.places import open_journal
+from stormcone.journal.places import open_journal, open_shard_book
 from stormcone.model import Machine
 from stormcone.postgresql.address import DatabaseAddress
+from stormcone.rules.sharding import WHOLE
 from stormcone.simulators.control_client import clock_of
 from stormcone.sinks.contract import NamedSink
 
 
 @click.command("run")
 @configured()
-def command(read: Callable[[], Configuration]) -> None:
+def command(read: Callable[..., Configuration]) -> None:
     """Watch this machine and carry your handlers through its maintenance.
 
     FILE.py holds handlers and an `app` (or another name, after a colon). Without one, give commands: each gets the
@@ -58,12 +61,14 @@ def command(read: Callable[[], Configuration]) -> None:
     manner = context.ensure_object(Manner)
     asked = context.params["log"] or os.environ.get(variable_of(("log",))) or "auto"
     manner.as_json = manner.as_json or _in_json(asked)  # until the configuration can be read
+    if manner.shard:
+        read = partial(read, listen=())
     reloading = Reloading(read)
     try:
         with on_hangup(reloading.ask):
             configuration = read()
             manner.as_json = configuration.settings.as_json or _in_json(configuration.settings.log)
-            _run(configuration, reloading, as_json=manner.as_json)
+            _run(configuration, reloading, manner)
     finally:
         reloading.end()
 
@@ -72,14 +77,17 @@ def _in_json(log: str) -> bool:
     return log == "json" or (log == "auto" and not is_terminal())
 
 
-def _run(configuration: Configuration, reloading: Reloading, *, as_json: bool) -> None:
+def _run(configuration: Configuration, reloading: Reloading, manner: Manner) -> None:
     given = configuration.settings
-    sources = sources_of(configuration)
-    journal = given.journal or default_journal()
-    settings = settings_of(given)
+    shard = shard_of(configuration)
+    sources = (shard.source,) if shard else sources_of(configuration)
+    journal = shard.journal if shard else given.journal or default_journal()
+    settings = settings_of(given, shard.part if shard else WHOLE)
     _check_workers(configuration)
+    if shard and not (manner.shard or settings.dry_run):
+        _agree(shard, given.journal)
     clock = clock_of(next((source.endpoint for source in sources if source.endpoint), None))
-    output = RunOutput(clock, as_json=as_json)
+    output = RunOutput(clock, as_json=manner.as_json, shard=manner.shard or None)
     socket = None if settings.dry_run else beside(journal)
     with output.listening(given.verbose):
         with until_stopped(), WatchedRun(clock, output.tell, map(address_of, given.listen), socket) as watched:
@@ -143,6 +151,13 @@ def _check_workers(configuration: Configuration) -> None:
             SettingsError('workers share a journal in a database; set journal = "postgresql://..." as well'),
             ("workers",),
         )
+
+
+def _agree(shard: Shard, place: Place | None) -> None:
+    """See that watchers of the same database know a shard as it is known here; `watch` has seen to that already."""
+    assert isinstance(place, DatabaseAddress)  # noqa: S101 - for the type checker: `shard_of` has looked
+    with closing(open_shard_book(place, [shard.shared])) as book:
+        book.join()
 
 
 def _problem(output: RunOutput, clock: Clock, text: str) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 from stormcone.errors import JournalError, JournalLocked, JournalTooNew, SettingsError
 from stormcone.journal.postgresql.lease import USUAL, Holder, Lease, holder_of
@@ -29,6 +29,8 @@ SECRETS = ("PGPASSWORD", "STORMCONE_JOURNAL")
 
 Wait = Callable[[str, str], None]
 """Told of what is waited for: who, by which one can see whether that is new, and what to say, as a clause."""
+
+T = TypeVar("T")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}\Z")
 _LOOK = 0.5
@@ -82,7 +84,7 @@ class PostgresqlJournal(SQLJournal):
                 offer_tables(tables(name).schema).upgrade(connection, database.subject, JournalTooNew)
                 return lease.take(connection)
 
-        held = _patiently(take, patience, partial(wait, database.subject) if wait else None)
+        held = patiently(take, patience, partial(wait, database.subject) if wait else None)
         if held is not None and wait is None:
             raise JournalLocked(
                 f"{database.subject} is in use: {held}; stop that agent, or give this one another journal"
@@ -153,8 +155,12 @@ def database_of(address: DatabaseAddress) -> tuple[Database, str]:
     return database, tables(name).schema
 
 
-def _database(address: DatabaseAddress, *, writes: bool) -> tuple[Database, str, float]:
-    """The database of an address, the journal's name, and how long its lease lasts."""
+def options_of(address: DatabaseAddress) -> tuple[str, float]:
+    """What an address says of the journal: its name, and for how many seconds its lease is taken.
+
+    Raises:
+        SettingsError: it says what cannot be.
+    """
     name = address.own.get("journal", USUAL_NAME)
     if not _NAME.match(name):
         raise SettingsError(
@@ -166,6 +172,12 @@ def _database(address: DatabaseAddress, *, writes: bool) -> tuple[Database, str,
         duration = 0.0
     if not 0.1 <= duration <= 3600:
         raise SettingsError(f"lease is a number of seconds from 0.1 to 3600, not {address.own['lease']!r}")
+    return name, duration
+
+
+def _database(address: DatabaseAddress, *, writes: bool) -> tuple[Database, str, float]:
+    """The database of an address, the journal's name, and how long its lease lasts."""
+    name, duration = options_of(address)
     database = Database(
         address,
         subject=f"the journal {address}",
@@ -178,12 +190,21 @@ def _database(address: DatabaseAddress, *, writes: bool) -> tuple[Database, str,
     return database, name, duration
 
 
-def _patiently(take: Callable[[], Holder | None], patience: float, tell: Callable[[str], None] | None) -> Holder | None:
-    """Take the lease; where the server cannot be reached, or has too much to do, that is tried for a while."""
+def patiently(ask: Callable[[], T], patience: float, tell: Callable[[str], None] | None = None) -> T:
+    """What a server answers; where it cannot be reached, or has too much to do, that is tried for a while.
+
+    Args:
+        ask: asks it.
+        patience: for how many seconds it is tried.
+        tell: told why it is tried again; None tells nobody.
+
+    Raises:
+        JournalError: as asking does, in the end.
+    """
     end = time.monotonic() + patience
     while True:
         try:
-            return take()
+            return ask()
         except JournalError as error:
             if not passes(error) or time.monotonic() + _LOOK > end:
                 raise

@@ -1,0 +1,84 @@
+"""A process for one shard: `stormcone run --shard NAME`, which ends when whoever has started it is gone.
+
+Run as `python -m stormcone.cli.shard_process TIE SHARD ARGUMENT...`. The tie is the read end of a pipe that its parent
+holds open: when that ends, however it ends, the system closes the pipe, and this process is told to stop.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+
+
+class RunProcess:
+    """The parent's side of one.
+
+    Args:
+        shard: which shard.
+        arguments: what `stormcone watch` was given.
+
+    Attributes:
+        number: the system's number of it.
+
+    Raises:
+        OSError: it cannot be begun.
+    """
+
+    def __init__(self, shard: str, arguments: Sequence[str]) -> None:
+        far, self._tie = os.pipe()
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - ourselves, without a shell
+                [sys.executable, "-m", __name__, str(far), shard, *arguments],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(far,),
+            )
+        except BaseException:
+            os.close(self._tie)
+            raise
+        finally:
+            os.close(far)
+        self.number = self._process.pid
+
+    def ended(self) -> int | None:
+        """Its exit status, below 0 where a signal has ended it; None while it goes on."""
+        status = self._process.poll()
+        if status is not None and self._tie >= 0:
+            os.close(self._tie)
+            self._tie = -1
+        return status
+
+    def stop(self) -> None:
+        """Tell it to end in good order."""
+        self._process.terminate()
+
+    def reload(self) -> None:
+        """Have it read its configuration again."""
+        self._process.send_signal(signal.SIGHUP)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+
+def _follow(tie: int) -> None:
+    """Wait until the parent is gone, and end in good order."""
+    with suppress(OSError):
+        os.read(tie, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main() -> None:
+    """The child's side."""
+    from stormcone.cli import program
+
+    tie, shard, *arguments = sys.argv[1:]
+    os.set_inheritable(int(tie), False)
+    threading.Thread(target=_follow, args=(int(tie),), name="stormcone-tie", daemon=True).start()
+    program(["run", "--shard", shard, *arguments], shard=shard)
+
+
+if __name__ == "__main__":
+    main()
