@@ -10,6 +10,7 @@ from stormcone.agent.poller import Poller
 from stormcone.clock import ManualClock
 from stormcone.errors import ProviderError
 from stormcone.model import Capabilities, Observation, Outcome, Scope
+from stormcone.rules.sharding import Part
 
 
 class Impatient(ManualClock):
@@ -114,6 +115,28 @@ class TestThePause:
         asking.stop()
         thread.join(10)
         assert not thread.is_alive()
+
+
+class TestAPart:
+    """Of a region that several agents share, each takes the events of its part."""
+
+    @pytest.fixture
+    def parts(self, cloud):
+        return [Poller(cloud, ManualClock(), Pace(cloud, 1.0), dict, Part(number, 4)) for number in range(1, 5)]
+
+    def test_each_event_is_taken_by_one_and_the_listing_is_whole_for_all(self, cloud, parts):
+        for number in range(12):
+            cloud.announce(id=f"E-{number}", resources=(f"i-{number}",))
+        seen = [asking.ask().observation for asking in parts]
+        assert sorted(event.id for each in seen for event in each.events) == sorted(cloud.listed)
+        assert all(each.events for each in seen)
+        assert all(each.whole for each in seen)
+
+    def test_the_same_observation_is_the_same_answer(self, cloud, parts):
+        cloud.announce()
+        seen = cloud.poll()
+        cloud.poll = lambda: seen
+        assert parts[0].ask().observation is parts[0].ask().observation
 
 
 class TestAnAnswer:

@@ -1,7 +1,6 @@
 """Who is to watch which shard, and to which part of a region an event belongs: rules over values."""
 
 from collections import Counter
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -14,8 +13,8 @@ NAMES = st.sets(st.text("abcdefgh0123456789-", min_size=1, max_size=8), max_size
 WATCHERS = st.sets(st.text("uvwxyz0123456789", min_size=1, max_size=6), min_size=1, max_size=8)
 
 
-def an_event(*, id="e", resources=("i-0",)):
-    return MaintenanceEvent(id=id, provider="alibaba", phase=Phase.SCHEDULED, resources=tuple(resources))
+def an_event(name="e", *, resources=("i-0",)):
+    return MaintenanceEvent(id=name, provider="alibaba", phase=Phase.SCHEDULED, resources=tuple(resources))
 
 
 def held(wanted, busy=()):
@@ -118,14 +117,14 @@ class TestPart:
     @given(st.lists(st.text("abcxyzABCXYZ-0", min_size=1, max_size=9), min_size=1, max_size=4), st.integers(1, 64))
     def test_neither_the_order_nor_the_case_of_its_machines_matters_nor_what_else_is_said(self, names, parts):
         one = an_event(resources=names)
-        other = an_event(id="another", resources=[name.swapcase() for name in reversed(names)])
+        other = an_event("another", resources=[name.swapcase() for name in reversed(names)])
         assert [Part(each + 1, parts).has(one) for each in range(parts)] == [
             Part(each + 1, parts).has(other) for each in range(parts)
         ]
 
     def test_one_that_names_no_machine_goes_by_its_id(self):
         parts = [Part(number, 8) for number in range(1, 9)]
-        found = {part for id in "abcdefghijklmnop" for part in parts if part.has(an_event(id=id, resources=[]))}
+        found = {part for name in "abcdefghijklmnop" for part in parts if part.has(an_event(name, resources=[]))}
         assert len(found) > 3
 
     def test_machines_are_spread_evenly(self):

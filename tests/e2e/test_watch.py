@@ -8,19 +8,18 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import textwrap
 from collections import Counter
 from contextlib import suppress
 
 import pytest
+from tests.e2e.conftest import PROGRAM, until
 
 from stormcone import Impact
 from stormcone.clock import SystemClock
 from stormcone.plugins import simulator_class
 from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress
 from stormcone.simulators.contract import SimulatorOptions
-from tests.e2e.conftest import PROGRAM, until
 
 shards = pytest.importorskip("stormcone.journal.postgresql.shards")
 store = pytest.importorskip("stormcone.journal.postgresql.store")

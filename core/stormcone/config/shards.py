@@ -73,7 +73,9 @@ def shards_of(configuration: Configuration) -> dict[str, Shard]:
         try:
             sources[name] = _checked(name, table, _source(configuration, name, table), sources)
         except (SettingsError, PluginError) as error:
-            raise configuration.placed(error, (TABLES, name), key=True) from error
+            own = getattr(error, "setting", "")
+            path = (TABLES, name, own) if own in table.settings else (TABLES, name)
+            raise configuration.placed(error, path, key=True) from error
     shards = [
         _shard(name, source, Part(number, settings.shards[name].parts), settings.journal)
         for name, source in sources.items()
