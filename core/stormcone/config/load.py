@@ -12,7 +12,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from stormcone.config.complaints import complaint_of
 from stormcone.config.layers import File, Flags, Layer, Provenance, read_file, read_variables
-from stormcone.config.model import ProviderTable, RunSettings, SinkTable
+from stormcone.config.model import RunSettings, SinkTable, SourceTable
 from stormcone.config.names import fields_of, key_of
 from stormcone.config.positions import KeyPath
 from stormcone.errors import PluginError, SettingsError
@@ -165,7 +165,7 @@ def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
             if isinstance(value, SinkTable):
                 yield from _leaves(hidden_in(value.type, name, setting), (*path, name))
             else:
-                secret = isinstance(value, ProviderTable) and is_secret(name)
+                secret = isinstance(value, SourceTable) and is_secret(name)
                 yield (*path, name), SecretStr(setting) if secret else setting
     elif isinstance(value, dict) and path:
         for name, member in value.items():

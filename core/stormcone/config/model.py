@@ -109,18 +109,14 @@ def _setting(value: object) -> object:
 ProviderSetting = Annotated[str, BeforeValidator(_setting)]
 
 
-class ProviderTable(BaseModel):
-    """Settings of one provider. Other keys are the provider's own settings, as for `--set`."""
+class SourceTable(BaseModel):
+    """Where events come from. Other keys are the provider's own settings, as for `--set`."""
 
     model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
     __pydantic_extra__: dict[str, ProviderSetting] = Field(init=False)
 
     endpoint: str | None = Field(default=None, examples=["http://127.0.0.1:18169"])
     """Where its calls go instead of the cloud's own addresses."""
-    machine: str | None = Field(default=None, examples=["web-0"])
-    """This machine's name in its events."""
-    region: str | None = Field(default=None, examples=["eu-west-1"])
-    """Its region."""
 
     @property
     def settings(self) -> dict[str, str]:
@@ -128,7 +124,16 @@ class ProviderTable(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
-class ShardTable(ProviderTable):
+class ProviderTable(SourceTable):
+    """Settings of one provider. Other keys are the provider's own settings, as for `--set`."""
+
+    machine: str | None = Field(default=None, examples=["web-0"])
+    """This machine's name in its events."""
+    region: str | None = Field(default=None, examples=["eu-west-1"])
+    """Its region."""
+
+
+class ShardTable(SourceTable):
     """A region that the watchers of one database share (`stormcone watch`). Other keys are its provider's settings."""
 
     provider: str | None = Field(default=None, examples=["alibaba"])

@@ -117,7 +117,6 @@ def _source(configuration: Configuration, name: str, table: ShardTable) -> Sourc
     return Source(
         provider=provider,
         endpoint=table.endpoint or own.endpoint,
-        machine=table.machine,
         region=table.region or name,
         settings=given,
     )
