@@ -80,6 +80,10 @@ class TestAMistake:
                 f'{JOURNAL}{REGION}[shards.again]\nprovider = "alibaba"\nregion = "cn-hangzhou"\n',
                 "shards.again: it is what cn-hangzhou is, so each event would be handled twice; leave one of them out",
             ),
+            (
+                f'{JOURNAL}[shards.{"x" * 36}]\nprovider = "alibaba"\n',
+                f"its journal would be called main_{'x' * 36}, and 40 characters are the most; choose a shorter name",
+            ),
             (f'{JOURNAL}[shards.Hang_zhou]\nprovider = "alibaba"\n', "the name of a shard has a-z, 0-9 and -, and"),
             (
                 f'{JOURNAL}[shards.q]\nprovider = "aws-queue"\nregion = "eu-west-1"\nqueue = "notices"\nparts = 2\n',

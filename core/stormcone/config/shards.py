@@ -13,7 +13,7 @@ from stormcone.errors import PluginError, SettingsError
 from stormcone.journal.shards import SharedShard
 from stormcone.model import Scope
 from stormcone.plugins import provider_class
-from stormcone.postgresql.address import DatabaseAddress
+from stormcone.postgresql.address import LONGEST_NAME, DatabaseAddress
 from stormcone.rules.sharding import Part
 
 TABLES = "shards"
@@ -77,7 +77,7 @@ def shards_of(configuration: Configuration) -> dict[str, Shard]:
             path = (TABLES, name, own) if own in table.settings else (TABLES, name)
             raise configuration.placed(error, path, key=True) from error
     shards = [
-        _shard(name, source, Part(number, settings.shards[name].parts), settings.journal)
+        _shard(configuration, name, source, Part(number, settings.shards[name].parts), settings.journal)
         for name, source in sources.items()
         for number in range(1, settings.shards[name].parts + 1)
     ]
@@ -122,10 +122,13 @@ def _source(configuration: Configuration, name: str, table: ShardTable) -> Sourc
     )
 
 
-def _shard(table: str, source: Source, part: Part, address: DatabaseAddress) -> Shard:
+def _shard(configuration: Configuration, table: str, source: Source, part: Part, address: DatabaseAddress) -> Shard:
     name = table if part.of == 1 else f"{table}_{part}"
-    journal = address.but(journal=f"{address.own.get('journal', 'main')}_{name}")
-    return Shard(name, table, source, part, journal)
+    journal = f"{address.own.get('journal', 'main')}_{name}"
+    if len(journal) > LONGEST_NAME:
+        why = f"its journal would be called {journal}, and {LONGEST_NAME} characters are the most; choose a shorter name"
+        raise configuration.placed(SettingsError(why), (TABLES, table), key=True)
+    return Shard(name, table, source, part, address.but(journal=journal))
 
 
 def _checked(name: str, table: ShardTable, source: Source, others: Mapping[str, Source]) -> Source:

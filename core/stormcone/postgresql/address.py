@@ -29,6 +29,9 @@ DEFAULTS: Mapping[str, str] = {
 JOURNAL_OPTIONS = ("journal", "lease")
 """What the address of a journal may say beside what libpq knows: its name, and how many seconds its lease lasts."""
 
+LONGEST_NAME = 40
+"""Characters of a journal's name: with its schema's it must fit a name of PostgreSQL's."""
+
 
 def is_address(text: str) -> bool:
     """Whether this names a database, and no file."""

@@ -17,7 +17,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from stormcone.errors import JournalError, JournalTooNew, SettingsError
 from stormcone.journal.postgresql.schema import tables
-from stormcone.journal.postgresql.store import START, options_of, reached
+from stormcone.journal.postgresql.store import START, options_of, patiently
 from stormcone.journal.shards import LeaseSeen, ShardSeen, ShardsSeen, SharedShard, WatcherSeen, process_name
 from stormcone.postgresql.address import DatabaseAddress
 from stormcone.postgresql.database import Connection, Database
@@ -120,7 +120,10 @@ class PostgresqlShardBook:
 
     def join(self) -> None:
         """As the contract has it; the tables are made or brought to this version."""
-        with self._database.errors(), reached(self._database, START, None) as connection:
+        patiently(self._join, START)
+
+    def _join(self) -> None:
+        with self._database.errors(), self._database.connect() as connection:
             self._tables.upgrade(connection, self._database.subject, JournalTooNew)
             with connection.transaction():
                 connection.execute(_LOCK)

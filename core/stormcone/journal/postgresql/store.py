@@ -15,7 +15,7 @@ from stormcone.journal.postgresql.schema import tables
 from stormcone.journal.postgresql.session import PostgresqlSession
 from stormcone.journal.sql.store import SQLJournal
 from stormcone.model import Machine
-from stormcone.postgresql.address import DatabaseAddress
+from stormcone.postgresql.address import LONGEST_NAME, DatabaseAddress
 from stormcone.postgresql.database import Connection, Database
 from stormcone.postgresql.errors import passes
 
@@ -32,7 +32,7 @@ Wait = Callable[[str, str], None]
 
 T = TypeVar("T")
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}\Z")
+_NAME = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{LONGEST_NAME - 1}}}\Z")
 _LOOK = 0.5
 """Seconds between two looks at a lease that another holds."""
 
@@ -164,7 +164,8 @@ def options_of(address: DatabaseAddress) -> tuple[str, float]:
     name = address.own.get("journal", USUAL_NAME)
     if not _NAME.match(name):
         raise SettingsError(
-            f"{name!r} is no name of a journal; take up to 40 of a-z, 0-9, - and _, with a letter or digit first"
+            f"{name!r} is no name of a journal; take up to {LONGEST_NAME} of a-z, 0-9, - and _, with a letter or digit "
+            "first"
         )
     try:
         duration = float(address.own.get("lease", USUAL))
