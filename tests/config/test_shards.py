@@ -82,7 +82,7 @@ class TestAMistake:
             ),
             (
                 f'{JOURNAL}[shards.{"x" * 36}]\nprovider = "alibaba"\n',
-                f"its journal would be called main_{'x' * 36}, and 40 characters are the most; choose a shorter name",
+                f"its journal would be called main_{'x' * 36}, and 40 characters are the most; choose a shorter one",
             ),
             (f'{JOURNAL}[shards.Hang_zhou]\nprovider = "alibaba"\n', "the name of a shard has a-z, 0-9 and -, and"),
             (

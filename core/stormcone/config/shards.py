@@ -126,7 +126,7 @@ def _shard(configuration: Configuration, table: str, source: Source, part: Part,
     name = table if part.of == 1 else f"{table}_{part}"
     journal = f"{address.own.get('journal', 'main')}_{name}"
     if len(journal) > LONGEST_NAME:
-        why = f"its journal would be called {journal}, and {LONGEST_NAME} characters are the most; choose a shorter name"
+        why = f"its journal would be called {journal}, and {LONGEST_NAME} characters are the most; choose a shorter one"
         raise configuration.placed(SettingsError(why), (TABLES, table), key=True)
     return Shard(name, table, source, part, address.but(journal=journal))
 
