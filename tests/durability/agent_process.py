@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from stormcone import Agent, App, Context, GiveUp, Handler, MaintenanceEvent
+from stormcone.agent import worker
 from stormcone.agent.workers import InlineExecutor
 from stormcone.clock import ManualClock
 from stormcone.clouds.contract import Provider, ProviderOptions
 from stormcone.journal.boundaries import watched
-from stormcone.journal.places import Place, open_journal
+from stormcone.journal.places import Place, open_journal, open_worker_side
 from stormcone.model import Capabilities, Machine, Observation, Scope
 from stormcone.plugins import PROVIDERS, load_plugins
 from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress, is_address
@@ -36,6 +37,10 @@ from stormcone.sinks.notification import Notification
 
 WITHIN_STAGE = "within_stage"
 """A boundary of our own: the handler is in the middle of its work."""
+
+
+SILENCE = 3600.0
+"""Seconds after which a worker counts as silent: no walk takes so long, and a death is told of."""
 
 
 class Cut:
@@ -175,25 +180,55 @@ def warm_up(name: str) -> None:
         sdk._core_session = lambda: session  # each process has a copy of its own
 
 
+def app_of(order: dict[str, Any], cut: Cut, clock: ManualClock) -> App:
+    """The handlers of a story."""
+    effects = Effects(order["effects"])
+    lead = None if order["lead"] is None else timedelta(seconds=order["lead"])
+    return App(
+        [
+            Worker("first", effects, cut, clock, lead=lead),
+            Worker("second", effects, cut, clock, lead=lead, gives_up=order["gives_up"]),
+        ],
+        approve_consent=True,
+        approve_early=None if order.get("early") is None else timedelta(seconds=order["early"]),
+    )
+
+
+class Hands:
+    """One life of a worker."""
+
+    def __init__(self, order: dict[str, Any], cut: Cut) -> None:
+        self.clock = ManualClock(datetime.fromisoformat(order["now"]))
+        side = open_worker_side(place_of(order["journal"]), SILENCE)
+        self.worker = worker.Worker(
+            app_of(order, cut, self.clock),
+            side,
+            silence=SILENCE,
+            at_once=1,
+            clock=self.clock,
+            executor=InlineExecutor(),
+        )
+
+    def step(self, now: datetime) -> None:
+        """Take what there is, do it, and say so."""
+        self.clock.advance(now - self.clock.now())
+        for _ in range(2):
+            self.worker.turn()
+
+    def end(self) -> None:
+        self.worker.stop()
+        self.worker.run()
+
+
 class Life:
     """One life of an agent."""
 
     def __init__(self, order: dict[str, Any], provider: type[Provider], cut: Cut) -> None:
         self.clock = ManualClock(datetime.fromisoformat(order["now"]))
-        effects = Effects(order["effects"])
-        lead = None if order["lead"] is None else timedelta(seconds=order["lead"])
-        app = App(
-            [
-                Worker("first", effects, cut, self.clock, lead=lead),
-                Worker("second", effects, cut, self.clock, lead=lead, gives_up=order["gives_up"]),
-            ],
-            approve_consent=True,
-            approve_early=None if order.get("early") is None else timedelta(seconds=order["early"]),
-        )
-        self.journal = open_journal(place_of(order["journal"]), wait=waits)
+        self.journal = open_journal(place_of(order["journal"]), wait=waits, workers=order.get("role") == "watcher")
         self.agent = Agent(
             open_provider(provider, order, self.clock),
-            app,
+            app_of(order, cut, self.clock),
             self.journal,
             clock=self.clock,
             boot_id=order["boot_id"],
@@ -241,7 +276,7 @@ def live(order: dict[str, Any], provider: type[Provider]) -> None:
     """A life, from its start to its end or its death."""
     cut = Cut(order["kill_at"], pauses=order.get("pauses", False))
     with watched(cut):
-        life = Life(order, provider, cut)
+        life = Hands(order, cut) if order.get("role") == "worker" else Life(order, provider, cut)
         answer(did="start")
         while (told := ask()) is not None:
             if told["do"] == "end":

@@ -75,6 +75,12 @@ class PostgresqlBook:
             connection.execute("UPDATE lease SET until = clock_timestamp()")
             return {(row["key"], row["handler"], row["stage"]) for row in connection.execute(KNOWN).fetchall()}
 
+    def lost_a_worker(self) -> Done:
+        """A worker has been killed; answers what is known to be done. Its silence is over, as if time had passed."""
+        with self._connected() as connection:
+            connection.execute("UPDATE workers SET until = clock_timestamp()")
+            return {(row["key"], row["handler"], row["stage"]) for row in connection.execute(KNOWN).fetchall()}
+
     def is_sound(self) -> None:
         """The database itself sees to it."""
 

@@ -225,7 +225,7 @@ def whatever_was_begun_was_recovered_after_the_end(walk: Walk) -> None:
         # Once; and once more for each time that it was done and the journal could not be told.
         repeats = [attempt for attempt in recovered if attempt is not recovered[-1]]
         assert len(repeats) <= len(walk.lives)
-        if not walk.kills:
+        if not walk.lives:
             assert (began, len(recovered)) == (True, 1)
 
 

@@ -15,6 +15,7 @@ import psycopg
 
 from stormcone.errors import JournalError, JournalTooNew
 from stormcone.handlers import Stage
+from stormcone.journal.boundaries import Boundary, reached
 from stormcone.journal.offers import Offer, Orders
 from stormcone.journal.postgresql.ear import Ear
 from stormcone.journal.postgresql.offers import HEARD, MACHINES, OFFERED, offer_tables
@@ -106,6 +107,7 @@ class PostgresqlWorkerSide:
             connection = self._connected()
             rows = connection.execute(_TAKE, self._values(handlers=list(handlers), most=most)).fetchall()
             if rows:
+                reached(Boundary.AFTER_COMMIT)
                 connection.execute(_WAKE, [HEARD, self._tables.schema])
         offers = []
         for row in rows:
@@ -126,8 +128,10 @@ class PostgresqlWorkerSide:
         )
         with self._database.errors():
             connection = self._connected()
+            reached(Boundary.BEFORE_COMMIT)
             if connection.execute(_END, values).fetchone() is None:
                 return connection.execute(_RECORDED, values).fetchone() is not None
+            reached(Boundary.AFTER_COMMIT)
             connection.execute(_WAKE, [HEARD, self._tables.schema])
         return True
 
