@@ -144,11 +144,15 @@ class Region:
     def approved(self):
         until(lambda: self.approvals, lambda: f"an approval; {[program.said for program in self.programs]}")
 
-    def history(self, *words):
-        done = subprocess.run(
-            [sys.executable, "-m", "stormcone", "history", *words], cwd=self.folder, env=self.env, text=True,
-            capture_output=True, timeout=PATIENCE, check=True,
+    def run(self, *words, **env):
+        return subprocess.run(
+            [sys.executable, "-m", "stormcone", *words], cwd=self.folder, env={**self.env, **env}, text=True,
+            capture_output=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
+
+    def history(self, *words):
+        done = self.run("history", *words)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     def close(self):

@@ -3,8 +3,10 @@
 Time is real and silences are short; what is waited for is a state.
 """
 
+import json
 import signal
 from collections import Counter
+from typing import Any
 
 import pytest
 from tests.e2e.region import PATIENCE, WRONG, until
@@ -79,6 +81,32 @@ class TestTheWatcher:
         done = region.start("alone", "run", "handlers.py", "--workers", STORMCONE_JOURNAL="journal.db")
         assert done._process.wait(PATIENCE) == 64
         assert "workers share a journal in a database" in done.said
+
+
+class TestStatus:
+    def test_shows_the_workers_from_wherever_the_database_is_reached(self, region: Any) -> None:
+        region.hold("one")
+        region.watcher().says("watching ")
+        worker = region.worker("one", "--silence", "10m").says("takes up to")
+        region.announce()
+        until(lambda: region.did("one", "begins"), lambda: worker.said)
+        elsewhere = json.loads(region.run("status", "--json", XDG_STATE_HOME="elsewhere").stdout)
+        ((found,), waiting) = (elsewhere["crew"]["workers"], elsewhere["crew"]["waiting"])
+        assert (found["state"], found["handlers"], waiting) == ("living", ["prepare", "recover"], [])
+        assert [(each["machine"], each["stage"], each["attempt"]) for each in found["runs"]] == [("i-0", "prepare", 1)]
+        assert elsewhere["status"] == "not_ready"
+        assert "holds the lease until" in elsewhere["reasons"][0]
+        here = {"XDG_STATE_HOME": str(region.folder / "watcher")}
+        until(
+            lambda: json.loads(region.run("status", "--json", **here).stdout)["workers"]["running"] == 1,
+            lambda: "the watcher to see it",
+        )
+        lines = region.run("status", **here).stdout.splitlines()
+        assert "Workers: 1 living, 0 silent" in lines
+        assert any(line.startswith("    prepare.prepare of i-0 for ") for line in lines)
+        done = region.run("status", XDG_STATE_HOME="elsewhere")
+        assert "Workers: 1 living, 0 silent" in done.stdout
+        assert "no agent runs with the journal" in done.stderr
 
 
 class TestManyRuns:

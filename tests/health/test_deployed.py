@@ -10,6 +10,7 @@ import pytest
 from tests.core.conftest import HeldExecutor
 from tests.health.prometheus import Prometheus
 
+from stormcone.agent.stages import CrewView
 from stormcone.errors import ProviderError, Veto
 from stormcone.handlers import Stage
 from stormcone.health.face import METRICS
@@ -59,7 +60,8 @@ def told(world, health):
     world.executor = HeldExecutor()
     world.cloud.announce(id="E-3")
     world.step(seconds=2)
-    world.agent._view = replace(world.agent.view, sinks=(SinkRecord(name="ops", waiting=1),))
+    crew = CrewView(living=1, waiting=2, running=3, taken_over=4)
+    world.agent._view = replace(world.agent.view, sinks=(SinkRecord(name="ops", waiting=1),), crew=crew)
     return health
 
 

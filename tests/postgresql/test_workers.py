@@ -1,5 +1,6 @@
 """A watcher that offers its work, and workers that do it."""
 
+import json
 import threading
 from datetime import timedelta
 
@@ -7,13 +8,16 @@ import pytest
 from tests.postgresql.turns import PATIENCE, REGION, Brief, Drain, Other, until
 
 from stormcone import App
+from stormcone.agent.stages import CrewView
 from stormcone.agent.worker import Worker
 from stormcone.clock import ManualClock
 from stormcone.errors import JournalError, Retry
 from stormcone.handlers import Stage
+from stormcone.health.face import STATUS, Health
 from stormcone.journal.offers import Offer, Orders
 from stormcone.testing.conformance.journals import NOW, an_event
 
+crew = pytest.importorskip("stormcone.journal.postgresql.crew")
 PREPARE = (Stage.PREPARE, "web-0")
 RECOVER = (Stage.RECOVER, "web-0")
 
@@ -324,6 +328,46 @@ class TestAWorkerThatIsSilent:
         worker.turn()
         assert [did[3] for did in fleet.did] == [1, 2]
         assert fleet.notes()[0][1] == "cut_off"
+
+
+class TestWhoLooks:
+    """What status and metrics say of the workers."""
+
+    def test_sees_who_lives_what_is_at_whom_and_what_waits(self, fleet):
+        fleet.cloud.announce("E-1", "web-0", "web-1")
+        watcher, worker, other = (
+            fleet.watch(),
+            fleet.worker(threads=True, at_once=1),
+            fleet.worker("two", handlers=[Other()]),
+        )
+        over = threading.Event()
+        worker.drain.gate = lambda _context: over.wait(PATIENCE)
+        other.turn()
+        assert [each.fits for each in crew.crew_of(fleet.address).waiting] == [False, False]
+        worker.turn()
+        watcher.step()
+        found = crew.crew_of(fleet.address)
+        one, two = found.workers
+        assert [(each.name, each.silent, each.handlers) for each in (one, two)] == [
+            ("one", False, ("drain",)), ("two", False, ("Other",)),
+        ]  # fmt: skip
+        (at_it,), (waits,) = one.runs, found.waiting
+        assert (at_it.event, at_it.handler, at_it.stage, at_it.attempt) == ("E-1", "drain", "prepare", 1)
+        assert {at_it.machine, waits.machine} == {"web-0", "web-1"}
+        assert (two.runs, waits.fits) == ((), True)
+        assert watcher.view.crew == CrewView(living=2, waiting=1, running=1, taken_over=0)
+        fleet.silence(worker)
+        watcher.step()
+        assert [each.silent for each in crew.crew_of(fleet.address).workers] == [True, False]
+        over.set()
+        watcher.step()
+        assert watcher.view.crew == CrewView(living=1, waiting=2, running=0, taken_over=1)
+        status = Health(fleet.clock)
+        status.watch(watcher)
+        assert json.loads(status.answer(STATUS, private=True).body)["workers"]["waiting"] == 2
+
+    def test_sees_of_an_agent_without_workers_that_there_are_none(self, fleet):
+        assert fleet.watch(workers=False).view.crew is None
 
 
 class TestAnEndWhoseAnswerWasLost:

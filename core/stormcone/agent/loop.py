@@ -268,6 +268,7 @@ class Agent:
             fleet=self._exchange.standing,
             turns=self._exchange.held,
             steady=self._steady.now().steady,
+            crew=self._stages.crew,
             journal=self.journal.path,
             journal_error=self._journal_error,
             stopping=self._stopping,

@@ -5,6 +5,7 @@ it has begun and what it came to.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -32,6 +33,24 @@ MOST_STAGES = 500
 
 UNTAKEN = 5.0
 """Seconds after which it is told that no worker has the handler of an offer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrewView:
+    """How it stands with the workers of a watcher.
+
+    Attributes:
+        living: how many live.
+        waiting: how many offers nobody has taken.
+        running: how many runs are at workers.
+        taken_over: how many attempts were taken from silent workers, in this life.
+    """
+
+    living: int
+    waiting: int
+    running: int
+    taken_over: int
+
 
 _NEARLY = timedelta(seconds=1)
 """By how much a deadline must move for its worker to be told."""
@@ -81,12 +100,23 @@ class Stages:
         self._working: set[int] = set()
         self._offers = journal.offers
         self._standings: list[Standing] = []
+        self._living = 0
+        self._taken_over = 0
         self._ordered: dict[int, Orders] = {}
 
     @property
     def here(self) -> Mapping[int, LiveAttempt]:
         """The attempts that end with this process, by run."""
         return {} if self._offers is not None else self.live
+
+    @property
+    def crew(self) -> CrewView | None:
+        """How it stands with the workers; None where there are none to offer runs to."""
+        if self._offers is None:
+            return None
+        waiting = sum(not each.worker for each in self._standings)
+        running = sum(bool(each.worker) and each.ended is None for each in self._standings)
+        return CrewView(living=self._living, waiting=waiting, running=running, taken_over=self._taken_over)
 
     @property
     def working(self) -> bool:
@@ -113,6 +143,7 @@ class Stages:
         if self._offers is None:
             return []
         self._standings = self._offers.all()
+        self._living = self._offers.living()
         self._complain_of_waiting()
         messages: list[Message] = []
         for each in self._standings:
@@ -242,6 +273,7 @@ class Stages:
         def follow() -> None:
             del self.live[run]
             self._ordered.pop(run, None)
+            self._taken_over += not reported and attempt.verdict is Verdict.CUT_OFF
             self._reporter.publish(
                 notices.run_ended_notice(live.due.run, attempt, settled, live.due.episode, live.due.begun, now)
             )

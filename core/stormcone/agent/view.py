@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from stormcone.agent.attempts import LiveAttempt
+from stormcone.agent.stages import CrewView
 from stormcone.agent.standing import FleetStanding
 from stormcone.agent.unfinished import Work
 from stormcone.agent.watch import AgentStatus
@@ -72,6 +73,7 @@ class AgentView:
         fleet: how it stands with its fleet; None where it has none.
         turns: what waits for its turn to be away, by the journal's number of its episode, and what for, or "".
         steady: the time on the clock that nothing moves, by which the fleet's age is told; None where it is not known.
+        crew: how it stands with the workers; None where it does its runs itself.
         journal: where its journal is.
         journal_error: why that could not be written, as last tried; "" where it could.
         stopping: whether it has been told to stop.
@@ -88,6 +90,7 @@ class AgentView:
     fleet: FleetStanding | None = None
     turns: Mapping[int, str] = field(default_factory=dict)
     steady: datetime | None = None
+    crew: CrewView | None = None
     journal: str
     journal_error: str = ""
     stopping: bool = False

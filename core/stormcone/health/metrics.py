@@ -160,6 +160,24 @@ class _State(Collector):
             yield from self._events(view)
             yield from self._outbox(view)
             yield from self._fleet(view)
+            yield from self._workers(view)
+
+    def _workers(self, view: AgentView) -> Iterator[Metric]:
+        """How the agent stands with the workers that do its runs."""
+        crew = view.crew
+        if crew is None:
+            return
+        for name, text, number in (
+            ("workers", "Workers that live.", crew.living),
+            ("offers_waiting", "Runs that are offered and that no worker has taken.", crew.waiting),
+            ("runs_at_workers", "Runs that are at workers.", crew.running),
+        ):
+            found = _gauge(name, text)
+            found.add_metric([], number)
+            yield found
+        taken_over = CounterMetricFamily("stormcone_runs_taken_over", "Attempts that were taken from silent workers.")
+        taken_over.add_metric([], crew.taken_over)
+        yield taken_over
 
     def _fleet(self, view: AgentView) -> Iterator[Metric]:
         """How the agent stands with its fleet, and what it knows of the machines that it has to do with there."""

@@ -72,6 +72,7 @@ def status_document(
             for sink in view.sinks
         ],
         "reload": None if reload is None else {**asdict(reload), "at": iso(reload.at)},
+        "workers": asdict(view.crew) if view.crew else None,
         "events": [_event(work, view, now) for work in view.works[:MOST_EVENTS]],
         "events_left_out": max(len(view.works) - MOST_EVENTS, 0),
     }

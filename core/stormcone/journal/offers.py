@@ -82,6 +82,63 @@ class Standing:
     fits: bool = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class OfferedRun:
+    """An offer as it is shown to people.
+
+    Attributes:
+        event: the event's id.
+        machine: the machine's name.
+        handler: the handler's label.
+        stage: the stage's name.
+        attempt: which attempt.
+        since: since when it waits for a worker, or is at one, aware UTC by the database's clock.
+        fits: whether a worker that lives has the handler.
+    """
+
+    event: str
+    machine: str
+    handler: str
+    stage: str
+    attempt: int
+    since: datetime
+    fits: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerState:
+    """A worker as it is shown to people.
+
+    Attributes:
+        name: the worker's.
+        heard: when it last said that it lives, aware UTC by the database's clock.
+        silent: whether it has been silent for too long.
+        handlers: the labels of those that it has.
+        runs: what is at it.
+    """
+
+    name: str
+    heard: datetime
+    silent: bool
+    handlers: tuple[str, ...]
+    runs: tuple[OfferedRun, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crew:
+    """The workers of one journal, and what waits for them.
+
+    Attributes:
+        at: by the database's clock, aware UTC.
+        workers: the workers, by name; one that has been silent for a day is forgotten.
+        waiting: what nobody has taken, the oldest first.
+    """
+
+    at: datetime
+    workers: tuple[WorkerState, ...]
+    waiting: tuple[OfferedRun, ...]
+
+
 class OfferStore(Protocol):
     """The watcher's side of the offers; a part of its journal, written in the same transactions.
 
@@ -93,6 +150,9 @@ class OfferStore(Protocol):
 
     def all(self) -> list[Standing]:
         """How all of them stand."""
+
+    def living(self) -> int:
+        """How many workers live."""
 
     def withdraw(self, episode: int) -> list[Standing]:
         """Take back what is offered of an event and not taken; within a transaction. Answers what is taken.

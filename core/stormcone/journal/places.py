@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from stormcone.errors import JournalError, SettingsError
-from stormcone.journal.offers import WorkerSide
+from stormcone.journal.offers import Crew, WorkerSide
 from stormcone.journal.shards import ShardBook, ShardsSeen, SharedShard
 from stormcone.journal.sql.store import SQLJournal
 from stormcone.journal.sqlite.damage import damaged
@@ -135,6 +135,19 @@ def holder_of_lease(place: DatabaseAddress) -> str:
         raise _no_driver(place) from error
     found = holder(place)
     return str(found) if found.remaining > 0 else ""
+
+
+def crew_of_journal(place: DatabaseAddress) -> Crew:
+    """The workers of a journal in a database, and what waits for them.
+
+    Raises:
+        JournalError: there is no such journal, or the database cannot be used.
+    """
+    try:
+        from stormcone.journal.postgresql.crew import crew_of
+    except ImportError as error:
+        raise _no_driver(place) from error
+    return crew_of(place)
 
 
 def may_be_there(place: Place) -> bool:

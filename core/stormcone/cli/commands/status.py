@@ -9,10 +9,15 @@ import click
 
 from stormcone.cli.configured import journal_found
 from stormcone.cli.console import print_json, say
+from stormcone.cli.crew import crew_document, crew_lines
 from stormcone.cli.options import Place, beside, json_option
+from stormcone.errors import StormconeError
 from stormcone.health.client import NoAgent, ask
 from stormcone.health.face import STATUS
-from stormcone.journal.places import holder_of_lease
+from stormcone.health.readiness import Condition
+from stormcone.journal.offers import Crew
+from stormcone.journal.places import crew_of_journal, holder_of_lease
+from stormcone.postgresql.address import DatabaseAddress
 from stormcone.text import printable, shortened, span, stamp
 
 _COLOURS = {"ready": "green", "degraded": "yellow", "not_ready": "red"}
@@ -27,17 +32,29 @@ _LONGEST_NAME = 40
 def command(journal: Place, as_json: bool) -> None:
     """Ask the agent that runs with this journal: what is announced, what runs and until when, why not approved.
 
-    Exit status 0: it is ready; 1: it is not, or only in part, or no agent runs.
+    Of a journal in a database, its workers are shown too, wherever they and its watcher run.
+
+    Exit status 0: it is ready; 1: it is not, or only in part, or no agent runs here.
     """
     try:
-        document = ask(beside(journal), STATUS, named=str(journal))
+        document, elsewhere = ask(beside(journal), STATUS, named=str(journal)), None
     except NoAgent as error:
-        raise _elsewhere(journal, error) from error
-    if as_json:
-        print_json(document)
-    else:
-        for line in _lines(document):
+        elsewhere = _elsewhere(journal, error)
+        document = {"status": Condition.NOT_READY.value, "reasons": [str(elsewhere)]}
+    crew = None if isinstance(journal, Path) else _crew(journal)
+    if as_json and not (crew is None and elsewhere):
+        known = {"crew": crew_document(crew)} if isinstance(crew, Crew) else {}
+        print_json({**document, **known})
+        elsewhere = None
+    elif not as_json:
+        for line in () if elsewhere else _lines(document):
             say(line)
+        for line in crew_lines(crew) if isinstance(crew, Crew) else ():
+            say(line)
+    if isinstance(crew, str):
+        click.echo(f"{click.style('!', fg='red')} its workers are not known: {crew}", err=True)
+    if elsewhere is not None:
+        raise elsewhere
     if document.get("condition") != "ready":
         raise click.exceptions.Exit(1)
 
@@ -46,6 +63,14 @@ def _elsewhere(journal: Place, error: NoAgent) -> NoAgent:
     """That no agent answers here; and who holds the lease, where the journal is in a database."""
     who = "" if isinstance(journal, Path) else holder_of_lease(journal)
     return NoAgent(f"{error}; {who}") if who else error
+
+
+def _crew(journal: DatabaseAddress) -> Crew | str:
+    """Its workers, or why these are not known."""
+    try:
+        return crew_of_journal(journal)
+    except StormconeError as error:
+        return str(error)
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:

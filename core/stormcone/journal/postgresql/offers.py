@@ -54,7 +54,13 @@ CREATE TABLE offers (
 CREATE INDEX offers_open ON offers (offered, run) WHERE worker IS NULL;
 """
 
-STEPS = (_VERSION_1,)
+_VERSION_2 = """
+-- For people: when a worker last said that it lives, and when it took an offer.
+ALTER TABLE workers ADD heard timestamptz NOT NULL DEFAULT clock_timestamp();
+ALTER TABLE offers ADD taken timestamptz;
+"""
+
+STEPS = (_VERSION_1, _VERSION_2)
 """Step n brings them from version n to n + 1; never edit one that has been released, add one."""
 
 _STANDING = """
@@ -107,6 +113,11 @@ class PostgresqlOffers:
         """How all of them stand."""
         return self._session.all(_standing, f"{_STANDING} ORDER BY run")
 
+    def living(self) -> int:
+        """How many workers live."""
+        (found,) = self._session.all(_number, "SELECT count(*) AS number FROM workers WHERE until > clock_timestamp()")
+        return found
+
     def withdraw(self, episode: int) -> list[Standing]:
         """Take back what is offered of an event and not taken; within a transaction. Answers what is taken."""
         self._session.execute("DELETE FROM offers WHERE episode = ? AND worker IS NULL", episode)
@@ -132,6 +143,10 @@ class PostgresqlOffers:
     def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Have `wake` called, in a thread, soon after a worker has done something; answers how to end that."""
         return Ear(self._database, HEARD, self._schema, wake).close
+
+
+def _number(row: Row) -> int:
+    return int(row["number"])
 
 
 def _standing(row: Row) -> Standing:

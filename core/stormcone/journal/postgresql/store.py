@@ -155,6 +155,16 @@ def database_of(address: DatabaseAddress) -> tuple[Database, str]:
     return database, tables(name).schema
 
 
+def reading(address: DatabaseAddress) -> tuple[Database, str]:
+    """The database of a journal, for those who only look, and the journal's schema there.
+
+    Raises:
+        SettingsError: the address says what cannot be.
+    """
+    database, name, _ = _database(address, writes=False)
+    return database, tables(name).schema
+
+
 def options_of(address: DatabaseAddress) -> tuple[str, float]:
     """What an address says of the journal: its name, and for how many seconds its lease is taken.
 

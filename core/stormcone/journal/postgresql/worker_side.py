@@ -27,9 +27,9 @@ from stormcone.rules.runs import Attempt, Verdict
 from stormcone.text import printable
 
 _LIVE = """
-INSERT INTO workers (id, name, handlers, until)
-VALUES (%(id)s, %(name)s, %(handlers)s, clock_timestamp() + %(silence)s * interval '1 second')
-ON CONFLICT (id) DO UPDATE SET handlers = excluded.handlers, until = excluded.until
+INSERT INTO workers (id, name, handlers, until, heard)
+VALUES (%(id)s, %(name)s, %(handlers)s, clock_timestamp() + %(silence)s * interval '1 second', clock_timestamp())
+ON CONFLICT (id) DO UPDATE SET handlers = excluded.handlers, until = excluded.until, heard = excluded.heard
 """
 _FORGET = "DELETE FROM workers WHERE until < clock_timestamp() - interval '1 day'"
 _MINE = "SELECT run, attempt, deadline, canceled, stopped FROM offers WHERE worker = %(id)s AND verdict IS NULL"
@@ -38,7 +38,7 @@ WITH chosen AS (
     SELECT run FROM offers WHERE worker IS NULL AND handler = ANY (%(handlers)s)
     ORDER BY offered, run LIMIT %(most)s FOR UPDATE SKIP LOCKED
 )
-UPDATE offers SET worker = %(id)s, name = %(name)s FROM chosen
+UPDATE offers SET worker = %(id)s, name = %(name)s, taken = clock_timestamp() FROM chosen
 WHERE offers.run = chosen.run
     AND EXISTS (SELECT 1 FROM workers WHERE id = %(id)s AND until > clock_timestamp())
 RETURNING offers.*

@@ -82,11 +82,11 @@ class OffersSuite:
     ) -> None:
         """Who is silent does not count."""
         offered(journal)
-        assert not one(journal).fits
+        assert (one(journal).fits, offers_of(journal).living()) == (False, 0)
         side = worker()
-        assert one(journal).fits
+        assert (one(journal).fits, offers_of(journal).living()) == (True, 1)
         subject.silence(side)
-        assert not one(journal).fits
+        assert (one(journal).fits, offers_of(journal).living()) == (False, 0)
 
     def test_an_end_is_known_until_the_journal_has_it(
         self, journal: JournalStore, subject: OffersUnderTest, worker: Callable[[], WorkerSide]
