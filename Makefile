@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types lowest clients bench crash-walk chaos chaos-check fuzz soak systemd recipes docs docs-fit audit clean compiled venv-runtime venv-bench venv-suite venv-dev
+.PHONY: help demo test check lint types lowest clients bench bench-fleet crash-walk chaos chaos-check fuzz soak systemd recipes docs docs-fit audit clean compiled venv-runtime venv-bench venv-suite venv-dev
 
 help:
 	@echo "make demo    see the whole story in a minute"
@@ -13,6 +13,7 @@ help:
 	@echo "make check   style, types, layers, docs and tests: all that must hold"
 	@echo "make clients try the simulators with programs that others wrote"
 	@echo "make bench   measure, side by side; ROW=idle measures one row"
+	@echo "make bench-fleet   measure a fleet on a PostgreSQL of its own (10 minutes)"
 	@echo "make fuzz    a million spoilt documents, 40,000 answers, 100,000 requests (half an hour)"
 	@echo "make crash-walk   die at every boundary of every story (10 minutes)"
 	@echo "make chaos   kill, freeze and stop the agent, KILLS=1000 times"
@@ -63,7 +64,10 @@ clients: compiled
 	@$(or $(PYTHON),python3) .ci/clients
 
 bench: venv-bench
-	@$(BIN)/python benchmarks/bench.py $(ROW)
+	@$(BIN)/python benchmarks/bench.py performance $(ROW)
+
+bench-fleet: venv-bench
+	@$(BIN)/python benchmarks/bench.py fleet $(ROW)
 
 audit:
 	@PYTHON="$(PYTHON)" .ci/audit

@@ -15,7 +15,7 @@
 ```{stormcone-recipe} haproxy
 ```
 
-```{stormcone-performance}
+```{stormcone-performance} fleet
 ```
 
 ```{stormcone-curve} advance
@@ -74,12 +74,14 @@ class ConfigurationDirective(SphinxDirective):
 
 
 class PerformanceDirective(SphinxDirective):
-    """`stormcone-performance`: the table of the last `make bench`."""
+    """`stormcone-performance [TABLE]`: what was last measured of a table of the benchmarks."""
+
+    optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """The table, and on what it was measured."""
         holder = nodes.container()
-        self.state.nested_parse(StringList(performance(), "performance"), 0, holder)
+        self.state.nested_parse(StringList(performance(*self.arguments), "performance"), 0, holder)
         return list(holder.children)
 
 

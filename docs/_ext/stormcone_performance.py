@@ -1,4 +1,4 @@
-"""The page on performance: the table of the last `make bench`, and plots of how cost grows, from what it wrote down."""
+"""Pages of what was measured: the table of the last run, and plots of how cost grows, from what it wrote down."""
 
 import json
 import math
@@ -10,47 +10,49 @@ from typing import Any
 import svg
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "docs" / "data" / "performance.json"
+COMMANDS = {"performance": "make bench", "fleet": "make bench-fleet"}
+"""The tables, and what measures each."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 584, 30, 236
 _DECADES = 30
 """An axis is logarithmic where its largest value is so many times the smallest."""
 
 
-def results() -> dict[str, dict[str, Any]]:
-    """Every row that has been measured, by name."""
-    found: dict[str, dict[str, Any]] = json.loads(RESULTS.read_text("utf-8"))
+def results(table: str = "performance") -> dict[str, dict[str, Any]]:
+    """Every row of a table that has been measured, by name."""
+    found: dict[str, dict[str, Any]] = json.loads((ROOT / "docs" / "data" / f"{table}.json").read_text("utf-8"))
     return found
 
 
-def performance() -> list[str]:
-    """The table, as lines of Markdown, with where and when it was measured."""
+def performance(table: str = "performance") -> list[str]:
+    """A table, as lines of Markdown, with where and when it was measured."""
     sys.path.insert(0, str(ROOT / "benchmarks"))
     try:
         from figures import HEADER, cells
     finally:
         sys.path.remove(str(ROOT / "benchmarks"))
     lines = ["| " + " | ".join(HEADER) + " |", "| --- | ---: | --- | ---: | ---: | --- |"]
-    for name, row in results().items():
+    for name, row in results(table).items():
         lines.append(f"| **{row['what']}** (`ROW={name}`): {row['measured']} | | | | | {row['aim']} |")
         for line in row["lines"]:
             texts = (text.replace("|", "\\|") for text in cells(line))
             lines.append("| " + " | ".join(texts) + " |")
-    return [*lines, "", *_provenance()]
+    return [*lines, "", *_provenance(table)]
 
 
-def _provenance() -> Iterator[str]:
+def _provenance(table: str) -> Iterator[str]:
     """When, on what and beside how much other work each row was measured."""
     runs: dict[tuple[str, str, float], list[str]] = {}
-    for name, row in results().items():
+    for name, row in results(table).items():
         runs.setdefault((row["date"][:10], row["machine"], row["load"]), []).append(f"`{name}`")
     for (date, machine, load), names in sorted(runs.items()):
-        yield f"- {date}, {machine}, `make bench`, with a load of {load:g}: {', '.join(names)}"
+        yield f"- {date}, {machine}, `{COMMANDS[table]}`, with a load of {load:g}: {', '.join(names)}"
 
 
-def curves() -> dict[str, dict[str, Any]]:
-    """What can be plotted, by name."""
-    return {curve["name"]: curve for row in results().values() for curve in row["curves"]}
+def curves(*tables: str) -> dict[str, dict[str, Any]]:
+    """What can be plotted of these tables, or of all, by name."""
+    rows = (row for table in tables or COMMANDS for row in results(table).values())
+    return {curve["name"]: curve for row in rows for curve in row["curves"]}
 
 
 def plot(name: str) -> str:
