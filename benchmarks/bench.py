@@ -1,4 +1,4 @@
-"""Measures, row by row, prints one table and writes it down for the docs: `make bench`, `make bench-fleet ROW=takeover`.
+"""Measures, row by row, prints one table and writes it down for the docs: `make bench`, `make bench ROW=idle`.
 
     python benchmarks/bench.py TABLE [ROW ...]
 

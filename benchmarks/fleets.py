@@ -89,14 +89,14 @@ class Load(NamedTuple):
     """What a load came to.
 
     Attributes:
-        count: how many were asked.
+        asked: how often.
         seconds: how long that took.
         waits: milliseconds for which each waited.
         server: seconds of a processor that the server had for it.
         log: bytes of the server's log of changes (WAL).
     """
 
-    count: int
+    asked: int
     seconds: float
     waits: Sequence[float]
     server: float
@@ -105,16 +105,18 @@ class Load(NamedTuple):
     @property
     def rate(self) -> float:
         """How many a second."""
-        return self.count / self.seconds
+        return self.asked / self.seconds
 
     @property
     def each(self) -> float:
         """Milliseconds of the server's processors for each."""
-        return self.server / self.count * 1e3
+        return self.server / self.asked * 1e3
 
 
 def p50_p99(waits: Sequence[float]) -> tuple[float, float]:
     """The median and the 99th percentile."""
+    if len(waits) == 1:
+        return waits[0], waits[0]
     return statistics.median(waits), statistics.quantiles(waits, n=100, method="inclusive")[98]
 
 
@@ -233,4 +235,3 @@ def bare(url: str, agents: int) -> None:
         connection.execute("CREATE TABLE bare (id int PRIMARY KEY, seen timestamptz) WITH (fillfactor = 70)")
         connection.execute("INSERT INTO bare SELECT n, now() FROM generate_series(0, %s) n", [agents - 1])
         connection.execute("VACUUM ANALYZE bare")
-

@@ -14,8 +14,9 @@ import psycopg
 from figures import Curve, Figure, Measured
 from fleets import PAUSE, Load, database, exchanging, identity, join, load, p50_p99, processor, store
 from stormcone.fleet.contract import EventSaid, Saying, Snapshot
+from stormcone.model import EventKey
 from stormcone.postgresql.server import PostgresqlServer
-from stormcone.rules.agreement import CloudReply, SharedKey, VoteState
+from stormcone.rules.agreement import CloudReply, VoteState
 
 AGENTS = 10_000
 RATE = 8.0
@@ -48,7 +49,7 @@ class Event:
         self.machines = machines
         self.voted = self.granted = 0.0
         self.exchanges = 0
-        self._key = SharedKey("azure", name, 1)
+        self._key = EventKey("azure", name)
         self._id = name
         self._names = tuple(identity(number).name for number in machines)
         self._not_before = datetime.now(UTC) + timedelta(minutes=15)
@@ -80,9 +81,16 @@ class Event:
 
 
 class Agents:
-    """Agents that go through events, each at its own pace, over a few connections."""
+    """Agents that go through events, each at its own pace, over a few connections.
 
-    def __init__(self, url: str, connections: int) -> None:
+    Args:
+        url: of the database.
+        connections: how many.
+        pace: what all of their waits are multiplied by.
+    """
+
+    def __init__(self, url: str, connections: int, pace: float = 1.0) -> None:
+        self._pace = pace
         self._stores = [store(url) for _ in range(connections)]
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
@@ -94,7 +102,7 @@ class Agents:
         """An event is announced: each agent sees it with its next poll."""
         for number in event.machines:
             self._open += 1
-            self._at(at + random.random(), lambda number=number: self._announced(event, number))  # type: ignore[misc]
+            self._at(at + random.random() * self._pace, lambda number=number: self._announced(event, number))  # type: ignore[misc]
 
     def run(self) -> None:
         """Have all come to their end."""
@@ -103,6 +111,9 @@ class Agents:
                 done.result()
         for each in self._stores:
             each.close()
+
+    def _later(self, seconds: float, what: Callable[[], None]) -> None:
+        self._at(time.monotonic() + seconds * self._pace, what)
 
     def _at(self, due: float, what: Callable[[], None]) -> None:
         with self._changed:
@@ -127,23 +138,23 @@ class Agents:
 
     def _announced(self, event: Event, number: int) -> None:
         self._exchange(event, number, event.said(VoteState.PREPARING))
-        self._at(time.monotonic() + random.uniform(0.2, 1.5), lambda: self._prepared(event, number, new=True))
+        self._later(random.uniform(0.2, 1.5), lambda: self._prepared(event, number, new=True))
 
     def _prepared(self, event: Event, number: int, *, new: bool = False) -> None:
         if new:
             event.voted = time.monotonic()
         heard = self._exchange(event, number, event.said(VoteState.PREPARED))
         if event.answered(heard):
-            self._at(time.monotonic() + 2.0, lambda: self._ended(event, number))
+            self._later(2.0, lambda: self._ended(event, number))
         elif event.holder(heard) == identity(number).id:
             event.granted = time.monotonic()
-            self._at(time.monotonic() + 0.1, lambda: self._sent(event, number))
+            self._later(0.1, lambda: self._sent(event, number))
         else:
-            self._at(time.monotonic() + BUSY, lambda: self._prepared(event, number))
+            self._later(BUSY, lambda: self._prepared(event, number))
 
     def _sent(self, event: Event, number: int) -> None:
         self._exchange(event, number, event.said(VoteState.PREPARED, reply=CloudReply.ACCEPTED))
-        self._at(time.monotonic() + 2.0, lambda: self._ended(event, number))
+        self._later(2.0, lambda: self._ended(event, number))
 
     def _ended(self, event: Event, number: int) -> None:
         self._exchange(event, number)
@@ -152,20 +163,24 @@ class Agents:
             self._changed.notify_all()
 
 
-def go_through(url: str, names: str, events: int, rate: float, agents: int) -> list[Event]:
+def go_through(url: str, names: str, events: int, rate: float, agents: int, pace: float) -> list[Event]:
     """Have so many events go through, each naming two or three machines that no other one names."""
     numbers = random.sample(range(agents), min(agents, events * 3))
-    done, fleet, begun = [], Agents(url, CONNECTIONS), time.monotonic()
+    done, fleet, begun = [], Agents(url, CONNECTIONS, pace), time.monotonic()
     for each in range(events):
         machines = sorted(numbers.pop() for _ in range(min(random.choice((2, 3)), len(numbers))))
         done.append(Event(f"{names}-{each:05d}-4b1e-9a52-c1b6c1b6c1b6", machines))
-        fleet.add(done[-1], begun + each / rate)
+        fleet.add(done[-1], begun + each / rate * pace)
     fleet.run()
     return done
 
 
 def measure(
-    agents: int = AGENTS, rate: float = RATE, seconds: float = SECONDS, kept: tuple[int, ...] = KEPT
+    agents: int = AGENTS,
+    rate: float = RATE,
+    seconds: float = SECONDS,
+    kept: tuple[int, ...] = KEPT,
+    pace: float = 1.0,
 ) -> Measured:
     figures: list[Figure] = []
     of_events, of_signs = [], []
@@ -175,7 +190,7 @@ def measure(
         events = max(int(rate * seconds), 1)
         for behind in kept:
             _keep(url, behind, agents)
-            cost, made = _cost(server, url, f"{behind:06d}a", events, rate, agents)
+            cost, made = _cost(server, url, f"{behind:06d}a", events, rate, agents, pace)
             signs = load(server, url, exchanging, agents=agents, seconds=seconds / 4)
             of_events.append((float(behind), cost))
             of_signs.append((float(behind), signs.each))
@@ -187,29 +202,27 @@ def measure(
             Figure("a sign of life: server", of_signs[0][1], "ms of a processor"),
             Figure("a sign of life, with a week of events kept: server", of_signs[-1][1], "ms of a processor"),
             Figure("1,000 events an hour: server", of_events[-1][1] / 3600 * 100, "% of a processor"),
-            *_with_signs(server, url, events, rate, agents, seconds),
+            *_with_signs(server, url, events, rate, agents, pace, seconds),
         ]
     series = {"an event, in all of its exchanges": of_events, "a sign of life": of_signs}
     return Measured(figures, [Curve("kept", "events that have ended and are kept", "ms of a processor", series)])
 
 
-def _cost(
-    server: PostgresqlServer, url: str, names: str, events: int, rate: float, agents: int
-) -> tuple[float, float]:
+def _cost(server: PostgresqlServer, url: str, names: str, events: int, rate: float, agents: int) -> tuple[float, float]:
     """Milliseconds of a processor for each event, and its exchanges."""
     before = processor(server)
-    done = go_through(url, names, events, rate, agents)
+    done = go_through(url, names, events, rate, agents, pace)
     spent = processor(server) - before
     return spent / events * 1e3, sum(event.exchanges for event in done) / events
 
 
 def _with_signs(
-    server: PostgresqlServer, url: str, events: int, rate: float, agents: int, seconds: float
+    server: PostgresqlServer, url: str, events: int, rate: float, agents: int, pace: float, seconds: float
 ) -> list[Figure]:
     """How long claims take beside the signs of life of all agents."""
     with ThreadPoolExecutor(1) as other:
         beside = other.submit(load, server, url, exchanging, agents=agents, seconds=seconds, rate=agents / PAUSE)
-        done = go_through(url, "beside", events, rate, agents)
+        done = go_through(url, "beside", events, rate, agents, pace)
         signs: Load = beside.result()
     p50, p99 = p50_p99([event.granted - event.voted for event in done])
     return [

@@ -61,7 +61,7 @@ def _paced(count: int, asked: Load, updated: Load) -> list[Figure]:
         Figure(f"{name}: server, a bare UPDATE for each", updated.each * count / PAUSE / 10, "% of a processor"),
         Figure(f"{name}: p50 of an exchange", p50, "ms"),
         Figure(f"{name}: p99 of an exchange", p99, "ms"),
-        Figure(f"{name}: log of changes", asked.log / asked.count * count / PAUSE / 1e3, "kB a second"),
+        Figure(f"{name}: log of changes", asked.log / asked.asked * count / PAUSE / 1e3, "kB a second"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The page on performance shows the last table and every plot, and the README quotes what the table says."""
+"""The pages on performance show the last tables and every plot, and the README quotes what the table says."""
 
 import re
 import sys
@@ -15,21 +15,29 @@ def performance(monkeypatch, root):
     return import_module("stormcone_performance")
 
 
+PAGES = {"performance": "performance.md", "fleet": "fleet-performance.md"}
+
+
+@pytest.fixture(params=PAGES)
+def name(request):
+    return request.param
+
+
 @pytest.fixture
-def table(root):
-    return {row["name"]: row for row in tomllib.loads((root / "benchmarks" / "table.toml").read_text())["row"]}
+def table(root, name):
+    return {row["name"]: row for row in tomllib.loads((root / "benchmarks" / f"{name}.toml").read_text())["row"]}
 
 
-class TestTheTable:
-    def test_has_every_row_with_each_of_its_lines(self, performance, table):
-        results = performance.results()
+class TestATable:
+    def test_has_every_row_with_each_of_its_lines(self, performance, table, name):
+        results = performance.results(name)
         assert list(results) == list(table)
-        for name, row in table.items():
-            shown = [(line["figure"], line.get("beside")) for line in results[name]["lines"]]
+        for row_name, row in table.items():
+            shown = [(line["figure"], line.get("beside")) for line in results[row_name]["lines"]]
             assert shown == [(line["figure"], line.get("beside")) for line in row["lines"]]
 
-    def test_says_of_every_aim_whether_it_is_met(self, performance):
-        for row in performance.results().values():
+    def test_says_of_every_aim_whether_it_is_met(self, performance, name):
+        for row in performance.results(name).values():
             for line in row["lines"]:
                 aim = line.get("at_most", line.get("at_least"))
                 value = line["value"] if line["ratio"] is None else line["ratio"]
@@ -37,15 +45,23 @@ class TestTheTable:
                 if aim is not None:
                     assert line["met"] is (value <= aim if "at_most" in line else value >= aim)
 
-    def test_has_as_many_cells_in_every_row(self, performance):
-        rows = [line for line in performance.performance() if line.startswith("|")]
+    def test_has_as_many_cells_in_every_row(self, performance, name):
+        rows = [line for line in performance.performance(name) if line.startswith("|")]
         assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+
+    def test_says_with_which_command_it_was_measured(self, performance, name):
+        said = [line for line in performance.performance(name) if line.startswith("- ")]
+        assert said
+        assert all(f"`{performance.COMMANDS[name]}`" in line for line in said)
+
+    def test_is_one_of_those_that_there_are(self, performance, root):
+        assert set(PAGES) == set(performance.COMMANDS) == {path.stem for path in (root / "benchmarks").glob("*.toml")}
 
 
 class TestThePlots:
-    def test_are_all_on_the_page(self, performance, root):
-        page = (root / "docs" / "performance.md").read_text()
-        assert set(re.findall(r"```\{stormcone-curve\} (\w+)\n", page)) == set(performance.curves())
+    def test_are_all_on_the_page(self, performance, root, name):
+        page = (root / "docs" / PAGES[name]).read_text()
+        assert set(re.findall(r"```\{stormcone-curve\} ([\w-]+)\n", page)) == set(performance.curves(name))
 
     def test_have_every_point_within_their_axes(self, performance):
         for name, curve in performance.curves().items():

@@ -215,9 +215,10 @@ class _OneExchange:
         )
 
     def _own(self) -> dict[EventKey, SaidRow]:
-        """What it has said before; nobody else writes that."""
+        """What it has said before and not withdrawn; nobody else writes that."""
         rows = self._connection.execute(
-            "SELECT * FROM said WHERE fleet = %s AND member = %s", [self._fleet, self._saying.member.id]
+            "SELECT * FROM said WHERE fleet = %s AND member = %s AND NOT withdrawn",
+            [self._fleet, self._saying.member.id],
         )
         return {key_of(row): said_in(row) for row in rows}
 
