@@ -208,7 +208,9 @@ def measure(
     return Measured(figures, [Curve("kept", "events that have ended and are kept", "ms of a processor", series)])
 
 
-def _cost(server: PostgresqlServer, url: str, names: str, events: int, rate: float, agents: int) -> tuple[float, float]:
+def _cost(
+    server: PostgresqlServer, url: str, names: str, events: int, rate: float, agents: int, pace: float
+) -> tuple[float, float]:
     """Milliseconds of a processor for each event, and its exchanges."""
     before = processor(server)
     done = go_through(url, names, events, rate, agents, pace)
