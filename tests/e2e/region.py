@@ -111,9 +111,9 @@ class Region:
         self.programs.append(Program(self, who, words, env))
         return self.programs[-1]
 
-    def watcher(self, who="watcher", *more):
+    def watcher(self, who="watcher", *more, **env):
         names = ("--set", f"instances={','.join(self.machines)}", "--endpoint", self.simulator.url)
-        return self.start(who, *WATCHER, *names, *more, **CREDENTIALS)
+        return self.start(who, *WATCHER, *names, *more, **CREDENTIALS, **env)
 
     def worker(self, who, *more, **env):
         return self.start(who, *WORKER, *more, **env)

@@ -96,6 +96,7 @@ class TestTwoAgents:
         two.agents["web-0"].says("approved")
         two.announce("web-1", impact=Impact.REBOOT)
         two.agents["web-1"].says("waits for its turn in group web: web-0 is away (reboot")
+        two.agents["web-0"].says("fleet: shop; groups: web (1 away)")
         seen = home.json("fleet")
         assert [(each["name"], each["state"], each["groups"]) for each in seen["members"]] == [
             ("web-0", "heard", ["web"]),

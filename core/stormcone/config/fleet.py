@@ -15,6 +15,7 @@ from stormcone.handlers import App
 from stormcone.model import Machine, MaintenanceEvent
 from stormcone.postgresql.address import DatabaseAddress
 from stormcone.rules.agreement import EventInFleet, basis_of
+from stormcone.text import printable
 
 TABLE = "fleet"
 
@@ -57,6 +58,15 @@ def membership(configuration: Configuration, app: App) -> Iterator[Membership | 
         )
     finally:
         fleet.close()
+
+
+def summary(configuration: Configuration) -> str:
+    """The fleet that is named, and its groups with their limits, in a line; "" where none is."""
+    table = configuration.settings.fleet
+    if table is None:
+        return ""
+    groups = ", ".join(f"{name} ({rule.max_unavailable} away)" for name, rule in configuration.settings.groups.items())
+    return printable(f"fleet: {table.name}; " + (f"groups: {groups}" if groups else "no groups"))
 
 
 def opened(configuration: Configuration, *, reads: bool = False) -> Fleet:

@@ -25,7 +25,7 @@ from stormcone.cli.watched import WatchedRun
 from stormcone.clock import Clock
 from stormcone.clouds.contract import AUTO, Provider, ProviderOptions, named
 from stormcone.config.build import settings_of
-from stormcone.config.fleet import membership
+from stormcone.config.fleet import membership, summary
 from stormcone.config.load import Configuration
 from stormcone.config.names import variable_of
 from stormcone.config.shards import Shard, shard_of
@@ -119,7 +119,7 @@ def _run(configuration: Configuration, reloading: Reloading, manner: Manner) -> 
                             output.tell(
                                 Notice(clock.now(), NoticeKind.IDENTIFIED, f"{provider.name} it is: {choice.why}")
                             )
-                        _say_what_is_run(app, sinks, clock, output)
+                        _say_what_is_run(app, sinks, "" if settings.dry_run else summary(configuration), clock, output)
                         if book.exposure:
                             _problem(output, clock, book.exposure)
                     book.loss = loss or book.loss
@@ -164,8 +164,9 @@ def _problem(output: RunOutput, clock: Clock, text: str) -> None:
     output.tell(Notice(clock.now(), NoticeKind.PROBLEM, text))
 
 
-def _say_what_is_run(app: App, sinks: Sequence[NamedSink], clock: Clock, output: RunOutput) -> None:
+def _say_what_is_run(app: App, sinks: Sequence[NamedSink], fleet: str, clock: Clock, output: RunOutput) -> None:
     told = [f"sinks: {', '.join(sink.name for sink in sinks)}"] if sinks else []
+    told += [fleet] if fleet else []
     for line in (*summaries_of(app), *told):
         output.tell(Notice(clock.now(), NoticeKind.HANDLER, line))
 
