@@ -19,6 +19,9 @@ from stormcone.model import EventKey, Machine, MaintenanceEvent, Phase
 from stormcone.plugins import provider_class
 from stormcone.recording.recorder import Recorder
 
+_REGION = "region:"
+"""With what the name begins of one who watches a region, in the place of a machine."""
+
 _ACCEPTED, _REFUSED, _FAILED, _LOST = 200, 400, 503, 0
 
 
@@ -36,7 +39,7 @@ def export(journal: JournalStore, path: str | Path, *, anonymise: bool = False) 
     """Write what the cloud must have said to the journal's last machine as a new trace; answers how many entries.
 
     Raises:
-        TraceError: the journal knows of no agent, its cloud has no way to tell it anew, or the file cannot be made.
+        TraceError: the journal knows of no agent, or of one of a whole region, its cloud has no way to tell it anew, or the file cannot be made.
         JournalStoreError: the journal cannot be read.
         PluginError: the journal's provider is not installed.
     """
@@ -44,6 +47,11 @@ def export(journal: JournalStore, path: str | Path, *, anonymise: bool = False) 
     if not lives:
         raise TraceError(f"the journal {journal.path} is of no agent yet, so there is nothing to export")
     last = lives[-1]
+    if last.machine.startswith(_REGION):
+        raise TraceError(
+            f"the journal {journal.path} is of an agent that watches a region, and a trace is of one machine; record what "
+            "the cloud says instead: stormcone record"
+        )
     cloud = cloud_trace(provider_class(last.provider))
     if cloud is None:
         raise TraceError(f"the provider {last.provider} has no way to tell a journal as a trace")

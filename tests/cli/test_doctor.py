@@ -14,7 +14,7 @@ from stormcone.health.addresses import Address, own_socket
 from stormcone.health.face import Health
 from stormcone.health.server import HealthListener
 from stormcone.journal import Journal, SinkRecord
-from stormcone.model import Capabilities, Scope
+from stormcone.model import Capabilities, Machine, Observation, Scope
 from stormcone.plugins import PROVIDERS
 from stormcone_simulators.aws import AwsSimulator
 from stormcone_simulators.google import GoogleSimulator
@@ -246,3 +246,15 @@ class TestTheCloud:
 
     def test_colours_are_for_terminals(self, stormcone, simulator):
         assert "\x1b" not in stormcone("doctor", "--provider", "azure", "--endpoint", simulator.url).out
+
+
+def test_all_events_are_those_of_one_who_watches_a_region():
+    class Watcher:
+        name, capabilities = "test", Capabilities(scope=Scope.REGION, poll_interval=1.0)
+
+        def poll(self):
+            return Observation()
+
+    region = Machine(provider="test", id="region:x", name="region:x", scope=Scope.REGION)
+    found = next(iter(cloud._looked_at("test", Watcher(), region, None)))
+    assert (found.name, found.found) == ("test names", "all events of the region are its own")

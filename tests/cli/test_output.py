@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import unstyle
 
 from stormcone.agent.engine import Engine
-from stormcone.cli.render import event_text
+from stormcone.cli.render import event_text, story_text
 from stormcone.clock import Instant
 from stormcone.handlers import App
 from stormcone.journal import Journal
+from stormcone.journal.timeline import TimelineEntry
 from stormcone.model import Approval, Cause, Impact, Machine, MaintenanceEvent, Observation, Outcome, Phase
 from stormcone.rules.approval import ApprovalAnswer
 from stormcone.text import span
@@ -296,3 +298,15 @@ class TestTextFromOutside:
 )
 def test_a_length_of_time_is_told_to_the_nearest(seconds: float, text: str) -> None:
     assert span(timedelta(seconds=seconds)) == text
+
+
+def test_a_verdict_is_told_in_words_and_names_stay_as_they_are(tmp_path: Path) -> None:
+    entries = [
+        TimelineEntry(NOW, "lb", "prepare ends", "gave_up: no_such_pool"),
+        TimelineEntry(NOW, "cloud", "taken for another", "as gave_up_1, taken for the same"),
+    ]
+    with Journal.open(tmp_path / "journal.db") as book:
+        Engine(book, App(), MACHINE).observe(Observation(events=(event(),)), Instant.of(NOW))
+        text = unstyle(story_text(book.episodes()[0], entries))
+    assert "prepare ends: gave up: no_such_pool" in text
+    assert "as gave_up_1, taken for the same" in text

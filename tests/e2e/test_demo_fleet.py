@@ -78,3 +78,11 @@ class TestTheDemoOfAFleet:
         assert servers(folder)
         assert demo.ends_by(number) == status
         assert (list(folder.iterdir()), servers(folder)) == ([], [])
+
+    def test_leaves_no_process_behind_when_it_is_killed(self, home: Any, folder: Path) -> None:
+        """Nobody is there any more to end the server: the system does, and the agents were threads of the demo."""
+        demo = home.start("demo", "fleet")
+        demo.says("Pool.prepare begins")
+        assert servers(folder)
+        assert demo.ends_by(signal.SIGKILL) == -signal.SIGKILL
+        home.until(lambda: not servers(folder), "the server to end")

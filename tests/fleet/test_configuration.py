@@ -1,9 +1,12 @@
 """The table `[fleet]` and the groups, as people write them."""
 
+from datetime import timedelta
+
 import pytest
 
 from stormcone.config.fleet import membership, opened
 from stormcone.config.load import load
+from stormcone.config.sinks import checked, tables_of
 from stormcone.errors import SettingsError
 from stormcone.handlers import App
 from stormcone.model import Machine
@@ -83,3 +86,23 @@ def test_an_address_that_is_none_is_said_with_its_place(configured):
     pytest.importorskip("psycopg")
     with pytest.raises(SettingsError, match=r"fleet.url: the address of the database cannot be read.*stormcone.toml"):
         opened(configured('[fleet]\nurl = "mysql://me:hidden@db/x"\n', 0o600))
+
+
+class TestTheSinkOfTheHistory:
+    def settings(self, configuration):
+        ((name, table),) = tables_of(configuration).items()
+        return checked(configuration, name, table)[1]
+
+    def test_takes_the_fleets_database_and_name(self, configured):
+        found = self.settings(configured(f'{FLEET}name = "shop"\n[sinks.history]\ntype = "fleet"\nkeep = "30d"\n'))
+        assert (found.url.get_secret_value(), found.name) == ("postgresql://stormcone@db/x", "shop")
+        assert found.keep == timedelta(days=30)
+
+    def test_may_have_its_own(self, configured):
+        own = '[sinks.history]\ntype = "fleet"\nurl = "postgresql://logs/y"\nname = "all"\n'
+        found = self.settings(configured(f'{FLEET}name = "shop"\n{own}'))
+        assert (found.url.get_secret_value(), found.name) == ("postgresql://logs/y", "all")
+
+    def test_without_a_fleet_needs_its_own(self, configured):
+        with pytest.raises(SettingsError, match="the sink history cannot be used: url: it is missing"):
+            self.settings(configured('[sinks.history]\ntype = "fleet"\n'))

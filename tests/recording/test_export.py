@@ -8,7 +8,9 @@ import pytest
 from stormcone import Impact, Journal
 from stormcone.errors import TraceError
 from stormcone.export import export
+from stormcone.model import Machine, Scope
 from stormcone.recording import read_trace
+from stormcone.testing.conformance.journals import NOW
 
 HALF_HOUR = timedelta(minutes=30)
 
@@ -120,3 +122,14 @@ class TestAnExport:
     def test_of_an_empty_journal_is_none(self, tmp_path):
         with Journal.open(tmp_path / "journal.db") as journal, pytest.raises(TraceError, match="is of no agent yet"):
             export(journal, tmp_path / "trace.yaml")
+
+
+def test_the_journal_of_a_region_is_no_trace_of_a_machine(tmp_path):
+    region = Machine(provider="alibaba", id="region:cn-hangzhou", name="region:cn-hangzhou", scope=Scope.REGION)
+    with Journal.open(tmp_path / "journal.db") as journal:
+        journal.begin_life(NOW, region)
+        with pytest.raises(
+            TraceError, match=r"watches a region, and a trace is of one machine; record what .* record$"
+        ):
+            export(journal, tmp_path / "trace.yaml")
+    assert not (tmp_path / "trace.yaml").exists()

@@ -9,6 +9,7 @@ from stormcone.agent.notices import describe
 from stormcone.journal import Episode
 from stormcone.journal.timeline import TimelineEntry
 from stormcone.model import Approval, Machine, MaintenanceEvent, Phase
+from stormcone.rules.runs import Verdict
 from stormcone.text import printable, span, stamp
 
 _IMPACT_COLOURS = {
@@ -21,6 +22,8 @@ _IMPACT_COLOURS = {
 
 _WHO_COLOURS = {"cloud": "yellow", "approval": "magenta"}
 _HANDLER_COLOUR = "cyan"
+
+_VERDICTS = frozenset(map(str, Verdict))
 
 _APPROVALS = {
     Approval.NONE: "cannot be approved",
@@ -80,5 +83,7 @@ def story_text(episode: Episode, story: list[TimelineEntry]) -> str:
 
 def _entry_text(entry: TimelineEntry, width: int) -> str:
     who = click.style(f"{printable(entry.who):<{width}}", fg=_WHO_COLOURS.get(entry.who, _HANDLER_COLOUR))
-    result = f": {entry.result}" if entry.result else ""
+    verdict, colon, note = entry.result.partition(":")
+    told = verdict.replace("_", " ") if verdict in _VERDICTS else verdict
+    result = f": {told}{colon}{note}" if entry.result else ""
     return f"{click.style(stamp(entry.at), dim=True)}  {who}  {printable(entry.what + result)}"

@@ -100,6 +100,11 @@ def checked(configuration: Configuration, name: str, table: Mapping[str, Any]) -
         plugin = sink_class(kind)
     except PluginError as error:
         raise PluginError(f"the sink {name} cannot be used: {error}") from error
+    table_of = plugin.Settings.inherits
+    above = getattr(configuration.settings, table_of, None) if table_of else None
+    if above is not None:
+        inherited = plugin.Settings.model_fields.keys() & type(above).model_fields.keys()
+        given = {**{field: getattr(above, field) for field in inherited}, **given}
     try:
         return plugin, plugin.Settings.model_validate(given)
     except ValidationError as error:

@@ -53,8 +53,9 @@ def _length(value: object) -> object:
 class FleetSinkSettings(SinkSettings):
     """The settings of the sink `fleet`."""
 
-    url: Secret = Field(description="The database, as in `[fleet]`: `postgresql://...`, or where that stands.")
-    name: str = Field("default", description="The fleet's name, as in `[fleet]`.")
+    inherits: ClassVar[str] = "fleet"
+    url: Secret = Field(description="The database: `postgresql://...`, or where that stands; unset, that of `[fleet]`.")
+    name: str = Field("default", description="The fleet's name; unset, that of `[fleet]`.")
     keep: Annotated[timedelta, BeforeValidator(_length)] = Field(
         KEPT, description="How long it is kept, such as `90d`; each agent removes what is older, once a day."
     )

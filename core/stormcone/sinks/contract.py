@@ -54,8 +54,14 @@ Secret = Annotated[SecretStr, BeforeValidator(_looked_up)]
 
 
 class SinkSettings(BaseModel):
-    """The settings that every sink has. A subclass adds its own; what is unknown is refused."""
+    """The settings that every sink has. A subclass adds its own; what is unknown is refused.
 
+    Attributes:
+        inherits: the table of the configuration from which it takes those of its own settings that it is not given and
+            that stand there by the same name; "" for none.
+    """
+
+    inherits: ClassVar[str] = ""
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     only: tuple[str, ...] = Field(

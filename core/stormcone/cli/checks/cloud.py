@@ -18,7 +18,7 @@ from stormcone.clouds.contract import Explains, Permissions, Provider, ProviderO
 from stormcone.clouds.exchange import Exchange
 from stormcone.detect import survey
 from stormcone.errors import ProviderError
-from stormcone.model import Machine
+from stormcone.model import Machine, Scope
 from stormcone.text import span
 
 SLOW = 1.0
@@ -77,7 +77,10 @@ def _looked_at(name: str, provider: Provider, machine: Machine, listening: Liste
     if dispute := disputed(machine):
         yield bad(f"{name} machine", dispute)
     names = dict.fromkeys((machine.name, machine.id, *machine.aliases))
-    yield well(f"{name} names", f"events are this machine's where they name {' or '.join(filter(None, names))}")
+    named = "all events of the region are its own"
+    if machine.scope is Scope.MACHINE:
+        named = f"events are this machine's where they name {' or '.join(filter(None, names))}"
+    yield well(f"{name} names", named)
     if isinstance(provider, Explains):
         for fact, value in provider.facts().items():
             yield well(f"{name} {fact}", value)
