@@ -39,7 +39,8 @@ def export(journal: JournalStore, path: str | Path, *, anonymise: bool = False) 
     """Write what the cloud must have said to the journal's last machine as a new trace; answers how many entries.
 
     Raises:
-        TraceError: the journal knows of no agent, or of one of a whole region, its cloud has no way to tell it anew, or the file cannot be made.
+        TraceError: the journal knows of no agent, or of one of a whole region, its cloud has no way to tell it anew, or
+            the file cannot be made.
         JournalStoreError: the journal cannot be read.
         PluginError: the journal's provider is not installed.
     """
@@ -49,8 +50,8 @@ def export(journal: JournalStore, path: str | Path, *, anonymise: bool = False) 
     last = lives[-1]
     if last.machine.startswith(_REGION):
         raise TraceError(
-            f"the journal {journal.path} is of an agent that watches a region, and a trace is of one machine; record what "
-            "the cloud says instead: stormcone record"
+            f"the journal {journal.path} is of an agent that watches a region, and a trace is of one machine; record "
+            "what the cloud says instead: stormcone record"
         )
     cloud = cloud_trace(provider_class(last.provider))
     if cloud is None:
