@@ -62,6 +62,54 @@ class TestAWorker:
         assert region.did("two", "ends") == [2]
 
 
+class TestAWorkerThatIsMistaken:
+    """In one sentence, at once where nothing but a person can mend it; else it waits."""
+
+    @pytest.mark.parametrize(
+        ("user", "database", "text"),
+        [
+            ("postgres", "nowhere", "does not exist; make that database (createdb), or name another"),
+            ("nobody", "postgres", "see that the server lets this user in"),
+        ],
+    )
+    def test_in_the_database_or_the_user_ends(
+        self, region: Any, postgresql: Any, user: str, database: str, text: str
+    ) -> None:
+        url = f"postgresql://{user}:s3cret@127.0.0.1:{postgresql.port}/{database}"
+        done = region.run("worker", "handlers.py", STORMCONE_JOURNAL=url)
+        assert done.returncode == 74
+        (line,) = done.stderr.splitlines()
+        assert text in line
+        assert "s3cret" not in done.stdout + done.stderr
+
+    def test_in_the_order_waits_for_its_watcher(self, region: Any) -> None:
+        worker = region.worker("one").says("takes no workers yet; start its watcher first")
+        watcher = region.watcher().says("watching ")
+        region.announce()
+        region.approved()
+        worker.ends()
+        watcher.ends()
+
+    def test_in_the_file_leaves_its_runs_to_others_and_the_watcher_says_of_which_handler(self, region: Any) -> None:
+        (region.folder / "other.py").write_text(
+            "from stormcone import App\napp = App()\n@app.recover\ndef r(e, c): ...\n"
+        )
+        watcher = region.watcher().says("watching ")
+        region.start("one", "worker", "other.py", "--silence", "10m").says("takes up to")
+        region.announce()
+        watcher.says("no worker has the handler prepare; its runs wait")
+        status = region.run("status", XDG_STATE_HOME=str(region.folder / "watcher"))
+        assert "no worker that lives has the handler prepare" in status.stdout
+        region.worker("two").says("takes up to")
+        region.approved()
+
+    def test_in_the_journal_is_told_by_status_too(self, region: Any) -> None:
+        done = region.run("status", STORMCONE_JOURNAL=region.env["STORMCONE_JOURNAL"] + "none")
+        assert (done.returncode, done.stdout) == (74, "")
+        assert "there is no journal at postgresql://" in done.stderr
+        assert "name another one, or start an agent first" in done.stderr
+
+
 class TestTheWatcher:
     def test_that_is_killed_is_followed_by_one_that_takes_what_the_worker_did(self, region):
         region.hold("one")

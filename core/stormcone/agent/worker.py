@@ -122,6 +122,7 @@ class Worker:
         self._taken: dict[tuple[int, int], _Taken] = {}
         self._over: deque[tuple[_Taken, Attempt]] = deque()
         self._heard = self._clock.monotonic()
+        self._lived = False
         self._wake = threading.Event()
         self._stopping = False
 
@@ -171,7 +172,7 @@ class Worker:
     def _live(self) -> None:
         before = self._clock.monotonic()
         orders = self._side.live(self._labels)
-        self._heard = before
+        self._heard, self._lived = before, True
         gone = []
         for key, taken in self._taken.items():
             if key in orders:
@@ -266,6 +267,8 @@ class Worker:
             if self._taken:
                 self._clock.wait(self._wake, min(left, self._tick))
         self._lose(list(self._taken.values()), "this worker stops and gives it back")
+        if not self._lived:
+            return
         try:
             self._side.leave()
         except JournalError as error:

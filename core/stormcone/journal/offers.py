@@ -179,7 +179,8 @@ class OfferStore(Protocol):
 class WorkerSide(Protocol):
     """The worker's side of the offers. One thread at a time uses it.
 
-    Every method raises `JournalError` where the store cannot be asked; it may have done then what it was asked for.
+    Every method but `reach` raises `JournalError` where the store cannot be asked; it may have done then what it was
+    asked for.
 
     Attributes:
         name: the worker's, for people.
@@ -190,6 +191,13 @@ class WorkerSide(Protocol):
     secrets: tuple[str, ...]
     name: str
     id: str
+
+    def reach(self) -> None:
+        """Look whether the store is there, before the first word.
+
+        Raises:
+            JournalError: it will not be without somebody's doing: there is no such database, say, or a wrong password.
+        """
 
     def live(self, handlers: Collection[str]) -> Mapping[tuple[int, int], Orders]:
         """Say that the worker lives and which handlers it has; answers its attempts and what these are told.

@@ -67,6 +67,7 @@ def command(read: Callable[[], Configuration], at_once: int, silence: timedelta)
     with output.listening(given.verbose), until_stopped():
         app = built(configuration)
         side = open_worker_side(given.journal or default_journal(), silence.total_seconds())
+        side.reach()
         for line in summaries_of(app):
             output.tell(Notice(clock.now(), NoticeKind.HANDLER, line))
         worker = Worker(

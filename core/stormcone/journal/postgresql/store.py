@@ -109,7 +109,7 @@ class PostgresqlJournal(SQLJournal):
         with database.errors(), database.connect() as connection:
             found = wanted.check(connection, database.subject, JournalTooNew)
         if not found:
-            raise JournalError(f"there is no journal at {address}; name another one, or start an agent first")
+            raise _no_journal(address)
         if found < len(wanted.steps):
             raise JournalError(f"{database.subject} is of an older stormcone; start the agent, which brings it up")
         return cls(PostgresqlSession(database, address.text, None), None, None, workers=False)
@@ -133,6 +133,10 @@ class PostgresqlJournal(SQLJournal):
         return self._lease is None or self._lease.may_act()
 
 
+def _no_journal(address: DatabaseAddress) -> JournalError:
+    return JournalError(f"there is no journal at {address}; name another one, or start an agent first")
+
+
 def holder(address: DatabaseAddress) -> Holder:
     """Who holds the lease of a journal, or held it last.
 
@@ -140,8 +144,10 @@ def holder(address: DatabaseAddress) -> Holder:
         JournalError: there is no such journal, or the database cannot be used.
         SettingsError: the address says what cannot be.
     """
-    database, _, _ = _database(address, writes=False)
+    database, name, _ = _database(address, writes=False)
     with database.errors(), database.connect() as connection:
+        if not tables(name).check(connection, database.subject, JournalTooNew):
+            raise _no_journal(address)
         return holder_of(connection)
 
 

@@ -23,6 +23,7 @@ from stormcone.journal.postgresql.store import SECRETS, database_of
 from stormcone.model import MaintenanceEvent
 from stormcone.postgresql.address import DatabaseAddress
 from stormcone.postgresql.database import Connection
+from stormcone.postgresql.errors import passes
 from stormcone.rules.runs import Attempt, Verdict
 from stormcone.text import printable
 
@@ -86,6 +87,19 @@ class PostgresqlWorkerSide:
         self.secrets: tuple[str, ...] = SECRETS
         self.id = uuid4().hex
         self.name = printable(f"{socket.gethostname()}/{os.getpid()}")
+
+    def reach(self) -> None:
+        """Look whether the database is there, before the first word; one that is away, or has no journal yet, may be.
+
+        Raises:
+            JournalError: it will not be by itself: a wrong password, say, or a newer stormcone wrote it.
+        """
+        try:
+            with self._database.errors():
+                self._connected()
+        except JournalError as error:
+            if isinstance(error, JournalTooNew) or (isinstance(error.__cause__, psycopg.Error) and not passes(error)):
+                raise
 
     def live(self, handlers: Collection[str]) -> dict[tuple[int, int], Orders]:
         """Say that the worker lives and which handlers it has; answers its attempts and what these are told.

@@ -63,6 +63,7 @@ class OffersSuite:
         """With its event, its machine and its deadline; it is had by one."""
         made = offered(journal)
         first, second = worker(), worker()
+        first.reach()
         assert first.take(["lb"], 5) == [made]
         assert second.take(["lb"], 5) == []
         (standing,) = offers_of(journal).all()
