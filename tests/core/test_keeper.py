@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stormcone.agent.keeper import HOLD, PAUSES, SLACK, START, Keeper
+from stormcone.agent.keeper import HOLD, PAUSES, SLACK, START, STUCK, Keeper
 from stormcone.agent.notices import NoticeKind
 from stormcone.agent.reporter import Reporter
 from stormcone.clock import ManualClock
@@ -17,7 +17,7 @@ from stormcone.rules.sharding import WHOLE, Held, plan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GRACE = 10.0
-SILENCE = 15.0
+SILENCE = 7.5
 
 
 class Quick(ManualClock):
@@ -34,9 +34,13 @@ class Process:
 
     def __init__(self, shard):
         self.shard, self.number, self.status, self.heard = shard, next(self.numbers), None, []
+        self.looped = True
 
     def ended(self):
         return self.status
+
+    def turns(self):
+        return self.looped
 
     def stop(self):
         self.heard.append("stop")
@@ -288,31 +292,52 @@ class TestAProcess:
         assert other.heard == ["stop", "kill"]
         assert one.heard == ["stop"]
 
-    def test_that_takes_no_lease_hangs_and_is_begun_anew(self, watching):
+    def test_that_turns_no_more_hangs_and_is_begun_anew(self, watching):
         hung = watching.process("a")
-        watching.lease("a", remaining=-1.0)
-        watching.after(1).after(SILENCE + START - 1)
+        hung.looped = False
+        watching.after(STUCK - 1.1)
         assert hung.heard == []
-        watching.after(1)
+        watching.after(1.1)
         assert hung.heard == ["kill"]
         watching.after(1).after(PAUSES[0])
         assert watching.process("a") is not hung
+        assert not any(process.heard for process in watching.begun if process is not hung)
 
-    def test_that_stands_by_for_another_does_not_hang(self, stage):
-        stage.after()
-        for name in "abcd":
-            stage.lease(name, holder="elsewhere, process 1")
-        for _ in range(5):
-            stage.after(SILENCE + START)
-        assert not any(process.heard for process in stage.begun)
+    def test_that_has_lost_its_lease_as_well_is_ended_sooner(self, watching):
+        hung = watching.process("a")
+        hung.looped = False
+        watching.lease("a", remaining=-1.0)
+        watching.after(1).after(SILENCE - 1)
+        assert hung.heard == []
+        watching.after(1)
+        assert hung.heard == ["kill"]
 
-    def test_whose_lease_lapsed_for_a_while_does_not_hang(self, watching):
+    def test_that_has_lost_its_lease_and_turns_is_left_alone(self, watching):
+        watching.lease("a", remaining=-1.0)
         for _ in range(5):
+            watching.after(STUCK)
+        assert watching.process("a").heard == []
+
+    def test_that_turns_no_more_and_whose_lease_lapses_for_moments_is_given_its_minute(self, watching):
+        hung = watching.process("a")
+        hung.looped = False
+        for _ in range(3):
             watching.lease("a", remaining=-1.0)
-            watching.after(SILENCE + START - 1)
+            watching.after(1)
             watching.lease("a")
             watching.after(SILENCE)
-        assert watching.process("a").heard == []
+        assert hung.heard == []
+
+    def test_that_has_never_turned_has_time_to_begin(self):
+        stage = Stage("a")
+        stage.start = lambda shard: setattr(process := Process(shard), "looped", False) or process
+        stage.keeper._start = stage.start
+        stage.after()
+        process = stage.process("a")
+        stage.after(START - 1)
+        assert process.heard == []
+        stage.after(1)
+        assert process.heard == ["kill"]
 
 
 class TestTheDatabase:
@@ -321,7 +346,7 @@ class TestTheDatabase:
         watching.after(1)
         watching.book.away = "the server is away"
         for _ in range(10):
-            watching.after(SILENCE + START)
+            watching.after(STUCK)
         assert not any(process.heard for process in watching.begun)
         told = [text for text in watching.said() if "the shards that are watched here are watched on" in text]
         assert len(told) == 1

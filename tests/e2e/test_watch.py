@@ -24,7 +24,7 @@ from stormcone.simulators.contract import SimulatorOptions
 shards = pytest.importorskip("stormcone.journal.postgresql.shards")
 store = pytest.importorskip("stormcone.journal.postgresql.store")
 
-LEASE = 4
+LEASE = 8
 MACHINES = 24
 INQUIRING = "SystemMaintenance.Reboot:Inquiring"
 
@@ -80,6 +80,9 @@ class Watcher:
 
         until(found, lambda: f"{self.name} to say {text!r}; it said {self.said}")
 
+    def hears(self, number):
+        self._process.send_signal(number)
+
     def all_hear(self, number):
         with suppress(ProcessLookupError):
             os.killpg(self.number, number)
@@ -89,7 +92,7 @@ class Watcher:
         self._process.wait()
 
     def ends(self):
-        self._process.send_signal(signal.SIGTERM)
+        self.hears(signal.SIGTERM)
         until(lambda: self._process.poll() is not None, lambda: f"{self.name} to end; it said {self.said}")
         assert self._process.returncode == 0, self.said
 
@@ -260,9 +263,10 @@ def test_a_watcher_that_froze_does_nothing_more_when_it_wakes_and_takes_its_shar
 
 
 @pytest.mark.timeout(200)
-def test_who_divides_the_region_otherwise_is_refused(region_of):
+def test_who_divides_the_region_otherwise_is_refused_and_what_a_dead_watcher_leaves_behind_ends(region_of):
     region = region_of(1)
-    region.watcher("first").says("watching region:cn-hangzhou")
+    first = region.watcher("first")
+    first.says("watching region:cn-hangzhou")
     file = region.folder / "stormcone.toml"
     file.write_text(file.read_text().replace("parts = 1", "parts = 2"))
     done = subprocess.run(
@@ -279,3 +283,11 @@ def test_who_divides_the_region_otherwise_is_refused(region_of):
         "shards.cn-hangzhou: to the other watchers it has 1 part(s), and to this one 2; let all say the same, or stop "
         "all of them and run: stormcone shards forget cn-hangzhou"
     ) in " ".join(done.stderr.split())
+    first.hears(signal.SIGHUP)
+    first.says("shards cannot change while the agent works; restart it")
+    file.write_text(file.read_text().replace("parts = 2", "parts = 1"))
+    first.hears(signal.SIGHUP)
+    first.says("from now on the handlers are prepare")
+    first.hears(signal.SIGKILL)
+    until(lambda: not shards.read_shards(region.address).shards[0].lease.held, lambda: "the lease to be free")
+    assert f"{region.address.but(journal='main_cn-hangzhou')} keeps what was seen and done" in first.said

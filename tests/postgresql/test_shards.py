@@ -130,6 +130,26 @@ class TestTheShare:
         assert left.watcher == ""
 
 
+class TestADatabaseThatWasAway:
+    """All are silent then, and the first one that is heard again does not take what the others have."""
+
+    def test_leaves_the_plan_as_it_is_until_all_may_have_been_heard(self, watcher, server):
+        books = [watcher() for _ in range(3)]
+        before = [book.look([]) for book in books][-1].shards
+        for book in books:
+            silence(server, book)
+        assert books[0].look([]).shards == before
+        assert books[1].look([]).shards == before
+        server.execute("UPDATE plan SET rests = clock_timestamp()")
+        assert loads(books[0].look([])) == [2, 2]
+
+    def test_is_not_what_one_is_who_comes_where_all_have_left(self, watcher):
+        one = watcher()
+        one.look([])
+        one.leave()
+        assert loads(watcher().look([])) == [4]
+
+
 class TestTheLeases:
     def test_are_those_of_the_journals_and_say_whether_stages_run(self, watcher, address):
         one = watcher()

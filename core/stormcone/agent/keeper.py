@@ -25,8 +25,11 @@ HOLD = 600.0
 SLACK = 20.0
 """Seconds beyond its grace after which a process that was told to stop is ended by force."""
 
-START = 30.0
-"""Seconds that a process may take, beside the lease's own, until it has the lease of its shard."""
+STUCK = 60.0
+"""Seconds after which a process that has said that its loop turns, and says so no more, is ended by force."""
+
+START = 120.0
+"""Seconds that a process may take until it says that for the first time."""
 
 PAUSES = (1.0, 2.0, 5.0, 15.0, 30.0)
 """Seconds until a process that has ended by itself is begun again; the last one counts from then on."""
@@ -47,6 +50,9 @@ class ShardProcess(Protocol):
     def ended(self) -> int | None:
         """Its exit status; None while it goes on."""
 
+    def turns(self) -> bool:
+        """Whether it has said, since this was last asked, that its loop turns."""
+
     def stop(self) -> None:
         """Tell it to end in good order."""
 
@@ -63,6 +69,7 @@ class _Child:
         begun: when it was begun, in seconds of the monotonic clock; so are the others.
         unwanted: since when its shard is another's by the plan; None: it is ours.
         told: since when it has been told to stop; None: it has not.
+        turned: when it has last said that its loop turns; None: it has not said that yet.
         lapsed: since when nobody has held its shard's lease; None: somebody does.
     """
 
@@ -70,7 +77,23 @@ class _Child:
     begun: float
     unwanted: float | None = None
     told: float | None = None
+    turned: float | None = None
     lapsed: float | None = None
+
+    def lease_is(self, lease: LeaseSeen | None, seconds: float) -> None:
+        """Take note of how its shard's lease is."""
+        if lease is not None and lease.held:
+            self.lapsed = None
+        elif self.lapsed is None:
+            self.lapsed = seconds
+
+    def hangs(self, seconds: float, silence: float) -> bool:
+        """Whether its loop turns no more: after a minute, or sooner where nobody has held its shard's lease as long."""
+        if self.turned is None:
+            return seconds - self.begun >= START
+        still = seconds - self.turned
+        lapsed = 0.0 if self.lapsed is None else seconds - self.lapsed
+        return still >= STUCK or min(still, lapsed) >= silence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +158,7 @@ class Keeper:
 
     def run(self) -> None:
         """Follow the plan until `stop` is called, and then let go of all. No database's trouble is raised."""
-        pause = min(LOOK, self._book.silence / 6)
+        pause = min(LOOK, self._book.silence / 4)
         while not self._stopping:
             self._wake.clear()
             self.turn()
@@ -165,10 +188,11 @@ class Keeper:
         self._reap(seconds)
         if self._seen is not None:
             wanted = [each.shard.name for each in self._seen.wanted_by(self._book.id)]
-            if not self._error:  # else it is not known how the leases are
-                leases = {each.shard.name: each.lease for each in self._seen.shards}
-                for name, child in list(self._children.items()):
-                    self._see_to(name, child, leases.get(name), seconds, ours=name in wanted)
+            leases = {each.shard.name: each.lease for each in self._seen.shards}
+            for name, child in list(self._children.items()):
+                if not self._error:  # else it is not known how the leases are
+                    child.lease_is(leases.get(name), seconds)
+                self._see_to(name, child, leases.get(name), seconds, ours=name in wanted)
             self._begin([name for name in wanted if name not in self._children], seconds)
         self._on_turn(self._look(seconds))
 
@@ -193,6 +217,8 @@ class Keeper:
     def _reap(self, seconds: float) -> None:
         """Take note of processes that have ended."""
         for name, child in list(self._children.items()):
+            if child.process.turns():
+                child.turned = seconds
             status = child.process.ended()
             if status is None:
                 continue
@@ -236,18 +262,10 @@ class Keeper:
                 child.process.stop()
         elif child.told is None:
             child.unwanted = None
-            self._end_if_hung(name, child, lease, seconds)
+            if child.hangs(seconds, self._book.silence):
+                self._reporter.tell(NoticeKind.PROBLEM, f"{name}: its process hangs; it is ended by force")
+                child.process.kill()
         elif seconds - child.told >= self._patience:
-            child.process.kill()
-
-    def _end_if_hung(self, name: str, child: _Child, lease: LeaseSeen | None, seconds: float) -> None:
-        """End one that neither holds its shard's lease nor waits for another who does: it hangs, and is begun anew."""
-        if lease is not None and lease.held:
-            child.lapsed = None
-        elif child.lapsed is None:
-            child.lapsed = seconds
-        elif seconds - child.lapsed >= self._book.silence + START:
-            self._reporter.tell(NoticeKind.PROBLEM, f"{name}: its process takes no lease; it is ended by force")
             child.process.kill()
 
     def _going_on(self) -> list[_Child]:

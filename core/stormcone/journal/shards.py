@@ -128,7 +128,7 @@ class ShardBook(Protocol):
 
     Attributes:
         id: the watcher's.
-        silence: seconds without a word after which it counts as dead, and a lease ends.
+        silence: seconds without a word after which it counts as dead: less than a lease lasts.
     """
 
     id: str

@@ -2,7 +2,11 @@
 
 A watcher says that it lives by a date until which that counts, by the server's clock. Whoever looks makes the plan
 anew where that is due, under a lock: so there is one plan, and it gives each shard to one watcher. What the plan says
-is who is to open a shard's journal, no more: who may write there the journal's lease says.
+is who is to open a shard's journal, no more: who may write there the journal's lease says. So a watcher may count as
+dead sooner than its leases end, and the others' processes stand by already when they do.
+
+Where nobody has said anything for a while, it was the database that was away: then nothing is planned until all have
+had time to be heard again.
 """
 
 import os
@@ -25,9 +29,9 @@ from stormcone.postgresql.versions import Tables
 from stormcone.rules.sharding import Held, Part, plan
 
 _VERSION_1 = """
--- One row, which whoever plans locks.
-CREATE TABLE plan (id integer PRIMARY KEY CHECK (id = 1));
-INSERT INTO plan VALUES (1);
+-- One row, which whoever plans locks; until `rests` nothing is planned.
+CREATE TABLE plan (id integer PRIMARY KEY CHECK (id = 1), rests timestamptz NOT NULL);
+INSERT INTO plan VALUES (1, 'epoch');
 CREATE TABLE regions (
     name text PRIMARY KEY,
     provider text NOT NULL,
@@ -72,6 +76,11 @@ ON CONFLICT (id) DO UPDATE SET until = excluded.until, knows = excluded.knows
 _BUSY = """
 UPDATE shards SET busy = name = ANY (%(busy)s) WHERE watcher = %(id)s AND busy <> (name = ANY (%(busy)s))
 """
+_REST = """
+UPDATE plan SET rests = clock_timestamp() + %(silence)s * interval '1 second'
+WHERE EXISTS (SELECT 1 FROM watchers) AND NOT EXISTS (SELECT 1 FROM watchers WHERE until > clock_timestamp())
+"""
+_RESTS = "SELECT rests > clock_timestamp() AS so FROM plan"
 _FORGET = "DELETE FROM watchers WHERE until < clock_timestamp() - interval '1 hour'"
 _LIVING = "SELECT id, knows FROM watchers WHERE until > clock_timestamp()"
 _HELD = "SELECT name, watcher, busy FROM shards"
@@ -139,6 +148,7 @@ class PostgresqlShardBook:
             leases = _leases(connection, {each.name: each.journal for each in self._shards if each.name in having})
             with connection.transaction():
                 connection.execute(_LOCK)
+                connection.execute(_REST, {"silence": self.silence})
                 connection.execute(_LIVE, self._own)
                 busy = [name for name, lease in leases.items() if lease.busy]
                 connection.execute(_BUSY, {"id": self.id, "busy": busy})
@@ -244,7 +254,9 @@ def forget_shards(address: DatabaseAddress, table: str) -> None:
 
 
 def _opened(address: DatabaseAddress, *, writes: bool) -> tuple[Database, Tables, float]:
-    name, silence = options_of(address)
+    """The database, the tables, and after how many seconds without a word a watcher counts as dead."""
+    name, lease = options_of(address)
+    silence = lease / 2
     wanted = shard_tables(name)
     database = Database(
         address,
@@ -276,6 +288,9 @@ def _values(shard: SharedShard) -> dict[str, Any]:
 
 def _plan(connection: Connection) -> None:
     """Make the plan anew, within the lock."""
+    row = connection.execute(_RESTS).fetchone()
+    if row is None or row["so"]:
+        return
     watchers = {row["id"]: frozenset(row["knows"]) for row in connection.execute(_LIVING).fetchall()}
     held = [Held(row["name"], row["watcher"], row["busy"]) for row in connection.execute(_HELD).fetchall()]
     wanted = plan(held, watchers)
