@@ -290,4 +290,5 @@ def test_who_divides_the_region_otherwise_is_refused_and_what_a_dead_watcher_lea
     first.says("from now on the handlers are prepare")
     first.hears(signal.SIGKILL)
     until(lambda: not shards.read_shards(region.address).shards[0].lease.held, lambda: "the lease to be free")
-    assert f"{region.address.but(journal='main_cn-hangzhou')} keeps what was seen and done" in first.said
+    journal = region.address.but(journal="main_cn-hangzhou")
+    until(lambda: f"{journal} keeps what was seen and done" in first.said, lambda: f"its end; it said {first.said}")
