@@ -88,6 +88,25 @@ class TestForgetting:
         assert "a living watcher knows the shards r; stop it first" in said.err
 
 
+class TestCheck:
+    @pytest.fixture(autouse=True)
+    def journal(self, stormcone, url, monkeypatch):
+        monkeypatch.setenv("STORMCONE_JOURNAL", url)
+
+    def test_shows_them(self, stormcone, tmp_path):
+        file = tmp_path / "stormcone.toml"
+        file.write_text('on_prepare = "true"\n[shards.cn-hangzhou]\nprovider = "alibaba"\nparts = 2\n')
+        checked = stormcone("check", "--config", str(file), "--json")
+        assert checked.json["shards"] == ["cn-hangzhou_1of2", "cn-hangzhou_2of2"]
+
+    def test_refuses_what_watch_refuses(self, stormcone, tmp_path):
+        file = tmp_path / "stormcone.toml"
+        file.write_text('on_prepare = "true"\n[shards.cn-hangzhou]\nprovider = "azure"\n')
+        checked = stormcone("check", "--config", str(file))
+        assert checked.status == 64
+        assert "shards.cn-hangzhou: a shard is a region, and azure watches one machine here" in checked.err
+
+
 class TestWatch:
     def test_refuses_a_dry_run(self, stormcone, tmp_path, url):
         file = tmp_path / "stormcone.toml"

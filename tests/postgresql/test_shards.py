@@ -5,6 +5,7 @@ Time is the server's: that somebody is silent is arranged in the database.
 
 import os
 import threading
+import time
 from collections import Counter
 from contextlib import closing
 
@@ -242,6 +243,24 @@ class TestForgetting:
         watcher()
         with pytest.raises(SettingsError, match="there are no shards x; there are r"):
             shards.forget_shards(address, "x")
+
+
+class TestThePlansLock:
+    def test_lets_one_plan_at_a_time(self, watcher, server):
+        one = watcher()
+        one.look([])
+        server.execute("SET idle_in_transaction_session_timeout = 0")
+        server.execute("BEGIN")
+        server.execute("SELECT id FROM plan FOR UPDATE")
+        looks = threading.Thread(target=one.look, args=([],))
+        looks.start()
+        end = time.monotonic() + 30
+        while not server.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+            assert looks.is_alive()
+            assert time.monotonic() < end
+        server.execute("COMMIT")
+        looks.join()
+        assert loads(one.look([])) == [4]
 
 
 class TestTheConnection:

@@ -12,6 +12,7 @@ from stormcone.clock import SystemClock
 from stormcone.clouds.contract import AUTO, ProviderOptions
 from stormcone.config.fleet import membership
 from stormcone.config.load import Configuration, load
+from stormcone.config.shards import shards_of
 from stormcone.config.sinks import open_sinks, tables_of
 from stormcone.errors import PartMissing
 from stormcone.handlers import ANY_CAUSE, ANY_IMPACT, App, EventRule, Handler, Stage
@@ -29,8 +30,8 @@ from stormcone.text import printable, span, written
 def command(file: str | None, as_json: bool) -> None:
     """Look handlers over: load them, refuse mistakes, and say what each of them takes and what approves.
 
-    Without FILE.py it is what the configuration says: its handler file, commands and rules, and also its providers and
-    sinks, of which none is asked.
+    Without FILE.py it is what the configuration says: its handler file, commands and rules, and also its providers,
+    shards and sinks, of which none is asked.
 
     \b
     stormcone check handlers.py
@@ -45,6 +46,7 @@ def command(file: str | None, as_json: bool) -> None:
     providers = _providers(configuration) if configuration else []
     sinks = _sinks(configuration) if configuration else {}
     fleet = _fleet(configuration, app) if configuration else None
+    shards = list(shards_of(configuration)) if configuration and configuration.settings.shards else []
     if as_json:
         print_json(
             {
@@ -54,6 +56,7 @@ def command(file: str | None, as_json: bool) -> None:
                 "providers": providers,
                 "sinks": [{"name": name, "type": kind} for name, kind in sinks.items()],
                 "fleet": fleet,
+                "shards": shards,
             }
         )
         return
@@ -61,6 +64,7 @@ def command(file: str | None, as_json: bool) -> None:
     if fleet is not None:
         more.append(f"fleet: {fleet['name']}")
         more += [f"group {name}: {limit} may be away" for name, limit in fleet["groups"].items()]
+    more += [f"shard: {name}" for name in shards]
     for line in (*summaries_of(app), *more):
         say(printable(line))
 
