@@ -52,6 +52,12 @@ def waits_for_a_lock(connection, work):
     return waited
 
 
+def waiting(name, limit="1"):
+    """A member that asks for its turn in its group."""
+    said = an_event(name, vote=None, turn=TurnSaid(away=False))
+    return Saying(member=a_member(name, groups={"db": limit}), events=(said,))
+
+
 class TestOneAfterTheOther:
     @pytest.mark.parametrize("events", [[an_event("a", "b")], []], ids=["a vote", "a vote withdrawn"])
     def test_a_vote_waits_while_somebody_decides_on_its_event(self, fleet, other, events):
@@ -61,11 +67,21 @@ class TestOneAfterTheOther:
         assert waits_for_a_lock(other, lambda: fleet.exchange(Saying(member=said.member, events=tuple(events))))
 
     def test_a_turn_waits_while_somebody_decides_on_its_group(self, fleet, other):
-        member = a_member("a", groups={"db": "1"})
-        said = Saying(member=member, events=(an_event("a", vote=None, turn=TurnSaid(away=False)),))
-        fleet.exchange(said)
+        fleet.exchange(waiting("a"))
         other.execute("SELECT 1 FROM groups FOR UPDATE")
-        assert waits_for_a_lock(other, lambda: fleet.exchange(said))
+        assert waits_for_a_lock(other, lambda: fleet.exchange(waiting("b")))
+
+    def test_one_who_has_its_turn_waits_for_nobody(self, fleet, other):
+        fleet.exchange(waiting("a"))
+        other.execute("SELECT 1 FROM groups FOR UPDATE")
+        assert not waits_for_a_lock(other, lambda: fleet.exchange(waiting("a")))
+
+    def test_nobody_waits_on_events_of_which_it_speaks_no_more(self, fleet, other):
+        quiet = Saying(member=a_member("a"))
+        fleet.exchange(Saying(member=a_member("a"), events=(an_event("a", "b"),)))
+        fleet.exchange(quiet)
+        other.execute("SELECT 1 FROM approvals FOR UPDATE")
+        assert not waits_for_a_lock(other, lambda: fleet.exchange(quiet))
 
     def test_a_sign_of_life_waits_for_nobody(self, fleet, other):
         fleet.exchange(Saying(member=a_member("a", groups={"db": "1"}), events=(an_event("a", "b"),)))
@@ -156,6 +172,16 @@ class TestAServer:
         assert [member.name for member in fleet.overview().members] == ["a"]
 
 
+def test_nobody_is_told_of_each_member_of_its_group_that_is_heard_and_stays(fleet):
+    for name in "abcdef":
+        fleet.exchange(Saying(member=a_member(name, groups={"db": "50%", "web": "1"})))
+    fleet.exchange(waiting("a", "50%"))
+    told = fleet.exchange(waiting("b", "50%"))
+    group = told.groups["db"]
+    assert [member.name for member in group.members] == ["a", "b"]
+    assert (group.size(told.at), group.most(told.at), set(group.away(told.at))) == (6, 3, {"test/a", "test/b"})
+
+
 class TestWhatNobodyAsksFor:
     def test_is_removed_by_the_next_agent_that_begins(self, fleet, url, other):
         fleet.exchange(Saying(member=a_member("a"), events=(an_event("a", "b"),)))
@@ -164,6 +190,7 @@ class TestWhatNobodyAsksFor:
         long = KEPT_MEMBER + timedelta(days=1)
         other.execute("UPDATE members SET seen = seen - %s WHERE name = 'old'", [long])
         other.execute("UPDATE said SET changed = changed - %s", [long])
+        other.execute("UPDATE tidied SET at = at - %s", [timedelta(days=2)])
         other.commit()
         again = PostgresqlFleet(DatabaseAddress.parse(url), "shop")
         again.exchange(Saying(member=a_member("b")))
@@ -171,6 +198,23 @@ class TestWhatNobodyAsksFor:
         assert [member.name for member in fleet.overview().members] == ["a", "b"]
         for table in ("said", "approvals"):
             assert other.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+
+    def test_is_looked_for_by_one_of_all_agents_in_a_day_and_no_other_waits_for_it(self, fleet, url, other):
+        fleet.exchange(Saying(member=a_member("a"), events=(an_event("a", "b"),)))
+        fleet.exchange(Saying(member=a_member("a")))
+        long = [KEPT_MEMBER + timedelta(days=1)]
+        other.execute("UPDATE said SET changed = changed - %s", long)
+        other.commit()
+        again = PostgresqlFleet(DatabaseAddress.parse(url), "shop")
+        again.exchange(Saying(member=a_member("b")))
+        assert other.execute("SELECT count(*) FROM said").fetchone() == (1,), "it is not a day since the last look"
+        other.execute("UPDATE tidied SET at = at - %s", long)
+        other.commit()
+        other.execute("SELECT 1 FROM tidied FOR UPDATE")
+        third = PostgresqlFleet(DatabaseAddress.parse(url), "shop")
+        assert not waits_for_a_lock(other, lambda: third.exchange(Saying(member=a_member("c"))))
+        again.close()
+        third.close()
 
     def test_two_fleets_in_one_database_do_not_see_each_other(self, fleet, url):
         fleet.exchange(Saying(member=a_member("b"), events=(an_event("a", "b"),)))

@@ -19,7 +19,7 @@ from stormcone.rules.agreement import (
     basis_of,
     obstacles,
 )
-from stormcone.rules.limits import Group, Limit, Turn, TurnState, need_of, refusals, waits_until, what_of
+from stormcone.rules.limits import Group, Limit, Quiet, Turn, TurnState, need_of, refusals, waits_until, what_of
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
 TIME = NOW + timedelta(hours=1)
@@ -146,6 +146,34 @@ class TestALimit:
         group = Group(name="db", members=(member("a", groups={"db": "0"}),), turns=())
         turn = Turn(member="id-a", event=KEY, state=TurnState.WAITING, since=NOW)
         assert refusals(turn, [group], NOW) == ("waits for its turn in group db: it allows nobody",)
+
+
+class TestAGroupOfMany:
+    """Of members that are heard and stay, a store may tell only how many there are: nothing else follows from that."""
+
+    MANY = tuple(member(f"m{number}", groups={"db": "50%" if number else "2"}) for number in range(9))
+    AWAY = member("away", groups={"db": "50%"})
+    WAITING = member("waiting", groups={"db": "50%"})
+    SILENT = member("silent", ago=60, groups={"db": "50%"})
+    GONE = member("gone", ago=7200, groups={"db": "1"})
+    TURNS = (
+        Turn(member="id-away", event=KEY, state=TurnState.HELD, since=NOW),
+        Turn(member="id-waiting", event=EventKey("test", "other"), state=TurnState.WAITING, since=NOW),
+    )
+
+    @pytest.mark.parametrize("others", [MANY, MANY[:1], MANY[1:]], ids=["differing", "the strictest", "the others"])
+    def test_says_the_same_as_with_each_of_them(self, others):
+        of_note = (self.AWAY, self.WAITING, self.SILENT, self.GONE)
+        whole = Group(name="db", members=(*of_note, *others), turns=self.TURNS)
+        counted = [[each for each in others if each.groups["db"] == limit] for limit in ("2", "50%")]
+        quiet = tuple(Quiet(each[0].groups["db"], len(each), each[0].name) for each in counted if each)
+        short = Group(name="db", members=of_note, turns=self.TURNS, quiet=quiet)
+        assert short.size(NOW) == whole.size(NOW) == len(others) + 3
+        assert short.most(NOW) == whole.most(NOW)
+        assert short.away(NOW) == whole.away(NOW)
+        assert bool(short.disagreement(NOW)) is bool(whole.disagreement(NOW))
+        asked = Turn(member="id-m1", event=EventKey("test", "third"), state=TurnState.WAITING, since=NOW)
+        assert refusals(asked, [short], NOW) == refusals(asked, [whole], NOW)
 
 
 class TestWhatMayNotWait:

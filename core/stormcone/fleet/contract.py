@@ -114,7 +114,7 @@ class Snapshot:
         at: when it was true, by the clock of the fleet's store.
         ballots: of each event on which it has voted.
         turns: of each event for which it has said that it waits, or is away.
-        groups: those that it is in, by name; only where it has said something of a turn.
+        groups: those that it is in, by name; at least while it waits for a turn.
     """
 
     at: datetime

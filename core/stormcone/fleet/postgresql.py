@@ -17,13 +17,13 @@ from psycopg.types.json import Jsonb
 
 from stormcone.errors import FleetError
 from stormcone.fleet.contract import EventSaid, Overview, Saying, Snapshot
-from stormcone.fleet.rows import SaidRow, concerned, let_go, member_of, said_anew, settled
+from stormcone.fleet.rows import SaidRow, concerned, let_go, member_of, said_anew, settled, waits
 from stormcone.fleet.tables import SCHEMA, TABLES, answer_in, claim_in, fit, json_of, key_of, member_in, said_in
 from stormcone.model import EventKey
 from stormcone.postgresql.address import DatabaseAddress
 from stormcone.postgresql.database import HISTORY, Connection, Database
 from stormcone.rules.agreement import CLAIM, Ballot, Member
-from stormcone.rules.limits import Group, refusals
+from stormcone.rules.limits import VANISHED, Group, Quiet, refusals
 from stormcone.text import folded
 
 KEPT_MEMBER = timedelta(days=30)
@@ -32,7 +32,7 @@ KEPT_MEMBER = timedelta(days=30)
 KEPT_EVENT = timedelta(days=7)
 """So long the fleet knows what was said of an event that nobody speaks of any more."""
 
-_DAY = 86400.0
+_HOUR = 3600.0
 
 _OF_KEYS: LiteralString = """
     (provider, event) IN (SELECT * FROM unnest(%(providers)s::text[], %(events)s::text[]))
@@ -87,6 +87,28 @@ _OUTLIVE: LiteralString = f"""
         AND s.fleet = a.fleet AND s.provider = a.provider AND s.event = a.event)
 """
 """Nobody speaks of these events any more: if they come again, they are agreed on again. See `rows.outlived`."""
+
+
+_TO_TIDY: LiteralString = """
+    SELECT 1 FROM tidied WHERE fleet = %s AND at < now() - interval '1 day' FOR UPDATE SKIP LOCKED
+"""
+
+_TURNS: LiteralString = """
+    SELECT s.* FROM said s JOIN members m ON m.fleet = s.fleet AND m.id = s.member
+    WHERE s.fleet = %(fleet)s AND NOT s.withdrawn AND s.said -> 'turn' <> 'null' AND m.groups ?| %(names)s
+"""
+
+_OF_NOTE: LiteralString = """
+    SELECT * FROM members WHERE fleet = %(fleet)s AND groups ?| %(names)s AND (id = ANY (%(turns)s)
+        OR (seen < %(now)s - silence AND seen >= %(now)s - greatest(silence, %(vanished)s)))
+"""
+
+_QUIET: LiteralString = """
+    SELECT inside.name, m.groups ->> inside.name AS said, count(*)::int AS count, max(m.name) AS one
+    FROM members m JOIN unnest(%(names)s::text[]) AS inside (name) ON m.groups ? inside.name
+    WHERE m.fleet = %(fleet)s AND m.seen >= %(now)s - m.silence AND m.id <> ALL (%(turns)s)
+    GROUP BY inside.name, said
+"""
 
 
 class PostgresqlFleet:
@@ -151,7 +173,7 @@ class PostgresqlFleet:
         self._database.close(patience=0.0)  # a machine that goes down waits for no database
 
     def _begin(self, connection: Connection) -> None:
-        """Have the tables as this version has them, and once a day remove what nobody asks for any more."""
+        """Have the tables as this version has them, and once an hour see whether some is to be removed."""
         if not self._ready:
             TABLES.upgrade(connection, self._subject, FleetError)
             self._ready = True
@@ -160,7 +182,7 @@ class PostgresqlFleet:
             self._placed = connection
         if time.monotonic() >= self._tidy_due:
             _tidy(connection, self.name)
-            self._tidy_due = time.monotonic() + _DAY
+            self._tidy_due = time.monotonic() + _HOUR
 
     def _see_where(self, connection: Connection) -> None:
         """Where the server may lack what was said last, nobody counts as heard before having said it again.
@@ -189,9 +211,9 @@ class _OneExchange:
         if not known and not saying.events:  # a sign of life may be lost with the server's machine: the next one comes
             self._connection.execute("SET LOCAL synchronous_commit TO off")
         voted = {event.key: event for event in saying.events if event.vote is not None or event.reply is not None}
-        waits = any(event.turn is not None for event in saying.events)
+        waiting = waits(known, saying)
         gone = let_go(known, saying)
-        self._lock(voted, gone, waits=waits)
+        self._lock(voted, gone, waits=waiting)
         now = _now(self._connection)
         member = member_of(saying.member, now)
         self._join(member)
@@ -203,7 +225,7 @@ class _OneExchange:
             ballot.key: self._settled(ballot, member, voted[ballot.key], now)
             for ballot in _ballots(self._connection, self._fleet, voted)
         }
-        groups = _groups(self._connection, self._fleet, saying.member.groups) if waits else {}
+        groups = _groups(self._connection, self._fleet, saying.member.groups, now) if waiting else {}
         turned = self._turned(rows, groups, now)
         self._keep(turned, now)
         rows |= turned
@@ -211,7 +233,7 @@ class _OneExchange:
             at=now,
             ballots={key: ballot for key, ballot in ballots.items() if voted[key].vote is not None},
             turns={key: row.turn_of(member.id) for key, row in rows.items() if row.turn is not None},
-            groups=_groups(self._connection, self._fleet, saying.member.groups) if turned else groups,
+            groups=_groups(self._connection, self._fleet, saying.member.groups, now) if turned else groups,
         )
 
     def _own(self) -> dict[EventKey, SaidRow]:
@@ -361,26 +383,21 @@ def _ballots(connection: Connection, fleet: str, keys: Collection[EventKey]) -> 
     return found
 
 
-def _groups(connection: Connection, fleet: str, names: Collection[str]) -> dict[str, Group]:
-    given = {"fleet": fleet, "names": sorted(names)}
-    members = tuple(
-        map(
-            member_in,
-            connection.execute("SELECT * FROM members WHERE fleet = %(fleet)s AND groups ?| %(names)s", given),
-        )
-    )
-    rows = connection.execute(
-        "SELECT * FROM said WHERE fleet = %(fleet)s AND NOT withdrawn AND member = ANY (%(members)s)",
-        {**given, "members": [member.id for member in members]},
-    )
-    turns = [
-        (row["member"], said.turn_of(row["member"])) for row in rows if (said := said_in(row)) and said.turn is not None
-    ]
+def _groups(connection: Connection, fleet: str, names: Collection[str], now: datetime) -> dict[str, Group]:
+    given: dict[str, object] = {"fleet": fleet, "names": sorted(names), "now": now, "vanished": VANISHED}
+    rows = [(row["member"], said_in(row)) for row in connection.execute(_TURNS, given)]
+    turns = [(member, said.turn_of(member)) for member, said in rows]
+    given["turns"] = sorted({member for member, _ in turns})
+    members = tuple(map(member_in, connection.execute(_OF_NOTE, given)))
+    quiet: dict[str, list[Quiet]] = {}
+    for row in connection.execute(_QUIET, given):
+        quiet.setdefault(row["name"], []).append(Quiet(row["said"], row["count"], row["one"]))
     found = {}
-    for name in given["names"]:
+    for name in sorted(names):
         inside = tuple(member for member in members if name in member.groups)
         ids = {member.id for member in inside}
-        found[name] = Group(name=name, members=inside, turns=tuple(turn for member, turn in turns if member in ids))
+        held = tuple(turn for member, turn in turns if member in ids)
+        found[name] = Group(name=name, members=inside, turns=held, quiet=tuple(quiet.get(name, ())))
     return found
 
 
@@ -396,9 +413,10 @@ def _overview(connection: Connection, fleet: str) -> Overview:
         events[each["member"]] = (*events.get(each["member"], ()), said)
         if said.vote is not None:
             voted.add(said.key)
-    groups = _groups(connection, fleet, {name for member in members for name in member.groups})
+    now = _now(connection)
+    groups = _groups(connection, fleet, {name for member in members for name in member.groups}, now)
     return Overview(
-        at=_now(connection),
+        at=now,
         members=tuple(members),
         events=events,
         ballots=tuple(_ballots(connection, fleet, sorted(voted))),
@@ -407,8 +425,15 @@ def _overview(connection: Connection, fleet: str) -> Overview:
 
 
 def _tidy(connection: Connection, fleet: str) -> None:
-    """Remove members that have been silent for long, and events that nobody has spoken of for long."""
+    """Remove members that have been silent for long, and events that nobody has spoken of for long.
+
+    One of the fleet does that for all, once a day; nobody waits for one who is at it.
+    """
     with connection.transaction():
+        connection.execute("INSERT INTO tidied VALUES (%s, '-infinity') ON CONFLICT DO NOTHING", [fleet])
+        if not connection.execute(_TO_TIDY, [fleet]).fetchone():
+            return
+        connection.execute("UPDATE tidied SET at = now() WHERE fleet = %s", [fleet])
         connection.execute("DELETE FROM members WHERE fleet = %s AND seen < now() - %s", [fleet, KEPT_MEMBER])
         connection.execute(
             "DELETE FROM said WHERE fleet = %s AND withdrawn AND changed < now() - %s", [fleet, KEPT_EVENT]

@@ -92,7 +92,7 @@ def _group(group: Group, overview: Overview) -> dict[str, Any]:
     needs = {turn.member: turn.need for turn in group.turns if turn.state is TurnState.HELD and turn.need}
     return {
         "name": group.name,
-        "members": len(group.present(now)),
+        "members": group.size(now),
         "max_unavailable": most,
         "away": [{"machine": names[each], "text": text, "need": needs.get(each)} for each, text in away.items()],
         "exceeded": len(away) > most,

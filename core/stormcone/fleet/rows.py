@@ -106,6 +106,14 @@ def outlived(claim: Claim | None) -> Claim | None:
     return claim and replace(claim, basis="", names=frozenset())
 
 
+def waits(known: Mapping[EventKey, SaidRow], saying: Saying) -> bool:
+    """Whether it says of a turn that it waits for, and has not been given yet."""
+    return any(
+        event.turn is not None and not event.turn.away and not (event.key in known and known[event.key].held)
+        for event in saying.events
+    )
+
+
 def settled(ballot: Ballot, member: Member, event: EventSaid, now: datetime, lasting: timedelta) -> Ballot:
     """The ballot after what a member says of its event: the cloud's answer, a claim given back, a claim granted.
 

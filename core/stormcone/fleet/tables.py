@@ -77,6 +77,15 @@ TABLES = Tables(
             place text NOT NULL
         );
         """,
+        """
+        -- Each exchange reads what its member says; what has ended stays beside that for a week.
+        CREATE INDEX said_going_on ON said (fleet, member) WHERE NOT withdrawn;
+        -- When somebody last removed what nobody asks for any more.
+        CREATE TABLE tidied (
+            fleet text PRIMARY KEY,
+            at timestamptz NOT NULL
+        );
+        """,
     ),
 )
 

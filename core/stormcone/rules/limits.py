@@ -86,33 +86,52 @@ class Turn:
     what: str = ""
 
 
+class Quiet(NamedTuple):
+    """Members of a group that are heard and have no turn, nor wait for one: all that counts is how many they are.
+
+    Attributes:
+        limit: what they say of the group's limit.
+        count: how many say so.
+        name: one of them.
+    """
+
+    limit: str
+    count: int
+    name: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Group:
     """A group of machines as the fleet knows it.
 
     Attributes:
         name: its name.
-        members: its members.
+        members: its members, but for those of `quiet`.
         turns: the turns that they have or wait for.
+        quiet: its other members: a store need not tell each of ten thousand to each of them.
     """
 
     name: str
     members: tuple[Member, ...]
     turns: tuple[Turn, ...]
+    quiet: tuple[Quiet, ...] = ()
 
     def present(self, now: datetime) -> tuple[Member, ...]:
-        """The members that count: all but those that have been silent for so long that they have vanished."""
+        """Of `members` those that count: all but those that have been silent for so long that they have vanished."""
         return tuple(member for member in self.members if not vanished(member, now))
+
+    def size(self, now: datetime) -> int:
+        """How many members count."""
+        return len(self.present(now)) + sum(each.count for each in self.quiet)
 
     def most(self, now: datetime) -> int:
         """How many may be away: of what its members say of the limit, the strictest."""
-        present = self.present(now)
-        return min((limit.allows(len(present)) for limit in self._limits(present)), default=0)
+        size = self.size(now)
+        return min((Limit.of(limit).allows(size) for limit in self._said(now)), default=0)
 
     def disagreement(self, now: datetime) -> str:
         """What members say of its limit where they differ, as a clause; "" where they do not."""
-        present = self.present(now)
-        said = {member.groups[self.name]: member.name for member in sorted(present, key=lambda each: each.name)}
+        said = self._said(now)
         if len(said) < 2:
             return ""
         words = " and ".join(f"{limit} ({name}, say)" for limit, name in sorted(said.items()))
@@ -140,8 +159,11 @@ class Group:
         }
         return len(waiting - {turn.member} - set(gone))
 
-    def _limits(self, present: Collection[Member]) -> list[Limit]:
-        return [Limit.of(member.groups[self.name]) for member in present]
+    def _said(self, now: datetime) -> dict[str, str]:
+        """What is said of its limit, and the name of one who says so."""
+        quiet = {each.limit: each.name for each in self.quiet}
+        present = sorted(self.present(now), key=lambda each: each.name)
+        return quiet | {member.groups[self.name]: member.name for member in present}
 
 
 def vanished(member: Member, now: datetime) -> bool:
