@@ -91,12 +91,12 @@ class Quiet(NamedTuple):
 
     Attributes:
         limit: what they say of the group's limit.
-        count: how many say so.
+        number: how many say so.
         name: one of them.
     """
 
     limit: str
-    count: int
+    number: int
     name: str
 
 
@@ -122,7 +122,7 @@ class Group:
 
     def size(self, now: datetime) -> int:
         """How many members count."""
-        return len(self.present(now)) + sum(each.count for each in self.quiet)
+        return len(self.present(now)) + sum(each.number for each in self.quiet)
 
     def most(self, now: datetime) -> int:
         """How many may be away: of what its members say of the limit, the strictest."""
