@@ -7,6 +7,7 @@ all of them. Time is real; what is waited for is a state.
 import json
 import os
 import signal
+import socket
 import subprocess
 import textwrap
 from collections import Counter
@@ -51,14 +52,14 @@ def prepare(event, context):
 class Watcher:
     """A `stormcone watch`, and the processes of its shards: a process group of their own."""
 
-    def __init__(self, region, name):
+    def __init__(self, region, name, env):
         self.name = name
         self._said = region.folder / f"{name}.out"
         with self._said.open("w") as out:
             self._process = subprocess.Popen(
                 [*PROGRAM, "watch", "handlers.py", "--config", "stormcone.toml", "--json"],
                 cwd=region.folder,
-                env={**region.env, "WHO": name, "XDG_STATE_HOME": str(region.folder / name)},
+                env={**region.env, "WHO": name, "XDG_STATE_HOME": str(region.folder / name), **env},
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -124,8 +125,8 @@ class Region:
             "NO_PROXY": "127.0.0.1",
         }
 
-    def watcher(self, name):
-        self.watchers.append(Watcher(self, name))
+    def watcher(self, name, **env):
+        self.watchers.append(Watcher(self, name, env))
         return self.watchers[-1]
 
     def is_shared(self, *watchers):
@@ -262,10 +263,40 @@ def test_a_watcher_that_froze_does_nothing_more_when_it_wakes_and_takes_its_shar
     assert {each["who"] for each in region.effects if each["does"] == "ends"} == {"second"}
 
 
+@pytest.mark.timeout(300)
+def test_work_under_way_ends_where_it_began_before_its_shard_moves(region_of):
+    region = region_of(2)
+    region.gate.touch()
+    first = region.watcher("first")
+    region.is_shared(first)
+    events = region.announce(*range(4))
+    until(lambda: len(region.effects) == 4, lambda: f"the stages to begin; {first.said}")
+    second = region.watcher("second")
+    first.says("is another watcher's, once no stage runs there")
+    second.says("standing by: ")
+    assert not region.approvals(events[0])
+    region.gate.unlink()
+    region.approved(*events)
+    region.is_shared(first, second)
+    second.ends()
+    first.ends()
+    region.is_sound(events)
+    assert {(each["who"], each["attempt"]) for each in region.effects} == {("first", 1)}
+
+
 @pytest.mark.timeout(200)
 def test_who_divides_the_region_otherwise_is_refused_and_what_a_dead_watcher_leaves_behind_ends(region_of):
     region = region_of(1)
-    first = region.watcher("first")
+    systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    systemd.bind(str(region.folder / "notify"))
+    systemd.settimeout(90)
+    first = region.watcher("first", NOTIFY_SOCKET=str(region.folder / "notify"))
+    with systemd:
+        said = systemd.recv(4096).decode().splitlines()
+        assert said[0] == "READY=1"
+        while "STATUS=holds 1 of its 1 shard(s); 1 watcher(s) live" not in said:
+            said = systemd.recv(4096).decode().splitlines()
+            assert "READY=1" not in said
     first.says("watching region:cn-hangzhou")
     file = region.folder / "stormcone.toml"
     file.write_text(file.read_text().replace("parts = 1", "parts = 2"))
