@@ -154,7 +154,9 @@ class TestTheShare:
         stage.after()
         stage.lease("a")
         stage.lease("b", holder="elsewhere, process 1")
-        assert stage.after(1).views[-1].held == ("a",)
+        stage.lease("c", remaining=-1.0)
+        view = stage.after(1).views[-1]
+        assert (view.held, view.unwatched) == (("a",), ("c", "d"))
 
     def test_one_that_comes_has_half_and_those_processes_are_told_to_stop(self, watching):
         watching.book.watchers["other"] = set("abcd")

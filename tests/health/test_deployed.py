@@ -11,10 +11,12 @@ from tests.core.conftest import HeldExecutor
 from tests.health.prometheus import Prometheus
 
 from stormcone.agent.stages import CrewView
+from stormcone.clock import ManualClock
 from stormcone.errors import ProviderError, Veto
 from stormcone.handlers import Stage
 from stormcone.health.face import METRICS
 from stormcone.health.server import HealthListener
+from stormcone.health.shards import ShardsHealth
 from stormcone.journal import SinkRecord
 from stormcone.service.unit import drop_in_text, unit_text
 
@@ -65,9 +67,9 @@ def told(world, health):
     return health
 
 
-def test_alerts_and_dashboard_name_only_what_the_agent_shows(expressions, told):
-    text = told.answer(METRICS, private=False).body.decode()
-    shown = set(re.findall(r"^(\w+)", text, re.MULTILINE))
+def test_alerts_and_dashboard_name_only_what_agents_and_watchers_show(expressions, told):
+    texts = [each.answer(METRICS, private=False).body.decode() for each in (told, ShardsHealth(ManualClock()))]
+    shown = {name for text in texts for name in re.findall(r"^(\w+)", text, re.MULTILINE)}
     asked = {name for expression in expressions for name in _NAME.findall(expression)}
     assert asked - shown == set()
 

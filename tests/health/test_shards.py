@@ -61,7 +61,7 @@ class TestLife:
 
 def test_its_metrics_are_what_it_wants_and_what_it_holds(health, clock):
     parser = pytest.importorskip("prometheus_client.parser")
-    stands(health, clock, wanted=("a", "b", "c"), held=("b",), watchers=2, restarts=4)
+    stands(health, clock, wanted=("a", "b", "c"), held=("b",), unwatched=("c",), watchers=2, restarts=4)
     answer = health.answer("/metrics", private=False)
     assert answer.status == 200
     found = {
@@ -72,6 +72,7 @@ def test_its_metrics_are_what_it_wants_and_what_it_holds(health, clock):
     assert found == {
         "stormcone_shards_wanted": 3,
         "stormcone_shards_held": 1,
+        "stormcone_shards_unwatched": 1,
         "stormcone_shards_watchers": 2,
         "stormcone_shards_database_up": 1,
         "stormcone_shards_restarts_total": 4,

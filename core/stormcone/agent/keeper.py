@@ -104,6 +104,7 @@ class KeeperView:
         seconds: when, on the monotonic clock.
         wanted: the shards that the plan gives to it.
         held: those whose lease a process of its own holds.
+        unwatched: those whose lease nobody holds.
         watchers: how many watchers live, this one too.
         restarts: how often a process has ended that was not told to.
         error: why the database could not be asked the last time, or "".
@@ -112,6 +113,7 @@ class KeeperView:
     seconds: float
     wanted: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
+    unwatched: tuple[str, ...] = ()
     watchers: int = 0
     restarts: int = 0
     error: str = ""
@@ -283,6 +285,7 @@ class Keeper:
             seconds=seconds,
             wanted=tuple(each.shard.name for each in shards),
             held=tuple(held),
+            unwatched=tuple(each.shard.name for each in shards if each.lease is None or not each.lease.held),
             watchers=sum(each.lives for each in self._seen.watchers) if self._seen else 0,
             restarts=self._restarts,
             error=self._error,

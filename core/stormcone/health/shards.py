@@ -79,6 +79,9 @@ class ShardsHealth:
         view = self._view
         yield GaugeMetricFamily("stormcone_shards_wanted", "Shards that this watcher is to have.", len(view.wanted))
         yield GaugeMetricFamily("stormcone_shards_held", "Those of them whose lease it holds.", len(view.held))
+        yield GaugeMetricFamily(
+            "stormcone_shards_unwatched", "Those of them whose lease nobody holds.", len(view.unwatched)
+        )
         yield GaugeMetricFamily("stormcone_shards_watchers", "Watchers that live.", view.watchers)
         yield GaugeMetricFamily(
             "stormcone_shards_database_up", "Whether the plan could be read the last time.", 0.0 if view.error else 1.0
