@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stormcone.agent.keeper import HOLD, PAUSES, SLACK, START, STUCK, Keeper
+from stormcone.agent.keeper import AT_ONCE, BEGINS, HOLD, PAUSES, SLACK, START, STUCK, Keeper
 from stormcone.agent.notices import NoticeKind
 from stormcone.agent.reporter import Reporter
 from stormcone.clock import ManualClock
@@ -99,7 +99,7 @@ class Stage:
 
     def __init__(self, *names):
         self.book, self.clock, self.notices, self.views, self.begun = Book(*names), Quick(), [], [], []
-        self.refused = None
+        self.refused, self.looped = None, True
         reporter = Reporter(self.clock, self.notices.append)
         self.keeper = Keeper(
             self.book, self.start, clock=self.clock, reporter=reporter, grace=GRACE, on_turn=self.views.append
@@ -109,6 +109,7 @@ class Stage:
         if self.refused:
             raise self.refused
         self.begun.append(Process(shard))
+        self.begun[-1].looped = self.looped
         return self.begun[-1]
 
     def after(self, seconds=0.0):
@@ -168,6 +169,17 @@ class TestTheShare:
         watching.after(1)
         assert len(watching.keeper.processes) == 2
         assert len(watching.begun) == 4
+
+    def test_of_many_a_few_are_begun_at_once_and_the_next_when_these_are_at_work(self):
+        stage = Stage(*(f"s-{number}" for number in range(20)))
+        assert [len(stage.after(1).begun) for _ in range(4)] == [AT_ONCE, 2 * AT_ONCE, 20, 20]
+
+    def test_what_does_not_come_up_holds_up_no_others_for_long(self):
+        stage = Stage(*(f"s-{number}" for number in range(12)))
+        stage.looped = False
+        assert len(stage.after().begun) == AT_ONCE
+        assert len(stage.after(BEGINS - 1).begun) == AT_ONCE
+        assert len(stage.after(1).begun) == 12
 
     def test_when_the_other_goes_its_shards_are_begun_anew(self, watching):
         watching.book.watchers["other"] = set("abcd")
@@ -332,8 +344,7 @@ class TestAProcess:
 
     def test_that_has_never_turned_has_time_to_begin(self):
         stage = Stage("a")
-        stage.start = lambda shard: setattr(process := Process(shard), "looped", False) or process
-        stage.keeper._start = stage.start
+        stage.looped = False
         stage.after()
         process = stage.process("a")
         stage.after(START - 1)

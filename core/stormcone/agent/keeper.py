@@ -28,8 +28,14 @@ SLACK = 20.0
 STUCK = 60.0
 """Seconds after which a process that has said that its loop turns, and says so no more, is ended by force."""
 
-START = 120.0
+START = 300.0
 """Seconds that a process may take until it says that for the first time."""
+
+AT_ONCE = 8
+"""Processes that are begun at the same time: of many, the first ones are to be at work before the last ones begin."""
+
+BEGINS = 10.0
+"""Seconds for which a process counts as beginning, at the most: one that does not come up holds up no others."""
 
 PAUSES = (1.0, 2.0, 5.0, 15.0, 30.0)
 """Seconds until a process that has ended by itself is begun again; the last one counts from then on."""
@@ -238,9 +244,9 @@ class Keeper:
             )
 
     def _begin(self, names: list[str], seconds: float) -> None:
-        for name in names:
-            if self._due.get(name, 0.0) > seconds:
-                continue
+        young = [child for child in self._children.values() if child.turned is None and seconds - child.begun < BEGINS]
+        room = AT_ONCE - len(young)
+        for name in [name for name in names if self._due.get(name, 0.0) <= seconds][: max(room, 0)]:
             try:
                 process = self._start(name)
             except OSError as error:
