@@ -137,8 +137,8 @@ class TestAnIdleTurn:
 class TestWhatIsDue:
     def looks(self, monkeypatch):
         looked = []
-        usual = engine.Engine._look_for_due
-        monkeypatch.setattr(engine.Engine, "_look_for_due", lambda *given: looked.append(given) or usual(*given))
+        usual = engine.due_now
+        monkeypatch.setattr(engine, "due_now", lambda *given, **named: looked.append(given) or usual(*given, **named))
         return looked
 
     def test_is_not_looked_for_where_nothing_has_changed(self, world, monkeypatch):

@@ -6,17 +6,16 @@ Each method is one step that the journal records whole or not at all, so the pro
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from datetime import datetime, timedelta
 
 from stormcone.agent.asking import (
     ApprovalRequest,
     Decided,
-    is_being_put_off,
     may_ask,
     may_repeat,
     why_again,
 )
+from stormcone.agent.due import NEVER, Rest, due_now, next_date
 from stormcone.agent.outbox import Outbox
 from stormcone.agent.standing import WAITS, FleetStanding
 from stormcone.agent.unfinished import Unfinished, Work
@@ -37,15 +36,10 @@ from stormcone.rules.runs import (
     backoff,
     deadline,
     machines_of,
-    may_begin,
-    outdated,
     plan,
     settle,
 )
-from stormcone.text import folded, printable
-
-NEVER = Instant.of(datetime.max.replace(tzinfo=UTC))
-"""A time that does not come."""
+from stormcone.text import printable
 
 
 @dataclass(frozen=True)
@@ -65,16 +59,6 @@ class DueRun:
     episode: Episode
     begun: Instant
     due: datetime | None
-
-
-class _Rest(NamedTuple):
-    """What was looked at and found to have nothing to begin, and until when that holds unless it changes."""
-
-    basis: tuple[object, ...]
-    until: Instant
-
-    def holds(self, basis: tuple[object, ...], now: Instant) -> bool:
-        return self.basis == basis and now.date < self.until.date and now.steady < self.until.steady
 
 
 _ANSWERED = Decision(ApprovalAnswer.YES, "the cloud has answered its approval", "answered")
@@ -107,7 +91,7 @@ class Engine:
         self._unfinished = Unfinished(journal, machine)
         self._told: dict[str, Observation] = {}
         self._settled: set[str] = set()
-        self._rest = _Rest((), NEVER)
+        self._rest = Rest((), NEVER)
 
     def going_on(self) -> dict[EventKey, MaintenanceEvent]:
         """The events that have not ended."""
@@ -240,10 +224,12 @@ class Engine:
         basis = (self._unfinished.version, self.app, frozenset(confirmed), frozenset(held), frozenset(offered))
         if self._rest.holds(basis, now):
             return []
-        begun, dropped = self._look_for_due(now, confirmed, held, offered, most)
+        begun, dropped = due_now(
+            self._unfinished, self.app, now, confirmed=confirmed, held=held, offered=offered, most=most
+        )
         if not begun and not dropped:
             if most != 0:  # else what could begin was held up by the room alone
-                self._rest = _Rest(basis, self._next_date(now))
+                self._rest = Rest(basis, next_date(self._unfinished, now))
             return []
         with self.together():
             for run, episode, why in dropped:
@@ -254,67 +240,6 @@ class Engine:
             for run, handler, episode in begun:
                 self._offers.add(self._offer(run, handler, episode, now))
             return []
-
-    def _look_for_due(
-        self,
-        now: Instant,
-        confirmed: Collection[str],
-        held: Collection[int],
-        offered: Collection[int],
-        most: int | None,
-    ) -> tuple[list[tuple[Run, Handler, Episode]], list[tuple[Run, Episode, str]]]:
-        """What is due, and what of it comes to nothing, with the reason."""
-        begun: list[tuple[Run, Handler, Episode]] = []
-        dropped: list[tuple[Run, Episode, str]] = []
-        busy: set[tuple[EventKey, str]] = set()
-        for work in self._unfinished:
-            if work.busy:
-                busy |= {(work.episode.event.key, machine) for machine in work.busy}
-            if offered:
-                busy |= {(work.episode.event.key, folded(run.machine)) for run in work.runs if run.id in offered}
-            if not work.waits(now) or work.episode.id in held or is_being_put_off(work, now):
-                continue
-            for run, found in self._due(work, now, busy, confirmed=work.episode.event.source in confirmed):
-                if isinstance(found, str):
-                    dropped.append((run, work.episode, found))
-                elif most is not None and len(begun) >= most:
-                    break
-                else:
-                    begun.append((run, found, work.episode))
-        return begun, dropped
-
-    def _next_date(self, now: Instant) -> Instant:
-        """When there may be something to begin, though nothing changes."""
-        works = [work for work in self._unfinished if work.waiting]
-        if any(work.postponements for work in works):
-            return now
-        dates = (run.due for work in works for run in work.waiting if run.due and run.due > now.date)
-        pauses = (run.again for work in works for run in work.waiting if run.again and run.again > now.steady)
-        return Instant(min(dates, default=NEVER.date), min(pauses, default=NEVER.steady))
-
-    def _due(
-        self, work: Work, now: Instant, busy: set[tuple[EventKey, str]], *, confirmed: bool
-    ) -> Iterator[tuple[Run, Handler | str]]:
-        """What of an event is due: each run with its handler, or with the reason why it comes to nothing.
-
-        Args:
-            work: the event.
-            now: on both clocks.
-            busy: the machines for which something of an event runs; those of this one are added.
-            confirmed: whether its source has been asked in this life.
-        """
-        for run in work.waiting:
-            place = (work.episode.event.key, folded(run.machine))
-            if place in busy or not may_begin(run, now):
-                continue
-            handler = self.app.handler(run.handler)
-            if handler is None:
-                yield run, "the app has no handler of this name any more"
-            elif why := outdated(run, work.episode.event):  # it was cut off, and meanwhile its event has gone on
-                yield run, why
-            elif confirmed or run.stage is Stage.RECOVER:
-                busy.add(place)
-                yield run, handler
 
     def _drop(self, run: Run, episode: Episode, why: str, now: Instant) -> None:
         self._journal.drop_run(run, now.date, why)

@@ -1,0 +1,116 @@
+"""Which runs are due, which of these come to nothing, and until when nothing is. No I/O."""
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from stormcone.agent.asking import is_being_put_off
+from stormcone.agent.unfinished import Work
+from stormcone.clock import Instant
+from stormcone.handlers import App, Handler, Stage
+from stormcone.journal import Episode
+from stormcone.model import EventKey
+from stormcone.rules.runs import Run, may_begin, outdated
+from stormcone.text import folded
+
+NEVER = Instant.of(datetime.max.replace(tzinfo=UTC))
+"""A time that does not come."""
+
+
+class Rest(NamedTuple):
+    """What was looked at and found to have nothing to begin, and until when that holds unless it changes."""
+
+    basis: tuple[object, ...]
+    until: Instant
+
+    def holds(self, basis: tuple[object, ...], now: Instant) -> bool:
+        """Whether there is still nothing to begin."""
+        return self.basis == basis and now.date < self.until.date and now.steady < self.until.steady
+
+
+class DueNow(NamedTuple):
+    """What is due now.
+
+    Attributes:
+        begun: the runs that begin, each with its handler and its event.
+        dropped: those that come to nothing, each with its event and the reason.
+    """
+
+    begun: list[tuple[Run, Handler, Episode]]
+    dropped: list[tuple[Run, Episode, str]]
+
+
+def due_now(
+    works: Iterable[Work],
+    app: App,
+    now: Instant,
+    *,
+    confirmed: Collection[str],
+    held: Collection[int],
+    offered: Collection[int],
+    most: int | None,
+) -> DueNow:
+    """What is due, and what of it comes to nothing: of each machine of an event one run at a time, in order.
+
+    Args:
+        works: the events with something left to do.
+        app: the handlers.
+        now: on both clocks.
+        confirmed: the sources that have been asked in this life.
+        held: the episodes for which nothing begins yet.
+        offered: the runs that are offered or taken.
+        most: how many runs may begin; None begins all.
+    """
+    found = DueNow([], [])
+    busy: set[tuple[EventKey, str]] = set()
+    for work in works:
+        if work.busy:
+            busy |= {(work.episode.event.key, machine) for machine in work.busy}
+        if offered:
+            busy |= {(work.episode.event.key, folded(run.machine)) for run in work.runs if run.id in offered}
+        if not work.waits(now) or work.episode.id in held or is_being_put_off(work, now):
+            continue
+        for run, handler in _of(work, app, now, busy, confirmed=work.episode.event.source in confirmed):
+            if isinstance(handler, str):
+                found.dropped.append((run, work.episode, handler))
+            elif most is not None and len(found.begun) >= most:
+                break
+            else:
+                found.begun.append((run, handler, work.episode))
+    return found
+
+
+def _of(
+    work: Work, app: App, now: Instant, busy: set[tuple[EventKey, str]], *, confirmed: bool
+) -> Iterator[tuple[Run, Handler | str]]:
+    """What of an event is due: each run with its handler, or with the reason why it comes to nothing.
+
+    Args:
+        work: the event.
+        app: the handlers.
+        now: on both clocks.
+        busy: the machines for which something of an event runs; those of this one are added.
+        confirmed: whether its source has been asked in this life.
+    """
+    for run in work.waiting:
+        place = (work.episode.event.key, folded(run.machine))
+        if place in busy or not may_begin(run, now):
+            continue
+        handler = app.handler(run.handler)
+        if handler is None:
+            yield run, "the app has no handler of this name any more"
+        elif why := outdated(run, work.episode.event):  # it was cut off, and meanwhile its event has gone on
+            yield run, why
+        elif confirmed or run.stage is Stage.RECOVER:
+            busy.add(place)
+            yield run, handler
+
+
+def next_date(works: Iterable[Work], now: Instant) -> Instant:
+    """When there may be something to begin, though nothing changes."""
+    waiting = [work for work in works if work.waiting]
+    if any(work.postponements for work in waiting):
+        return now
+    dates = (run.due for work in waiting for run in work.waiting if run.due and run.due > now.date)
+    pauses = (run.again for work in waiting for run in work.waiting if run.again and run.again > now.steady)
+    return Instant(min(dates, default=NEVER.date), min(pauses, default=NEVER.steady))
