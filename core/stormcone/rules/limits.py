@@ -178,8 +178,8 @@ def _order(turn: Turn) -> tuple[bool, datetime, datetime, str]:
 def refusals(turn: Turn, groups: Collection[Group], now: datetime) -> tuple[str, ...]:
     """Why a machine does not get its turn now, a clause for each group that has no room; none where it does.
 
-    One event that takes several of a group takes them together: whoever is named beside one that is away for it has
-    nothing to wait for.
+    One event that takes several of a group takes them together: whoever is named beside one that is away for it waits
+    only for those that are away for something else.
 
     Args:
         turn: whose.
@@ -190,13 +190,12 @@ def refusals(turn: Turn, groups: Collection[Group], now: datetime) -> tuple[str,
     for group in groups:
         away = group.away(now)
         others = {member: why for member, why in away.items() if member != turn.member}
-        held = any(
-            each.state is TurnState.HELD
-            and (each.member == turn.member or (each.event == turn.event and each.member in away))
-            for each in group.turns
-        )
-        room = group.most(now) - len(others) - group.before(turn, now)
-        if room < 1 and not held:
+        held = [each for each in group.turns if each.state is TurnState.HELD]
+        together = {each.member for each in held if each.event == turn.event} & others.keys()
+        if together:
+            others = {member: why for member, why in others.items() if member not in together}
+        room = group.most(now) - len(others) - (0 if together else group.before(turn, now))
+        if room < 1 and all(each.member != turn.member for each in held):
             why = "; ".join(others.values()) or "others wait whose time runs out sooner"
             found.append(f"waits for its turn in group {group.name}: {why if group.most(now) else 'it allows nobody'}")
     return tuple(found)

@@ -360,6 +360,19 @@ class FleetSuite:
         assert turn_in(say(fleet, "b", a_turn(OTHER), groups=one)) is TurnState.WAITING
         assert turn_in(say(fleet, "c", a_turn(KEY), groups=one)) is TurnState.HELD
 
+    def test_it_takes_nobody_beside_one_that_is_away_for_something_else(self, fleet: Fleet) -> None:
+        """One machine that is away for two events must not lead a third one past the limit.
+
+        Source: `stormcone.rules.limits.refusals`.
+        """
+        one = {"db": "1"}
+        say(fleet, "a", a_turn(KEY), groups=one)
+        say(fleet, "b", a_turn(KEY), groups=one)
+        say(fleet, "b", a_turn(KEY), a_turn(OTHER), groups=one)
+        assert turn_in(say(fleet, "c", a_turn(OTHER), groups=one)) is TurnState.WAITING
+        say(fleet, "a", groups=one)
+        assert turn_in(say(fleet, "c", a_turn(OTHER), groups=one)) is TurnState.HELD
+
     def test_the_one_whose_time_runs_out_sooner_comes_first(self, fleet: Fleet) -> None:
         """Where both wait for one turn.
 
