@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check lint types lowest clients bench bench-fleet crash-walk chaos chaos-check fuzz soak systemd recipes docs docs-fit audit clean compiled venv-runtime venv-bench venv-suite venv-dev
+.PHONY: help demo test check lint types lowest clients bench bench-fleet crash-walk chaos chaos-check fleet-walk fuzz soak systemd recipes docs docs-fit audit clean compiled venv-runtime venv-bench venv-suite venv-dev
 
 help:
 	@echo "make demo    see the whole story in a minute"
@@ -17,6 +17,7 @@ help:
 	@echo "make fuzz    a million spoilt documents, 40,000 answers, 100,000 requests (half an hour)"
 	@echo "make crash-walk   die at every boundary of every story (10 minutes)"
 	@echo "make chaos   kill, freeze and stop the agent, KILLS=1000 times"
+	@echo "make fleet-walk   kill, freeze and cut off a fleet, its watchers, workers and database, FAULTS=1000 times"
 	@echo "make chaos-check   put known faults back, one at a time: is each found? (an hour)"
 	@echo "make systemd   run the service under a real systemd, to the machine's shutdown (a minute, as root)"
 	@echo "make soak    a year of a manual clock, then a real hour, each on Azure and Alibaba Cloud"
@@ -83,6 +84,9 @@ crash-walk: compiled
 # The whole of it is KILLS=10000; SEED=... repeats one. Steps of the clock take libfaketime, and full disks root.
 chaos: venv-suite
 	@$(BIN)/python chaos/chaos.py --kills $(or $(KILLS),1000) $(if $(SEED),--seed $(SEED))
+
+fleet-walk: venv-suite
+	@$(BIN)/python chaos/fleet_walk.py --faults $(or $(FAULTS),1000) $(if $(SEED),--seed $(SEED))
 
 chaos-check: venv-suite
 	@$(BIN)/python chaos/put_back.py

@@ -44,6 +44,7 @@ def figures(record: Record) -> Counter[str]:
         stages=sum(line.does == "begins" for line in record.done),
         approvals=sum(bool(ask.approves) for ask in record.asks),
         rights=len(record.claims),
+        writes=len(record.writes),
         excused=excused(record),
     )
 

@@ -45,6 +45,8 @@ class Fault:
         rule: the checker's rule that has to find it; "" where only tests do.
         plan: what the rounds are made of in which it has to.
         kills: how many there are in an attack.
+        scene: the scene of the walk over a fleet that finds it, in place of the attack on one agent.
+        faults: how many there are in such a walk.
         tests: the tests that have to fail; "" where only the attack finds it.
     """
 
@@ -56,6 +58,8 @@ class Fault:
     rule: str = ""
     plan: dict[str, Any] = field(default_factory=dict)
     kills: int = 24
+    scene: str = ""
+    faults: int = 60
     tests: str = ""
 
     def put_into(self, root: Path) -> None:
@@ -97,16 +101,22 @@ def _run(root: Path, command: list[str]) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def _attack(fault: Fault) -> list[str]:
+    if fault.scene:
+        return ["chaos/fleet_walk.py", "--scene", fault.scene, "--faults", str(fault.faults)]
+    return ["chaos/chaos.py", "--kills", str(fault.kills), "--worlds", "3", "--plan", json.dumps(fault.plan)]
+
+
 def found_by_attack(fault: Fault, root: Path) -> str:
     """Which rules find it, as a clause; "" where the one that has to does not."""
     for number in range(TRIES):
-        command = ["chaos/chaos.py", "--kills", str(fault.kills), "--worlds", "3", "--seed", f"put back {number}"]
-        done = _run(root, [*command, "--plan", json.dumps(fault.plan)])
+        done = _run(root, [*_attack(fault), "--seed", f"put back {number}"])
         rules = dict.fromkeys(re.findall(r"^BREACH .*\): (\w+): ", done.stdout, re.MULTILINE))
         if kept := re.search(r"BREACH in (\S+)/round", done.stdout):
             shutil.rmtree(kept[1], ignore_errors=True)
         if fault.rule in rules:
-            return f"`{fault.rule}`, after {(number + 1) * fault.kills} kills at the most"
+            many = f"{(number + 1) * fault.faults} faults" if fault.scene else f"{(number + 1) * fault.kills} kills"
+            return f"`{fault.rule}`, after {many} at the most"
         if done.returncode not in {0, 1} or "Traceback" in done.stderr:
             return f"the attack itself failed: {done.stderr[-500:]}"
     return ""

@@ -30,6 +30,10 @@ WARM = (
     "aliyunsdkcore.request",
     "stormcone_alibaba.sdk",
     "stormcone_alibaba.transport",
+    "stormcone.cli.commands.worker",
+    "stormcone.fleet.postgresql",
+    "stormcone.journal.postgresql.store",
+    "stormcone.journal.postgresql.worker_side",
 )
 """What a life would import by itself, later."""
 

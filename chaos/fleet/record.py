@@ -71,6 +71,21 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Write:
+    """A change of the shared journal.
+
+    Attributes:
+        at: when.
+        by: whose it was.
+        holder: who had the lease at that moment.
+    """
+
+    at: float
+    by: str
+    holder: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Spell:
     """Something that was done to the round, for a while.
 
@@ -124,6 +139,7 @@ class Record:
         done: what handlers did, in its order.
         asks: what the cloud was asked, in its order.
         claims: what the database has given, in its order.
+        writes: changes of the shared journal, in its order.
         spells: what was done to it.
         unsettled: what was not over long after all was well again, as clauses.
     """
@@ -136,6 +152,7 @@ class Record:
     done: list[Done] = field(default_factory=list)
     asks: list[Ask] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
     spells: list[Spell] = field(default_factory=list)
     unsettled: list[str] = field(default_factory=list)
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from fleet.record import Ask, Claim, Event
+from fleet.record import Ask, Claim, Event, Write
 from fleet.scene import STAGES, Actor, Scene
 from stormcone.model import Impact
 from stormcone_simulators.alibaba import AlibabaSimulator
@@ -30,6 +30,15 @@ _AUDIT = f"""
         RETURN NEW; END $$;
     CREATE OR REPLACE TRIGGER walk AFTER INSERT OR UPDATE ON {_SCHEMA}.lease
         FOR EACH ROW EXECUTE FUNCTION public.walk();
+    CREATE TABLE IF NOT EXISTS public.writes (number bigserial, at timestamptz DEFAULT clock_timestamp(), by text,
+        holder text);
+    CREATE OR REPLACE FUNCTION public.writes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO public.writes (by, holder) SELECT current_setting('application_name'), name FROM {_SCHEMA}.lease;
+        RETURN NULL; END $$;
+    CREATE OR REPLACE TRIGGER writes AFTER INSERT OR UPDATE OR DELETE ON {_SCHEMA}.runs
+        EXECUTE FUNCTION public.writes();
+    CREATE OR REPLACE TRIGGER writes AFTER INSERT OR UPDATE OR DELETE ON {_SCHEMA}.episodes
+        EXECUTE FUNCTION public.writes();
 """
 
 
@@ -44,7 +53,7 @@ class Region(Scene):
         self._asked: list[tuple[float, str, str]] = []
         for name in (*WATCHERS, *WORKERS):
             database = await self.link(self.server.port)
-            url = f"postgresql://postgres@127.0.0.1:{database.port}/postgres?journal=walk&lease={LEASE}"
+            url = f"postgresql://postgres@127.0.0.1:{database.port}/postgres?journal=walk&lease={LEASE}&application_name={name}"
             env = {
                 "ALIBABA_CLOUD_ACCESS_KEY_ID": "testid",
                 "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "testsecret",
@@ -97,14 +106,21 @@ class Region(Scene):
                 self.record.asks.append(Ask(at=at, by=who, approves=event, answered=bool(known["approved_by"])))
         with psycopg.connect(self.server.url()) as connection:
             rows = connection.execute("SELECT at, epoch, holder, until FROM walk ORDER BY number").fetchall()
+            writes = connection.execute("SELECT at, by, holder FROM writes ORDER BY number").fetchall()
         for at, epoch, holder, until in rows:
             self._held(self.at(at), epoch, holder, self.at(until))
+        for at, by, holder in writes:
+            if by in WATCHERS:
+                self.record.writes.append(Write(at=self.at(at), by=by, holder=self._who(holder)))
 
     def _held(self, at: float, epoch: int, holder: str, until: float) -> None:
         before = self.record.claims[-1] if self.record.claims else None
         if before is not None and before.epoch == epoch:
             self.record.claims[-1] = replace(before, until=until)
             return
+        self.record.claims.append(Claim(what="region", epoch=epoch, holder=self._who(holder), since=at, until=until))
+
+    def _who(self, holder: str) -> str:
+        """The watcher that a lease names by its process."""
         pid = re.search(r"process (\d+)", holder)
-        who = self.pids.get(int(pid[1]), holder) if pid else holder
-        self.record.claims.append(Claim(what="region", epoch=epoch, holder=who, since=at, until=until))
+        return self.pids.get(int(pid[1]), holder) if pid else holder

@@ -9,6 +9,9 @@ from fleet.record import Ask, Claim, Done, Event, Record
 SLACK = 0.5
 """Seconds by which what two processes write down at the same moment may differ."""
 
+WOKEN = 1.0
+"""Seconds after it was held up within which a process need not have looked at its clock again."""
+
 LOST = 15.0
 """Seconds before a run is given to another within which the one that had it must have been troubled."""
 
@@ -52,14 +55,23 @@ def one_at_a_time(record: Record) -> Iterator[str]:
 def only_who_may(record: Record) -> Iterator[str]:
     """Who approves has the right to at that time; one that was held up since it looked at its clock is excused."""
     for ask, claim in _unclaimed(record):
-        if claim is None or not record.held_up(ask.by, claim.since, ask.at):
+        if claim is None or not record.held_up(ask.by, ask.at - WOKEN, ask.at):
             had = f"its last right ended at {claim.until:.2f}" if claim else "it never had the right"
             yield f"{ask.by} approved {ask.approves} at {ask.at:.2f}, and {had}"
 
 
+def only_the_holder_writes(record: Record) -> Iterator[str]:
+    """The shared journal is changed by who has the lease at that moment, and by nobody else."""
+    for write in record.writes:
+        if write.by != write.holder:
+            yield f"{write.by} changed the journal at {write.at:.2f}, and {write.holder} had the lease"
+
+
 def excused(record: Record) -> int:
     """How many approvals came late since their sender was held up after its last look at the clock."""
-    return sum(claim is not None and record.held_up(ask.by, claim.since, ask.at) for ask, claim in _unclaimed(record))
+    return sum(
+        claim is not None and record.held_up(ask.by, ask.at - WOKEN, ask.at) for ask, claim in _unclaimed(record)
+    )
 
 
 def _unclaimed(record: Record) -> Iterator[tuple[Ask, Claim | None]]:
@@ -156,6 +168,7 @@ RULES: tuple[Rule, ...] = (
     all_were_prepared,
     one_at_a_time,
     only_who_may,
+    only_the_holder_writes,
     once,
     limits_hold,
     each_attempt_once,

@@ -44,9 +44,10 @@ def test_one_that_does_not_fit_any_more_is_told(copy):
 
 def test_each_is_found_by_a_rule_that_there_is_or_by_tests_that_there_are():
     from checker import RULES
+    from fleet.rules import RULES as OF_A_FLEET
     from put_back import faults
 
-    names = {rule.__name__ for rule in RULES}
+    names = {rule.__name__ for rule in (*RULES, *OF_A_FLEET)}
     assert len({fault.name for fault in faults()}) == len(faults())
     for fault in faults():
         assert fault.rule or fault.tests, fault.name
