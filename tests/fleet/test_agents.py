@@ -424,11 +424,12 @@ class TestWhatIsSeenOfIt:
         from stormcone.health.readiness import readiness
         from stormcone.health.status import status_document
 
-        fleet = small("web-0", "web-1", groups=(GroupRule(name="web", max_unavailable="1", ours=True),))
-        fleet.start("web-0", "web-1")
+        machines = ("web-0", "web-1", "db-0")
+        fleet = small(*machines, groups=(GroupRule(name="web", max_unavailable="1", machines=("web-*",)),))
+        fleet.start(*machines)
         fleet.live(2)
-        fleet.live(40, "web-0")
-        announce(fleet, "web-0", "web-1", notice=timedelta(minutes=6))
+        fleet.live(40, "web-0", "db-0")
+        announce(fleet, "web-0", "db-0", notice=timedelta(minutes=6))
         fleet.live(3, "web-0")
         clock, view = fleet.clock, fleet.agents["web-0"].agent.view
         document = status_document(
@@ -444,7 +445,7 @@ class TestWhatIsSeenOfIt:
         assert float(said["stormcone_fleet_last_exchange_age_seconds"]) <= 1
         assert said["stormcone_fleet_turns_waiting"] == "1.0"
         assert said["stormcone_fleet_approvals_waiting"] == "1.0"
-        assert said['stormcone_fleet_members{state="heard"}'] == "1.0"
+        assert said['stormcone_fleet_members{state="heard"}'] == "2.0"
         assert said['stormcone_fleet_members{state="silent"}'] == "1.0"
 
 

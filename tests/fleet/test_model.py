@@ -110,7 +110,7 @@ class FleetModel(RuleBasedStateMachine):
 
     @rule(stale=st.booleans())
     def the_approval_cannot_be_sent(self, stale: bool) -> None:
-        if self.holder and self.machines[self.holder].speaks:
+        if self.holder and self.machines[self.holder].speaks and self.machines[self.holder].vote is not None:
             self.machines[self.holder].ready = False
             self.released = self.released or not stale
             self.exchange(self.holder, released=self.epoch - stale)
@@ -162,7 +162,7 @@ class FleetModel(RuleBasedStateMachine):
             turn=machine.turn,
         )
         identity = MemberIdentity(id=name, name=name, names=(), groups={"all": str(LIMIT)}, silence=SILENCE)
-        own = replace(said, key=own_key(name), vote=None, reply=None, released=0)  # nobody else is named there
+        own = replace(said, key=own_key(name), names=(name,), vote=None, reply=None, released=0)
         spoken_of = (replace(said, turn=None),) if machine.speaks else ()
         told = self.fleet.exchange(Saying(member=identity, events=(*spoken_of, own)))
         machine.heard = self.now

@@ -57,6 +57,7 @@ class SaidRow:
             until=said.until,
             since=self.since,
             what=said.what,
+            names=frozenset(map(folded, self.said.names)),
         )
 
 

@@ -75,6 +75,7 @@ class Turn:
         until: until when it waits; None: without a limit.
         since: since when it has waited, by the clock of the fleet's store.
         what: what happens to the machine, for people.
+        names: the machines that the event names, as names are compared.
     """
 
     member: str
@@ -84,6 +85,7 @@ class Turn:
     until: datetime | None = None
     since: datetime
     what: str = ""
+    names: frozenset[str] = frozenset()
 
 
 class Quiet(NamedTuple):
@@ -139,7 +141,7 @@ class Group:
 
     def away(self, now: datetime) -> Mapping[str, str]:
         """Who is away, by the member's id, and why: those with a turn, and those that are silent."""
-        held = {turn.member: turn for turn in self.turns if turn.state is TurnState.HELD}
+        held = {turn.member: turn for turn in self.held()}
         found = {}
         for member in sorted(self.present(now), key=lambda each: folded(each.name)):
             if turn := held.get(member.id):
@@ -148,8 +150,23 @@ class Group:
                 found[member.id] = f"{member.name} is silent since {stamp(member.seen)}"
         return found
 
-    def before(self, turn: Turn, now: datetime) -> int:
-        """How many others wait that come before: those whose time runs out sooner, then those that waited longer."""
+    def held(self) -> tuple[Turn, ...]:
+        """The turns that its members have."""
+        return tuple(turn for turn in self.turns if turn.state is TurnState.HELD)
+
+    def named(self, turn: Turn, now: datetime) -> frozenset[str]:
+        """The members that an event takes, by their ids: whoever asks for it, and those that it names."""
+        present = self.present(now)
+        return frozenset({turn.member, *(member.id for member in present if member.names & turn.names)})
+
+    def before(self, turn: Turn, named: frozenset[str], now: datetime) -> int:
+        """How many others wait that come before: those whose time runs out sooner, then those that waited longer.
+
+        Args:
+            turn: who asks.
+            named: whom the event of that takes.
+            now: by the clock of the fleet's store.
+        """
         heard = {member.id for member in self.members if not member.silent(now)}
         gone = self.away(now)
         waiting = {
@@ -157,7 +174,7 @@ class Group:
             for each in self.turns
             if each.state is TurnState.WAITING and each.member in heard and _order(each) < _order(turn)
         }
-        return len(waiting - {turn.member} - set(gone))
+        return len(waiting - named - set(gone))
 
     def _said(self, now: datetime) -> dict[str, str]:
         """What is said of its limit, and the name of one who says so."""
@@ -178,8 +195,9 @@ def _order(turn: Turn) -> tuple[bool, datetime, datetime, str]:
 def refusals(turn: Turn, groups: Collection[Group], now: datetime) -> tuple[str, ...]:
     """Why a machine does not get its turn now, a clause for each group that has no room; none where it does.
 
-    One event that takes several of a group takes them together: whoever is named beside one that is away for it waits
-    only for those that are away for something else.
+    One event that takes several of a group takes them together: it begins where there is room for all of them, or
+    where nobody else is away, and then those that it names do not wait for one another. So of the events that have
+    begun the last one can always go on, and no two wait for each other.
 
     Args:
         turn: whose.
@@ -188,16 +206,17 @@ def refusals(turn: Turn, groups: Collection[Group], now: datetime) -> tuple[str,
     """
     found = []
     for group in groups:
-        away = group.away(now)
-        others = {member: why for member, why in away.items() if member != turn.member}
-        held = [each for each in group.turns if each.state is TurnState.HELD]
-        together = {each.member for each in held if each.event == turn.event} & others.keys()
-        if together:
-            others = {member: why for member, why in others.items() if member not in together}
-        room = group.most(now) - len(others) - (0 if together else group.before(turn, now))
-        if room < 1 and all(each.member != turn.member for each in held):
-            why = "; ".join(others.values()) or "others wait whose time runs out sooner"
-            found.append(f"waits for its turn in group {group.name}: {why if group.most(now) else 'it allows nobody'}")
+        away, named, held = group.away(now), group.named(turn, now), group.held()
+        if turn.member in {each.member for each in held} and named <= away.keys():
+            continue  # it takes nobody who is not away already
+        others = {member: why for member, why in away.items() if member not in named}
+        begun = any(each.event == turn.event and each.member in away for each in held)
+        ahead = 0 if begun else group.before(turn, named, now)
+        most, room = group.most(now), group.most(now) - len(others) - ahead
+        if most and (room >= len(named) or room >= most):
+            continue
+        why = "; ".join(others.values()) or "others wait whose time runs out sooner"
+        found.append(f"waits for its turn in group {group.name}: {why if most else 'it allows nobody'}")
     return tuple(found)
 
 

@@ -50,10 +50,10 @@ def an_event(*names: str, vote: VoteState | None = VoteState.PREPARED, key: Even
     return replace(event, **given)
 
 
-def a_turn(event: EventKey | None = None, **given: Any) -> EventSaid:
+def a_turn(event: EventKey | None = None, *names: str, **given: Any) -> EventSaid:
     """What is said of an event for which a turn is wanted; of an event of the machine's own, unless it is named."""
     turn = replace(TurnSaid(away=False, until=_TIME, what="reboot"), **given)
-    return an_event("db", vote=None, key=event or OWN, turn=turn)
+    return an_event(*names, vote=None, key=event or OWN, turn=turn)
 
 
 class FleetSuite:
@@ -355,23 +355,37 @@ class FleetSuite:
 
         Source: `stormcone.rules.limits.refusals`.
         """
-        one = {"db": "1"}
-        say(fleet, "a", a_turn(KEY), groups=one)
-        assert turn_in(say(fleet, "b", a_turn(OTHER), groups=one)) is TurnState.WAITING
-        assert turn_in(say(fleet, "c", a_turn(KEY), groups=one)) is TurnState.HELD
+        one, both = {"db": "1"}, ("a", "id-c")
+        say(fleet, "a", a_turn(KEY, *both), groups=one)
+        assert turn_in(say(fleet, "b", a_turn(OTHER, "b"), groups=one)) is TurnState.WAITING
+        assert turn_in(say(fleet, "c", a_turn(KEY, *both), groups=one)) is TurnState.HELD
+
+    def test_it_begins_where_there_is_room_for_all_of_them(self, fleet: Fleet) -> None:
+        """Room for the first of them would lead the others past the limit.
+
+        Source: `stormcone.rules.limits.refusals`.
+        """
+        two, both = {"db": "2"}, ("b", "c")
+        say(fleet, "a", a_turn(), groups=two)
+        say(fleet, "c", groups=two)
+        assert turn_in(say(fleet, "b", a_turn(KEY, *both), groups=two)) is TurnState.WAITING
+        say(fleet, "a", groups=two)
+        assert turn_in(say(fleet, "b", a_turn(KEY, *both), groups=two)) is TurnState.HELD
 
     def test_it_takes_nobody_beside_one_that_is_away_for_something_else(self, fleet: Fleet) -> None:
         """One machine that is away for two events must not lead a third one past the limit.
 
         Source: `stormcone.rules.limits.refusals`.
         """
-        one = {"db": "1"}
-        say(fleet, "a", a_turn(KEY), groups=one)
-        say(fleet, "b", a_turn(KEY), groups=one)
-        say(fleet, "b", a_turn(KEY), a_turn(OTHER), groups=one)
-        assert turn_in(say(fleet, "c", a_turn(OTHER), groups=one)) is TurnState.WAITING
+        one, first, second = {"db": "1"}, a_turn(KEY, "a", "b"), a_turn(OTHER, "b", "c")
+        say(fleet, "c", groups=one)
+        say(fleet, "a", first, groups=one)
+        say(fleet, "b", first, groups=one)
+        told = say(fleet, "b", first, second, groups=one)
+        assert {key: turn.state for key, turn in told.turns.items()} == {KEY: TurnState.HELD, OTHER: TurnState.WAITING}
         say(fleet, "a", groups=one)
-        assert turn_in(say(fleet, "c", a_turn(OTHER), groups=one)) is TurnState.HELD
+        say(fleet, "b", second, groups=one)
+        assert turn_in(say(fleet, "c", second, groups=one)) is TurnState.HELD
 
     def test_the_one_whose_time_runs_out_sooner_comes_first(self, fleet: Fleet) -> None:
         """Where both wait for one turn.
