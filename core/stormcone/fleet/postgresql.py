@@ -99,14 +99,15 @@ _TURNS: LiteralString = """
 """
 
 _OF_NOTE: LiteralString = """
-    SELECT * FROM members WHERE fleet = %(fleet)s AND groups ?| %(names)s AND (id = ANY (%(turns)s)
+    SELECT * FROM members WHERE fleet = %(fleet)s AND groups ?| %(names)s AND (
+        id = ANY (%(turns)s) OR names && %(named)s
         OR (seen < %(now)s - silence AND seen >= %(now)s - greatest(silence, %(vanished)s)))
 """
 
 _QUIET: LiteralString = """
     SELECT inside.name, m.groups ->> inside.name AS said, count(*)::int AS count, max(m.name) AS one
     FROM members m JOIN unnest(%(names)s::text[]) AS inside (name) ON m.groups ? inside.name
-    WHERE m.fleet = %(fleet)s AND m.seen >= %(now)s - m.silence AND m.id <> ALL (%(turns)s)
+    WHERE m.fleet = %(fleet)s AND m.seen >= %(now)s - m.silence AND m.id <> ALL (%(noted)s)
     GROUP BY inside.name, said
 """
 
@@ -388,7 +389,9 @@ def _groups(connection: Connection, fleet: str, names: Collection[str], now: dat
     rows = [(row["member"], said_in(row)) for row in connection.execute(_TURNS, given)]
     turns = [(member, said.turn_of(member)) for member, said in rows]
     given["turns"] = sorted({member for member, _ in turns})
+    given["named"] = sorted({name for _, turn in turns for name in turn.names})
     members = tuple(map(member_in, connection.execute(_OF_NOTE, given)))
+    given["noted"] = [member.id for member in members]
     quiet: dict[str, list[Quiet]] = {}
     for row in connection.execute(_QUIET, given):
         quiet.setdefault(row["name"], []).append(Quiet(row["said"], row["count"], row["one"]))

@@ -89,7 +89,7 @@ class Turn:
 
 
 class Quiet(NamedTuple):
-    """Members of a group that are heard and have no turn, nor wait for one: all that counts is how many they are.
+    """Members of a group that are heard, and take no part in any turn: all that counts is how many they are.
 
     Attributes:
         limit: what they say of the group's limit.
