@@ -42,6 +42,9 @@ class Process:
     def turns(self):
         return self.looped
 
+    def reload(self):
+        self.heard.append("reload")
+
     def stop(self):
         self.heard.append("stop")
 
@@ -201,6 +204,11 @@ class TestTheShare:
             process.status = 0 if process.heard else None
         watching.after(1)
         assert len(watching.begun) == 6
+
+    def test_all_are_told_to_reload_once(self, watching):
+        watching.keeper.reload()
+        watching.after(1).after(1)
+        assert [process.heard for process in watching.begun] == [["reload"]] * 4
 
 
 class TestWorkUnderWay:

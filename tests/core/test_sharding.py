@@ -3,8 +3,9 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from stormcone.model import MaintenanceEvent, Phase
 from stormcone.rules.sharding import WHOLE, Held, Part, plan
@@ -106,6 +107,57 @@ class TestPlan:
         names = {f"region-{number}" for number in range(1000)}
         wanted = plan([Held(name) for name in names], knowing(map(str, range(30)), names))
         assert set(Counter(wanted.values()).values()) == {33, 34}
+
+
+class Coming(RuleBasedStateMachine):
+    """Watchers come and go and learn of more shards, shards become busy and idle, and the plan follows."""
+
+    def __init__(self):
+        super().__init__()
+        self.names, self.watchers, self.wanted, self.busy, self.number = set(), set(), {}, set(), 0
+
+    def plan(self):
+        shards = [Held(name, self.wanted.get(name, ""), name in self.busy) for name in sorted(self.names)]
+        before, self.wanted = self.wanted, plan(shards, knowing(self.watchers, self.names))
+        return {name for name in before.keys() & self.wanted.keys() if before[name] != self.wanted[name]}
+
+    @rule(count=st.integers(1, 9))
+    def learn(self, count):
+        self.names |= {f"s{len(self.names) + number}" for number in range(count)}
+        assert self.plan() == set()
+
+    @rule()
+    def come(self):
+        self.number += 1
+        self.watchers.add(f"w{self.number}")
+        moves = self.plan()
+        assert len(moves) <= -(-len(self.names) // len(self.watchers))
+        assert all(self.wanted[name] == f"w{self.number}" for name in moves)
+
+    @precondition(lambda self: self.watchers)
+    @rule(data=st.data())
+    def go(self, data):
+        one = data.draw(st.sampled_from(sorted(self.watchers)))
+        self.watchers.remove(one)
+        its = {name for name, watcher in self.wanted.items() if watcher == one}
+        moves = self.plan()
+        assert moves == (its if self.watchers else set())
+
+    @precondition(lambda self: self.names)
+    @rule(data=st.data())
+    def work(self, data):
+        self.busy = data.draw(st.sets(st.sampled_from(sorted(self.names))))
+        assert self.plan() == set()
+
+    @invariant()
+    def each_shard_is_wanted_by_one_that_lives_and_it_is_even(self):
+        assert self.wanted.keys() == (self.names if self.watchers else set())
+        loads = [Counter(self.wanted.values())[each] for each in self.watchers]
+        assert max(loads, default=0) - min(loads, default=0) <= 1
+
+
+Coming.TestCase.settings = settings(max_examples=30)
+TestComing = Coming.TestCase
 
 
 class TestPart:

@@ -284,6 +284,24 @@ def test_work_under_way_ends_where_it_began_before_its_shard_moves(region_of):
     assert {(each["who"], each["attempt"]) for each in region.effects} == {("first", 1)}
 
 
+@pytest.mark.timeout(300)
+def test_while_a_watchers_parent_alone_is_frozen_its_shards_are_watched_on(region_of):
+    region = region_of(2)
+    first, second = region.watcher("first"), region.watcher("second")
+    region.is_shared(first, second)
+    first.hears(signal.SIGSTOP)
+    second.says("standing by: ")
+    events = region.announce(*range(4))
+    region.approved(*events)
+    first.hears(signal.SIGCONT)
+    first.says("is another watcher's")
+    region.is_shared(first, second)
+    first.ends()
+    second.ends()
+    region.is_sound(events)
+    assert {each["who"] for each in region.effects} == {"first", "second"}
+
+
 @pytest.mark.timeout(200)
 def test_who_divides_the_region_otherwise_is_refused_and_what_a_dead_watcher_leaves_behind_ends(region_of):
     region = region_of(1)

@@ -59,6 +59,9 @@ class ShardProcess(Protocol):
     def turns(self) -> bool:
         """Whether it has said, since this was last asked, that its loop turns."""
 
+    def reload(self) -> None:
+        """Have it read its configuration again."""
+
     def stop(self) -> None:
         """Tell it to end in good order."""
 
@@ -160,6 +163,7 @@ class Keeper:
         self._seen: ShardsSeen | None = None
         self._error = ""
         self._stopping = False
+        self._reload = False
         self._wake = threading.Event()
 
     # what a program calls
@@ -179,6 +183,10 @@ class Keeper:
         self._stopping = True
         self._wake.set()
 
+    def reload(self) -> None:
+        """Have the process of each shard read its configuration again; a signal's handler may call it."""
+        self._reload = True
+
     @property
     def processes(self) -> Mapping[str, ShardProcess]:
         """Those that go on, by their shards."""
@@ -194,6 +202,10 @@ class Keeper:
         going_on = "the shards that are watched here are watched on"
         self._reporter.complain("shards", f"{self._error}; {going_on}" if self._error else "")
         self._reap(seconds)
+        if self._reload:
+            self._reload = False
+            for child in self._children.values():
+                child.process.reload()
         if self._seen is not None:
             wanted = [each.shard.name for each in self._seen.wanted_by(self._book.id)]
             leases = {each.shard.name: each.lease for each in self._seen.shards}

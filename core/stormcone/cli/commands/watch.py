@@ -102,13 +102,6 @@ def _watch(configuration: Configuration, arguments: Sequence[str], *, as_json: b
             stack.callback(HealthListener(address, health, lambda text: tell(NoticeKind.PROBLEM, text)).close)
             reach = "whoever reaches this machine" if address.exposed else "this machine alone"
             tell(NoticeKind.SERVING, f"health and metrics are served on {address}, for {reach}")
-        with on_hangup(lambda: _reload(keeper)):
+        with on_hangup(keeper.reload):
             run_until_told(keeper.run, keeper.stop)
         tell(NoticeKind.STOPPED, f"stopped; the journals at {given.journal} keep what was seen and done")
-
-
-def _reload(keeper: Keeper) -> None:
-    """Have the process of each shard read its configuration again."""
-    for process in list(keeper.processes.values()):
-        assert isinstance(process, RunProcess)  # noqa: S101 - for the type checker: no others are started
-        process.reload()
