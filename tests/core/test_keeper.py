@@ -26,6 +26,9 @@ class Quick(ManualClock):
     def sleep(self, seconds):
         self.advance(seconds=seconds)
 
+    def wait(self, wake, seconds):
+        self.advance(seconds=seconds)
+
 
 class Process:
     """A process that takes its shard's lease at once, and ends when the test says so."""
@@ -384,6 +387,27 @@ class TestTheDatabase:
         assert stage.after().begun == []
         stage.book.away = ""
         assert len(stage.after(1).begun) == 4
+
+
+class TestTheLoop:
+    def test_goes_on_after_a_fault_that_nobody_has_foreseen_until_it_is_told_to_stop(self, stage):
+        looks, ended = stage.book.look, []
+
+        def look(having):
+            ended.append(having)
+            if len(ended) == 1:
+                raise ZeroDivisionError("what is that")
+            if len(ended) == 4:
+                stage.keeper.stop()
+            return looks(having)
+
+        stage.book.look = look
+        stage.start = lambda shard: setattr(process := Process(shard), "stop", process.kill) or process
+        stage.keeper._start = stage.start
+        stage.keeper.run()
+        assert len(ended) == 4
+        assert "the watcher has hit a fault of its own, and goes on: ZeroDivisionError" in " ".join(stage.said())
+        assert "me" not in stage.book.watchers
 
 
 class TestTheEnd:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stormcone.agent.notices import NoticeKind
-from stormcone.agent.reporter import Reporter
+from stormcone.agent.reporter import Reporter, log
 from stormcone.clock import Clock
 from stormcone.errors import JournalError
 from stormcone.journal.shards import LeaseSeen, ShardBook, ShardsSeen
+from stormcone.text import one_line
 
 LOOK = 1.0
 """Seconds between two looks at the plan, at the most; less where leases are short."""
@@ -169,11 +170,11 @@ class Keeper:
     # what a program calls
 
     def run(self) -> None:
-        """Follow the plan until `stop` is called, and then let go of all. No database's trouble is raised."""
+        """Follow the plan until `stop` is called, and then let go of all. Trouble is told of, and never raised."""
         pause = min(LOOK, self._book.silence / 4)
         while not self._stopping:
             self._wake.clear()
-            self.turn()
+            self._turn_whatever_happens()
             if not self._stopping:
                 self._clock.wait(self._wake, pause)
         self.end()
@@ -233,6 +234,16 @@ class Keeper:
             child.process.kill()
 
     # the turn's parts
+
+    def _turn_whatever_happens(self) -> None:
+        """A turn; what nobody has foreseen is told, and the next turn goes on: the shards need their processes."""
+        trouble = ""
+        try:
+            self.turn()
+        except Exception as error:  # noqa: BLE001 - whatever it is, to end all shards for it would be worse
+            log.debug("a turn of the keeper failed", exc_info=True)
+            trouble = f"the watcher has hit a fault of its own, and goes on: {one_line(error)}"
+        self._reporter.complain("keeper", trouble)
 
     def _reap(self, seconds: float) -> None:
         """Take note of processes that have ended."""
