@@ -30,6 +30,8 @@ _AUDIT = f"""
         RETURN NEW; END $$;
     CREATE OR REPLACE TRIGGER walk AFTER INSERT OR UPDATE ON {_SCHEMA}.lease
         FOR EACH ROW EXECUTE FUNCTION public.walk();
+    INSERT INTO public.walk (at, epoch, holder, until) SELECT taken, epoch, name, until FROM {_SCHEMA}.lease
+        WHERE epoch > 0;
     CREATE TABLE IF NOT EXISTS public.writes (number bigserial, at timestamptz DEFAULT clock_timestamp(), by text,
         holder text);
     CREATE OR REPLACE FUNCTION public.writes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
