@@ -213,7 +213,7 @@ class TestTheRights:
 
 class TestATokenThatIsLostOnItsWay:
     def test_is_told_with_the_command_that_mends_it(self, stormcone, monkeypatch):
-        monkeypatch.setattr("stormcone_aws.provider.PATIENT", Timeouts(connect=0.3, read=0.3, slack=0.2))
+        monkeypatch.setattr("stormcone_aws.provider.PATIENT", Timeouts(connect=30, read=1))
         with AwsSimulator(["i-0one"], hops=1) as aws:
             said = stormcone("doctor", "--provider", "aws", "--endpoint", aws.url)
         assert said.status != 0

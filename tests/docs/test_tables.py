@@ -100,7 +100,7 @@ class TestTheControlApi:
     def test_every_call_is_on_the_page(self, root):
         page = re.sub(r"\s+", " ", (root / "docs" / "simulators.md").read_text())
         with AzureSimulator() as simulator:
-            calls = requests.get(f"{simulator.url}/_simulator/", timeout=5).json()["calls"]
+            calls = requests.get(f"{simulator.url}/_simulator/", timeout=30).json()["calls"]
         assert [call for call in calls if call != "GET /_simulator/" and f"`{call}`" not in page] == []
 
     def test_every_kind_of_fault_is_on_the_page(self, root):

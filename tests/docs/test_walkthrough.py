@@ -160,7 +160,7 @@ def test_the_calls_of_the_simulators_page_are_taken(blocks):
             assert parts.netloc == f"127.0.0.1:{DEFAULT_PORT}"
             url = f"{simulator.url}{parts.path}?{parts.query}"
             headers = dict(header.split(": ", 1) for header in call.headers)
-            answer = requests.request(call.method, url, headers=headers, data=call.body, timeout=5)
+            answer = requests.request(call.method, url, headers=headers, data=call.body, timeout=30)
             assert answer.ok, f"{call.method} {call.url}: {answer.text}"
         (event,) = simulator.events()
     assert len(calls) > 5

@@ -100,7 +100,7 @@ class TestTheFixtures:
             def test_etag(make_simulator):
                 simulator = make_simulator("azure", etag="true")
                 address = simulator.facts()["scheduled_events"]
-                assert "ETag" in requests.get(address, headers={"Metadata": "true"}, timeout=5).headers
+                assert "ETag" in requests.get(address, headers={"Metadata": "true"}, timeout=30).headers
         """).assert_outcomes(passed=1)
 
     def test_share_one_clock_that_stands_still(self, suite):

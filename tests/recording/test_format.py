@@ -81,9 +81,9 @@ class TestVcrpy:
                 exchange(method="POST", request_body=b'{"StartRequests": []}', status=400, body=b"\xff\x00")
             )
         with vcr.use_cassette(str(tmp_path / "trace.yaml"), record_mode="none") as cassette:
-            assert requests.get(url, timeout=1).json() == {"DocumentIncarnation": 1, "Events": []}
-            assert requests.get(url, timeout=1).json() == {"Events": ["Bär's \U0001f43b"]}
-            answer = requests.post(url, data=b'{"StartRequests": []}', timeout=1)
+            assert requests.get(url, timeout=30).json() == {"DocumentIncarnation": 1, "Events": []}
+            assert requests.get(url, timeout=30).json() == {"Events": ["Bär's \U0001f43b"]}
+            answer = requests.post(url, data=b'{"StartRequests": []}', timeout=30)
             assert (answer.status_code, answer.content) == (400, b"\xff\x00")
         assert cassette.all_played
 
@@ -91,7 +91,7 @@ class TestVcrpy:
         with Recorder(tmp_path / "trace.yaml", provider="azure", begun=exchange().at) as recorder:
             recorder.record(exchange(status=0, body=b"", fault="connection refused"))
         with vcr.use_cassette(str(tmp_path / "trace.yaml"), record_mode="none"):
-            assert requests.get(exchange().url, timeout=1).status_code == 504
+            assert requests.get(exchange().url, timeout=30).status_code == 504
         (entry,) = read_trace(tmp_path / "trace.yaml").entries
         assert (entry.exchange.status, entry.exchange.fault) == (0, "connection refused")
 

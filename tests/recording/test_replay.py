@@ -41,14 +41,14 @@ def a_reboot(cloud):
 def get(replay, path=EVENTS, **headers):
     with requests.Session() as session:
         session.trust_env = False
-        return session.get(replay.url + path, headers={"Metadata": "true", **headers}, timeout=5)
+        return session.get(replay.url + path, headers={"Metadata": "true", **headers}, timeout=30)
 
 
 def approve(replay, *event_ids):
     with requests.Session() as session:
         session.trust_env = False
         body = json.dumps({"StartRequests": [{"EventId": event_id} for event_id in event_ids]})
-        return session.post(replay.url + EVENTS, data=body, headers={"Metadata": "true"}, timeout=5).status_code
+        return session.post(replay.url + EVENTS, data=body, headers={"Metadata": "true"}, timeout=30).status_code
 
 
 class TestAnAgentOnTheReplay:
@@ -196,7 +196,7 @@ class TestTheReplay:
 def requests_of(url):
     with requests.Session() as session:
         session.trust_env = False
-        return session.get(url + EVENTS, headers={"Metadata": "true"}, timeout=5).json()["Events"]
+        return session.get(url + EVENTS, headers={"Metadata": "true"}, timeout=30).json()["Events"]
 
 
 class TestDifferences:

@@ -51,7 +51,7 @@ class TestEveryStep:
     def test_has_a_call_with_a_field_for_each_of_its_keys(self, do, azure):
         _, call, body = STEPWISE[do]
         with Session() as session:
-            assert call in session.get(f"{azure.url}/_simulator/", timeout=5).json()["calls"]
+            assert call in session.get(f"{azure.url}/_simulator/", timeout=30).json()["calls"]
         keys = set(STEPS[do].model_fields) - BY_PLACE - {"event", "fault"}
         assert {FIELDS.get(key, key) for key in keys} <= set(body.model_fields if body else ())
 

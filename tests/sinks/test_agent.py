@@ -122,8 +122,7 @@ def kinds(receiver):
 
 
 @pytest.fixture
-def hooked(worlds, receiver, monkeypatch):
-    monkeypatch.setattr(webhook, "TIMEOUTS", Timeouts(connect=1.0, read=0.3, slack=0.1))
+def hooked(worlds, receiver):
     return worlds("webhook", url=f"http://127.0.0.1:{receiver.port}/hook")
 
 
@@ -135,9 +134,11 @@ def test_one_that_is_well_is_told_the_whole_story(hooked, receiver):
 
 
 @pytest.mark.parametrize("fault", [500, "hang", "cut"])
-def test_one_that_fails_is_told_the_whole_story_later(hooked, receiver, fault):
+def test_one_that_fails_is_told_the_whole_story_later(hooked, receiver, fault, monkeypatch):
     receiver.does = fault
-    hooked.whole_life()
+    with monkeypatch.context() as patched:
+        patched.setattr(webhook, "TIMEOUTS", Timeouts(connect=30, read=0.3, slack=0.1))
+        hooked.whole_life()
     assert hooked.worker.did == ["prepare", "started", "recover"]
     assert (kinds(receiver), hooked.record.waiting) == ([], len(STORY))
     receiver.does = None
@@ -200,7 +201,7 @@ def test_a_sink_that_hangs_in_its_thread_holds_up_neither_work_nor_the_end(world
     """In threads, as in production: the real webhook against a server that never answers."""
     from stormcone.agent.workers import ThreadExecutor
 
-    monkeypatch.setattr(webhook, "TIMEOUTS", Timeouts(connect=1.0, read=20.0, slack=0.1))
+    monkeypatch.setattr(webhook, "TIMEOUTS", Timeouts(connect=30, read=20.0, slack=0.1))
     world = worlds("webhook", url=f"http://127.0.0.1:{receiver.port}/hook")
     receiver.does = "hang"
 

@@ -38,7 +38,7 @@ def sinks(receiver):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(webhook, "TIMEOUTS", Timeouts(connect=1.0, read=0.3, slack=0.1))
+    monkeypatch.setattr(webhook, "TIMEOUTS", Timeouts(connect=30, read=1, slack=0.1))
 
 
 class TestTheCloudEvent:
