@@ -23,7 +23,7 @@ from stormcone_alibaba.provider import AlibabaProvider, AlibabaRegionProvider
 from stormcone_simulators.alibaba import AlibabaSimulator
 
 INQUIRING = "SystemMaintenance.Reboot:Inquiring"
-PATIENCE = 20.0
+PATIENCE = 120.0
 """Real seconds after which something counts as never happening."""
 
 

@@ -21,7 +21,7 @@ from stormcone_simulators.alibaba import AlibabaSimulator
 from stormcone_simulators.azure import AzureSimulator
 
 DEFAULT_PORT = "18169"
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Real seconds after which a command counts as stuck."""
 
 

@@ -20,7 +20,7 @@ from stormcone.plugins import simulator_class
 from stormcone.simulators.contract import Simulator, SimulatorOptions
 from stormcone_simulators.azure import AzureSimulator
 
-PATIENCE = 90.0
+PATIENCE = 120.0
 """Seconds after which a condition counts as never coming true; only a failing test waits so long."""
 
 PROGRAM = (sys.executable, "-m", "stormcone")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stormcone import Impact
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 INQUIRING = "SystemMaintenance.Reboot:Inquiring"
 
 HANDLERS = """

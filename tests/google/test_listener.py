@@ -8,7 +8,7 @@ import pytest
 from stormcone.model import Impact
 from stormcone_google import listener
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 QUIET = 0.2
 
 

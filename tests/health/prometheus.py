@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-PATIENCE = 40.0
+PATIENCE = 120.0
 """Real seconds that Prometheus has to come up and to scrape; it scrapes ten times a second here."""
 
 

@@ -21,7 +21,7 @@ from stormcone.testing.conformance.journals import LATER, MACHINE, NOW, announce
 
 store = pytest.importorskip("stormcone.journal.postgresql.store")
 lease = pytest.importorskip("stormcone.journal.postgresql.lease")
-PATIENCE = 30.0
+PATIENCE = 120.0
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
 

@@ -25,7 +25,7 @@ from stormcone.simulators.contract import SimulatorOptions
 
 places = pytest.importorskip("stormcone.journal.postgresql.store")
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 LEASE = 4
 INQUIRING = "SystemMaintenance.Reboot:Inquiring"
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")

@@ -20,7 +20,7 @@ store = pytest.importorskip("stormcone.journal.postgresql.store")
 worker_side = pytest.importorskip("stormcone.journal.postgresql.worker_side")
 
 REGION = Machine(provider="test", id="", name="here", scope=Scope.REGION)
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 class Cloud:

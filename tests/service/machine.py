@@ -19,7 +19,7 @@ import stormcone
 PYTHON = "/run/venv/bin/python"
 """This Python with what is installed for it, where a service may see it."""
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds for anything to happen."""
 
 PROGRAM = "/usr/lib/systemd/systemd"
