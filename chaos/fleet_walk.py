@@ -25,7 +25,8 @@ from fleet.record import Record
 from fleet.region import Region
 from fleet.rules import breaches, excused
 from fleet.scene import Scene
-from machinery import Zygote
+from machinery import FAKETIME, Zygote
+from world import move_clock
 
 SCENES: tuple[type[Scene], ...] = (Agents, Region)
 
@@ -53,15 +54,18 @@ async def walk(folder: Path, seed: str, faults: int, scenes: tuple[type[Scene], 
     """All rounds, one after the other; answers the figures, and the breaches."""
     told: Counter[str] = Counter()
     found: list[str] = []
-    zygote = Zygote()
-    await zygote.open()
+    clock = folder / "clock"
+    move_clock(clock, 0)
+    zygotes = [Zygote(), Zygote(clock)] if FAKETIME else [Zygote()]
+    for zygote in zygotes:
+        await zygote.open()
     number = 0
     while told["faults"] < faults:
         number += 1
         scene = scenes[number % len(scenes)]
         place = folder / f"round-{number}"
         many = min(FAULTS_A_ROUND, faults - told["faults"])
-        record = await scene(place, f"{seed}/{number}", many, zygote, number * NUMBERS).run()
+        record = await scene(place, f"{seed}/{number}", many, zygotes, clock, number * NUMBERS).run()
         told += figures(record)
         broken = breaches(record)
         for breach in broken:
@@ -70,7 +74,8 @@ async def walk(folder: Path, seed: str, faults: int, scenes: tuple[type[Scene], 
         if not broken:
             shutil.rmtree(place)
         print(f"{told['faults']} of {faults} faults, {told['approvals']} approvals, {len(found)} breaches", flush=True)
-    await zygote.close()
+    for zygote in zygotes:
+        await zygote.close()
     return told, found
 
 

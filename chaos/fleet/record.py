@@ -170,7 +170,7 @@ class Record:
 
     def held_up(self, who: str, since: float, until: float) -> bool:
         """Whether it was frozen, or its way to the cloud was held or slow, between two times."""
-        kinds = {"frozen", "cloud held", "cloud deaf", "cloud slow", "clock"}
+        kinds = {"frozen", "cloud held", "cloud deaf", "cloud slow"}
         return any(
             spell.target == who and spell.kind in kinds and spell.since <= until and spell.until >= since
             for spell in self.spells

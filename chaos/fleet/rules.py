@@ -115,8 +115,9 @@ def limits_hold(record: Record) -> Iterator[str]:
 
 
 def _too_many(record: Record, line: Done, away: Mapping[str, set[str]]) -> Iterator[str]:
+    named = record.events[line.event].machines if line.event in record.events else ()
     for group, (machines, most) in record.limits.items():
-        others = [each for each in machines if away.get(each) and line.event not in away[each] and each != line.machine]
+        others = [each for each in machines if away.get(each) and each not in {line.machine, *named}]
         if line.machine in machines and len(others) >= most:
             yield (
                 f"{line.machine} began to prepare for {line.event} at {line.at:.2f}, "

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -21,11 +21,15 @@ from fleet.record import Done, Event, Record, Spell
 from machinery import Process, Zygote
 from stormcone.postgresql.server import PostgresqlServer
 from stormcone_simulators.base import BaseSimulator
+from world import move_clock
 
 STAGES = Path(__file__).with_name("stages.py")
 
 STUCK = 12.0
 """Seconds after which an event is called off that somebody has said no to."""
+
+STEP = 600
+"""Seconds by which clocks are moved at the most: clouds' APIs refuse those that are further off."""
 
 LONGEST = 60.0
 """Seconds for which all is well at the end; what is not over by then is lost."""
@@ -62,13 +66,16 @@ class Scene:
         folder: where its files are.
         seed: what it is drawn from.
         faults: how many there are to be.
-        zygote: forks the processes.
+        zygotes: fork the processes, in turn; the second one's have a wall clock that can be moved, where there is one.
+        clock: the file that says by how much.
         first: the first of the numbers that its processes have.
     """
 
     name = ""
 
-    def __init__(self, folder: Path, seed: str, faults: int, zygote: Zygote, first: int) -> None:
+    def __init__(
+        self, folder: Path, seed: str, faults: int, zygotes: Sequence[Zygote], clock: Path, first: int
+    ) -> None:
         self.folder = folder
         self.chance = random.Random(seed)  # noqa: S311 - it is to be repeatable
         self.record = Record(scene=self.name, seed=seed)
@@ -76,7 +83,9 @@ class Scene:
         self.actors: list[Actor] = []
         self.pids: dict[int, str] = {}
         self.offset = time.monotonic() - time.time()
-        self._zygote = zygote
+        self._zygotes = zygotes
+        self._clock = clock
+        self._clock_busy = False
         self._number = first
         self._tasks: set[asyncio.Task[None]] = set()
         self._keepers: list[asyncio.Task[None]] = []
@@ -191,7 +200,7 @@ class Scene:
         for actor in self.actors:
             actor.wanted = False
             if actor.process is not None:
-                self._zygote.signal(actor.process, signal.SIGKILL)
+                self._zygote_of(actor).signal(actor.process, signal.SIGKILL)
         await asyncio.gather(*self._keepers)
         for link in self._links:
             await link.close()
@@ -212,7 +221,7 @@ class Scene:
                 "WALK_SCENE": self.name,
             }
             output = self.folder / f"{actor.name}.log"
-            actor.process = await self._zygote.start(self._number, actor.arguments, env, output)
+            actor.process = await self._zygote_of(actor).start(self._number, actor.arguments, env, output)
             self.pids[actor.process.pid] = actor.name
             await actor.process.ended.wait()
             await asyncio.sleep(self.chance.uniform(0.0, 1.0))
@@ -256,6 +265,7 @@ class Scene:
             "killed": (4, lambda: self._kill(self._anybody())),
             "frozen": (5, lambda: self._freeze(self._anybody())),
             "link": (6, lambda: self._spoil(self._anybody())),
+            "clock": (1 if len(self._zygotes) > 1 else 0, self._step_clocks),
             "server killed": (1, lambda: self._restart(signal.SIGKILL)),
             "server stopped": (1, lambda: self._restart(signal.SIGQUIT)),
             "server frozen": (1, self._freeze_server),
@@ -275,7 +285,7 @@ class Scene:
     def _kill(self, actor: Actor) -> None:
         now = time.monotonic()
         if actor.process is not None:
-            self._zygote.signal(actor.process, signal.SIGKILL)
+            self._zygote_of(actor).signal(actor.process, signal.SIGKILL)
             self.record.spells.append(Spell(kind="killed", target=actor.name, since=now, until=now + 3.0))
 
     async def _freeze(self, actor: Actor) -> None:
@@ -284,9 +294,9 @@ class Scene:
             return
         actor.busy.add("frozen")
         since, seconds = time.monotonic(), self._while(12.0)
-        self._zygote.signal(process, signal.SIGSTOP)
+        self._zygote_of(actor).signal(process, signal.SIGSTOP)
         await asyncio.sleep(seconds)
-        self._zygote.signal(process, signal.SIGCONT)
+        self._zygote_of(actor).signal(process, signal.SIGCONT)
         actor.busy.discard("frozen")
         self._spell("frozen", actor.name, since)
 
@@ -303,6 +313,21 @@ class Scene:
         link.let(Passing.FREELY)
         actor.busy.discard(where)
         self._spell(f"{where} {how}", actor.name, since)
+
+    async def _step_clocks(self) -> None:
+        """Move the wall clock of every second process, and later back."""
+        if self._clock_busy:
+            return
+        self._clock_busy = True
+        since, seconds = time.monotonic(), self.chance.randint(-STEP, STEP)
+        move_clock(self._clock, seconds)
+        await asyncio.sleep(self._while(20.0))
+        move_clock(self._clock, 0)
+        self._spell("clock moved", "every second one", since)
+        self._clock_busy = False
+
+    def _zygote_of(self, actor: Actor) -> Zygote:
+        return self._zygotes[self.actors.index(actor) % len(self._zygotes)]
 
     async def _with_server(self, kind: str, begin: Callable[[], object], end: Callable[[], object]) -> None:
         """One thing at a time is done to the server."""
