@@ -290,11 +290,13 @@ def test_while_a_watchers_parent_alone_is_frozen_its_shards_are_watched_on(regio
     first, second = region.watcher("first"), region.watcher("second")
     region.is_shared(first, second)
     first.hears(signal.SIGSTOP)
-    second.says("standing by: ")
+    until(
+        lambda: len({each.watcher for each in shards.read_shards(region.address).shards}) == 1,
+        lambda: f"the second one to be given all; it said {second.said}",
+    )
     events = region.announce(*range(4))
     region.approved(*events)
     first.hears(signal.SIGCONT)
-    first.says("is another watcher's")
     region.is_shared(first, second)
     first.ends()
     second.ends()
