@@ -107,11 +107,18 @@ def limits_hold(record: Record) -> Iterator[str]:
     for line in record.done:
         gone = away.setdefault(line.machine, set())
         if line.stage == "prepare" and line.does == "begins":
-            if not gone:
+            beside = [each for each in record.done if _begins_beside(each, line)]
+            if not gone and all(any(_too_many(record, each, away)) for each in beside):
                 yield from _too_many(record, line, away)
             gone.add(line.event)
         elif (line.stage, line.does, line.how) == ("recover", "ends", "well"):
             gone.discard(line.event)
+
+
+def _begins_beside(line: Done, other: Done) -> bool:
+    """Whether a machine begins that with the other one, or is that: who is away for one may be away for both."""
+    about = (line.stage, line.does, line.machine)
+    return about == ("prepare", "begins", other.machine) and abs(line.at - other.at) <= SLACK
 
 
 def _too_many(record: Record, line: Done, away: Mapping[str, set[str]]) -> Iterator[str]:

@@ -147,6 +147,14 @@ class TestLimits:
         sound.done.append(done(22.0, "begins", "db-3", event="F"))
         assert found() == set()
 
+    def test_not_where_it_goes_for_another_event_at_the_same_moment_that_names_all_who_are_away(self, sound, found):
+        from fleet.record import Event
+
+        sound.events["F"] = Event(id="F", machines=("db-3",), times=[(0.0, TIME)], ended=20.0)
+        sound.events["G"] = Event(id="G", machines=("db-1", "db-2", "db-3"), times=[(0.0, TIME)], ended=20.0)
+        sound.done[4:4] = [done(5.0, "begins", "db-3", event="F"), done(5.0, "begins", "db-3", event="G")]
+        assert found() == set()
+
 
 class TestRuns:
     def test_where_two_make_the_same_attempt(self, sound, found):
