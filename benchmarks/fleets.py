@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -23,6 +23,9 @@ SETTINGS = {"fsync": "on", "shared_buffers": "256MB", "max_connections": "300", 
 """As on a machine of two processors that has a few gigabytes; what is committed is on the disk."""
 
 FLEET = "bench"
+
+START: Any = multiprocessing.get_context("spawn").Process
+"""What those who ask are: processes of their own, so that Python's lock holds none of them up."""
 
 
 @contextmanager
@@ -141,13 +144,12 @@ def load(
 
     Each connection waits for its answer before it asks again. What is measured is from the asking to the answer.
     """
-    context = multiprocessing.get_context("spawn")
     pipes, started = [], []
     for part in range(processes):
-        ours, theirs = context.Pipe()
+        ours, theirs = multiprocessing.Pipe()
         slots = range(part * connections, (part + 1) * connections)
         arguments = (theirs, url, maker, agents, list(slots), processes * connections, rate)
-        process = context.Process(target=_ask, args=arguments, daemon=True)
+        process = START(target=_ask, args=arguments, daemon=True)
         process.start()
         pipes.append(ours)
         started.append(process)

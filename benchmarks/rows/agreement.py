@@ -40,6 +40,9 @@ class Event:
     """One event in the eyes of the machines that it names.
 
     Attributes:
+        name: its id.
+        machines: their numbers.
+        names: their names.
         voted: when the last of them began to say that it is prepared.
         granted: when one of them was told that it has the claim.
         exchanges: how many there were of it.
@@ -50,19 +53,19 @@ class Event:
         self.voted = self.granted = 0.0
         self.exchanges = 0
         self._key = EventKey("azure", name)
-        self._id = name
-        self._names = tuple(identity(number).name for number in machines)
+        self.name = name
+        self.names = tuple(identity(number).name for number in machines)
         self._not_before = datetime.now(UTC) + timedelta(minutes=15)
 
     def said(self, vote: VoteState, *, reply: CloudReply | None = None) -> EventSaid:
         """What one of them says of it."""
         return EventSaid(
             key=self._key,
-            id=self._id,
+            id=self.name,
             impact="reboot",
             phase="scheduled",
             not_before=self._not_before,
-            names=self._names,
+            names=self.names,
             running=("drain.prepare",) if vote is VoteState.PREPARING else (),
             vote=vote,
             reason="drain is preparing" if vote is VoteState.PREPARING else "",

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -55,10 +55,10 @@ threads = [threading.Thread(target=work, args=(f"{{sys.argv[2]}}/{{number}}",)) 
 """
 
 
-def measure(runs: int = RUNS, workers: Sequence[int] = WORKERS) -> Measured:
+def measure(runs: int = RUNS, workers: Sequence[int] = WORKERS, works: Mapping[str, float] = WORKS) -> Measured:
     figures, series = [], {}
     with database() as server:
-        for work, seconds in WORKS.items():
+        for work, seconds in works.items():
             ours, by_hand = [], []
             for number in workers:
                 rate = _through_offers(server, f"{number}w{round(seconds * 1e3)}", runs, number, seconds)
