@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from stormcone.errors import FleetError
 from stormcone.fleet.contract import EventSaid, Overview, Saying, Snapshot
-from stormcone.fleet.rows import SaidRow, concerned, let_go, member_of, said_anew, settled, waits
+from stormcone.fleet.rows import SaidRow, concerned, let_go, member_of, names_of, said_anew, settled, waits
 from stormcone.fleet.tables import SCHEMA, TABLES, answer_in, claim_in, fit, json_of, key_of, member_in, said_in
 from stormcone.model import EventKey
 from stormcone.postgresql.address import DatabaseAddress
@@ -57,11 +57,26 @@ _NOBODY_HEARD: LiteralString = (
 
 _NOTHING_AGREED: LiteralString = "UPDATE approvals SET basis = '', names = '{}' WHERE fleet = %(fleet)s"
 
-_JOIN: LiteralString = """
-    INSERT INTO members (fleet, id, name, names, seen, silence, groups, about)
-    VALUES (%(fleet)s, %(id)s, %(name)s, %(names)s, %(seen)s, %(silence)s, %(groups)s, %(about)s)
+_SEEN: LiteralString = """
     ON CONFLICT (fleet, id) DO UPDATE SET name = excluded.name, names = excluded.names, seen = excluded.seen,
         silence = excluded.silence, groups = excluded.groups, about = excluded.about
+"""
+
+_JOIN: LiteralString = f"""
+    INSERT INTO members (fleet, id, name, names, seen, silence, groups, about)
+    VALUES (%(fleet)s, %(id)s, %(name)s, %(names)s, %(seen)s, %(silence)s, %(groups)s, %(about)s) {_SEEN}
+"""
+
+_SIGN: LiteralString = f"""
+    INSERT INTO members (fleet, id, name, names, seen, silence, groups, about)
+    SELECT %(fleet)s, %(id)s, %(name)s, %(names)s, clock_timestamp(), %(silence)s, %(groups)s, %(about)s
+    FROM set_config('synchronous_commit', 'off', true)
+    WHERE NOT EXISTS (SELECT 1 FROM said WHERE fleet = %(fleet)s AND member = %(id)s AND NOT withdrawn)
+    {_SEEN} RETURNING seen
+"""
+"""A sign of life. Answers no row where the member has something to withdraw.
+
+It may be lost with the server's machine, since the next one comes: nobody waits until it is on the disk.
 """
 
 _SAY: LiteralString = """
@@ -141,8 +156,11 @@ class PostgresqlFleet:
         """As `Fleet.exchange`."""
         with self._lock, self._database.connection() as connection:
             self._begin(connection)
-            with connection.transaction():
-                told = _OneExchange(connection, self.name, fit(saying), self._claim).snapshot()
+            exchange = _OneExchange(connection, self.name, fit(saying), self._claim)
+            told = exchange.sign_of_life()
+            if told is None:
+                with connection.transaction():
+                    told = exchange.snapshot()
         spelt = {fit(event.key): event.key for event in saying.events}
         return replace(
             told,
@@ -198,7 +216,7 @@ class PostgresqlFleet:
 
 
 class _OneExchange:
-    """One exchange, within its transaction."""
+    """One exchange."""
 
     def __init__(self, connection: Connection, fleet: str, saying: Saying, claim: timedelta) -> None:
         self._connection = connection
@@ -207,17 +225,15 @@ class _OneExchange:
         self._claim = claim
 
     def snapshot(self) -> Snapshot:
-        """Do it; answers what the member is told."""
+        """Do it, within a transaction; answers what the member is told."""
         saying, known = self._saying, self._own()
-        if not known and not saying.events:  # a sign of life may be lost with the server's machine: the next one comes
-            self._connection.execute("SET LOCAL synchronous_commit TO off")
         voted = {event.key: event for event in saying.events if event.vote is not None or event.reply is not None}
         waiting = waits(known, saying)
         gone = let_go(known, saying)
         self._lock(voted, gone, waits=waiting)
         now = _now(self._connection)
         member = member_of(saying.member, now)
-        self._join(member)
+        self._connection.execute(_JOIN, {**self._who(), "seen": now})
         rows = said_anew(known, saying, now)
         self._keep({key: row for key, row in rows.items() if row != known.get(key)}, now)
         if gone:
@@ -236,6 +252,13 @@ class _OneExchange:
             turns={key: row.turn_of(member.id) for key, row in rows.items() if row.turn is not None},
             groups=_groups(self._connection, self._fleet, saying.member.groups, now) if turned else groups,
         )
+
+    def sign_of_life(self) -> Snapshot | None:
+        """The same by one statement, for one who has nothing to say: nearly all exchanges; None where it does not do."""
+        if self._saying.events:
+            return None
+        row = self._connection.execute(_SIGN, self._who()).fetchone()
+        return Snapshot(at=row["seen"]) if row else None
 
     def _own(self) -> dict[EventKey, SaidRow]:
         """What it has said before and not withdrawn; nobody else writes that."""
@@ -265,20 +288,18 @@ class _OneExchange:
                 [self._fleet, names],
             )
 
-    def _join(self, member: Member) -> None:
-        self._connection.execute(
-            _JOIN,
-            {
-                "fleet": self._fleet,
-                "id": member.id,
-                "name": member.name,
-                "names": sorted(member.names),
-                "seen": member.seen,
-                "silence": member.silence,
-                "groups": Jsonb(dict(member.groups)),
-                "about": Jsonb(dict(member.about)),
-            },
-        )
+    def _who(self) -> dict[str, object]:
+        """The member's row, but for when it was seen."""
+        identity = self._saying.member
+        return {
+            "fleet": self._fleet,
+            "id": identity.id,
+            "name": identity.name,
+            "names": sorted(names_of(identity)),
+            "silence": identity.silence,
+            "groups": Jsonb(dict(identity.groups)),
+            "about": Jsonb(dict(identity.about)),
+        }
 
     def _keep(self, rows: Mapping[EventKey, SaidRow], now: datetime) -> None:
         for key in sorted(rows):

@@ -61,12 +61,17 @@ class SaidRow:
         )
 
 
+def names_of(identity: MemberIdentity) -> frozenset[str]:
+    """All that it goes by, as names are compared."""
+    return frozenset(map(folded, (identity.name, *identity.names)))
+
+
 def member_of(identity: MemberIdentity, now: datetime) -> Member:
     """A member that has just made itself known."""
     return Member(
         id=identity.id,
         name=identity.name,
-        names=frozenset(map(folded, (identity.name, *identity.names))),
+        names=names_of(identity),
         seen=now,
         silence=identity.silence,
         groups=dict(identity.groups),
