@@ -41,9 +41,9 @@ def memory(process: int) -> float:
     return int(status.split("VmRSS:")[1].split()[0]) * 1024 / 1e6
 
 
-def wait_until(condition: Callable[[], object], pause: float = 0.005) -> None:
+def wait_until(condition: Callable[[], object], pause: float = 0.005, patience: float = PATIENCE) -> None:
     """Return once that is so."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError("what was waited for did not come")

@@ -254,7 +254,7 @@ class _OneExchange:
         )
 
     def sign_of_life(self) -> Snapshot | None:
-        """The same by one statement, for one who has nothing to say: nearly all exchanges; None where it does not do."""
+        """The same by one statement, for one who has nothing to say, as nearly all have; None if it will not do."""
         if self._saying.events:
             return None
         row = self._connection.execute(_SIGN, self._who()).fetchone()
