@@ -172,7 +172,7 @@ class TestAGroupOfMany:
         assert short.most(NOW) == whole.most(NOW)
         assert short.away(NOW) == whole.away(NOW)
         assert bool(short.disagreement(NOW)) is bool(whole.disagreement(NOW))
-        asked = Turn(member="id-m1", event=EventKey("test", "third"), state=TurnState.WAITING, since=NOW)
+        asked = Turn(member="id-waiting", event=EventKey("test", "third"), state=TurnState.WAITING, since=NOW)
         assert refusals(asked, [short], NOW) == refusals(asked, [whole], NOW)
 
 

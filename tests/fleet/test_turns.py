@@ -1,7 +1,8 @@
-"""Turns in a group, by the rules alone: limits hold, and no events wait for each other."""
+"""Turns in groups, by the rules alone: limits hold, and no events wait for each other."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,9 @@ events = st.lists(st.frozensets(st.sampled_from((*NAMES, ELSEWHERE)), min_size=1
 
 
 class Machines:
-    """A group of five, and the turns that they wait for or have."""
+    """Two groups that share a machine, and the turns that their members wait for or have."""
+
+    GROUPS: ClassVar = {"g": ("a", "b", "c"), "h": ("c", "d", "e")}
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -30,10 +33,21 @@ class Machines:
                 names=frozenset({name}),
                 seen=NOW,
                 silence=timedelta(hours=1),
-                groups={"g": str(most)},
+                groups={group: str(most) for group, names in self.GROUPS.items() if name in names},
             )
             for name in NAMES
         )
+
+    @property
+    def groups(self) -> list[Group]:
+        return [
+            Group(
+                name=group,
+                members=tuple(each for each in self.members if each.name in names),
+                turns=tuple(turn for turn in self.turns if turn.member in names),
+            )
+            for group, names in self.GROUPS.items()
+        ]
 
     @property
     def away(self) -> set[str]:
@@ -43,11 +57,12 @@ class Machines:
         """Give each its turn that may have it, one after the other; True where there was one."""
         granted = False
         for place, turn in enumerate(self.turns):
-            group = Group(name="g", members=self.members, turns=tuple(self.turns))
-            if turn.state is TurnState.WAITING and not refusals(turn, [group], NOW):
+            if turn.state is TurnState.WAITING and not refusals(turn, self.groups, NOW):
                 before, granted = self.away, True
                 self.turns[place] = replace(turn, state=TurnState.HELD)
-                assert self.away == before or len(self.away) <= self.most or self.away <= turn.names
+                for names in self.GROUPS.values():
+                    away = self.away & {*names}
+                    assert self.away == before or len(away) <= self.most or away <= turn.names
         return granted
 
     def complete(self) -> bool:

@@ -120,18 +120,22 @@ class MemoryFleet:
     def _turn(self, member: Member, event: EventSaid, now: datetime) -> None:
         row = self._tables.rows[member.id, event.key]
         if row.turn is not None and not row.held:
-            groups = [self._group(name) for name in member.groups]
+            groups = [self._group(name) for name in self._touched(member, event)]
             held = not refusals(row.turn_of(member.id), groups, now)
             self._tables.rows[member.id, event.key] = replace(row, held=held)
 
     def _snapshot(self, member: Member, saying: Saying, now: datetime) -> Snapshot:
         own = {event.key: self._tables.rows[member.id, event.key] for event in saying.events}
-        turning = any(row.turn is not None for row in own.values())
         return Snapshot(
             at=now,
             ballots={key: self._ballot(key) for key, row in own.items() if row.said.vote is not None},
             turns={key: row.turn_of(member.id) for key, row in own.items() if row.turn is not None},
-            groups={name: self._group(name) for name in member.groups if turning},
+            groups={
+                name: self._group(name)
+                for event in saying.events
+                if event.turn is not None
+                for name in self._touched(member, event)
+            },
         )
 
     def _ballot(self, key: EventKey) -> Ballot:
@@ -143,6 +147,12 @@ class MemoryFleet:
         approval = self._tables.approvals.get(key, _Approval())
         members = concerned(votes, self._tables.members.values())
         return Ballot(key=key, votes=votes, members=members, claim=approval.claim, answer=approval.answer)
+
+    def _touched(self, member: Member, event: EventSaid) -> set[str]:
+        """The groups of a member, and of all that an event names."""
+        named = {folded(name) for name in event.names}
+        taken = (each for each in self._tables.members.values() if each.id == member.id or each.names & named)
+        return {name for each in taken for name in each.groups}
 
     def _group(self, name: str) -> Group:
         members = tuple(each for each in self._tables.members.values() if name in each.groups)

@@ -230,7 +230,8 @@ class _OneExchange:
         voted = {event.key: event for event in saying.events if event.vote is not None or event.reply is not None}
         waiting = waits(known, saying)
         gone = let_go(known, saying)
-        self._lock(voted, gone, waits=waiting)
+        touched = self._touched() if waiting else []
+        self._lock(voted, gone, touched)
         now = _now(self._connection)
         member = member_of(saying.member, now)
         self._connection.execute(_JOIN, {**self._who(), "seen": now})
@@ -242,7 +243,7 @@ class _OneExchange:
             ballot.key: self._settled(ballot, member, voted[ballot.key], now)
             for ballot in _ballots(self._connection, self._fleet, voted)
         }
-        groups = _groups(self._connection, self._fleet, saying.member.groups, now) if waiting else {}
+        groups = _groups(self._connection, self._fleet, touched, now) if touched else {}
         turned = self._turned(rows, groups, now)
         self._keep(turned, now)
         rows |= turned
@@ -250,7 +251,7 @@ class _OneExchange:
             at=now,
             ballots={key: ballot for key, ballot in ballots.items() if voted[key].vote is not None},
             turns={key: row.turn_of(member.id) for key, row in rows.items() if row.turn is not None},
-            groups=_groups(self._connection, self._fleet, saying.member.groups, now) if turned else groups,
+            groups=_groups(self._connection, self._fleet, touched, now) if turned else groups,
         )
 
     def sign_of_life(self) -> Snapshot | None:
@@ -268,8 +269,17 @@ class _OneExchange:
         )
         return {key_of(row): said_in(row) for row in rows}
 
-    def _lock(self, voted: Collection[EventKey], gone: Collection[EventKey], *, waits: bool) -> None:
-        """Wait until nobody else decides on these events, nor on turns in its groups, and keep it so."""
+    def _touched(self) -> list[str]:
+        """Its groups, and those of all machines that the events name for which it needs a turn."""
+        named = {folded(name) for event in self._saying.events if event.turn is not None for name in event.names}
+        rows = self._connection.execute(
+            "SELECT DISTINCT jsonb_object_keys(groups) AS name FROM members WHERE fleet = %s AND names && %s",
+            [self._fleet, sorted(named)],
+        )
+        return sorted({*self._saying.member.groups, *(row["name"] for row in rows)})
+
+    def _lock(self, voted: Collection[EventKey], gone: Collection[EventKey], touched: list[str]) -> None:
+        """Wait until nobody else decides on these events, nor on turns in these groups, and keep it so."""
         if voted:
             self._connection.execute(_NEW_APPROVALS, {"fleet": self._fleet, **_arrays(sorted(voted))})
         if keys := {*voted, *gone}:
@@ -278,14 +288,13 @@ class _OneExchange:
             )
             if lost := {*voted} - set(map(key_of, found)):
                 raise FleetError(f"the fleet removed what it knew of {min(lost).id} at this moment; it is said again")
-        if waits:
-            names = sorted(self._saying.member.groups)
+        if touched:
             self._connection.execute(
-                "INSERT INTO groups SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING", [self._fleet, names]
+                "INSERT INTO groups SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING", [self._fleet, touched]
             )
             self._connection.execute(
                 "SELECT 1 FROM groups WHERE fleet = %s AND name = ANY (%s) ORDER BY name FOR UPDATE",
-                [self._fleet, names],
+                [self._fleet, touched],
             )
 
     def _who(self) -> dict[str, object]:

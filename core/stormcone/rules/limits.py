@@ -156,8 +156,9 @@ class Group:
 
     def named(self, turn: Turn, now: datetime) -> frozenset[str]:
         """The members that an event takes, by their ids: whoever asks for it, and those that it names."""
-        present = self.present(now)
-        return frozenset({turn.member, *(member.id for member in present if member.names & turn.names)})
+        return frozenset(
+            member.id for member in self.present(now) if member.id == turn.member or member.names & turn.names
+        )
 
     def before(self, turn: Turn, named: frozenset[str], now: datetime) -> int:
         """How many others wait that come before: those whose time runs out sooner, then those that waited longer.
@@ -195,22 +196,24 @@ def _order(turn: Turn) -> tuple[bool, datetime, datetime, str]:
 def refusals(turn: Turn, groups: Collection[Group], now: datetime) -> tuple[str, ...]:
     """Why a machine does not get its turn now, a clause for each group that has no room; none where it does.
 
-    One event that takes several of a group takes them together: it begins where there is room for all of them, or
-    where nobody else is away, and then those that it names do not wait for one another. So of the events that have
-    begun the last one can always go on, and no two wait for each other.
+    One event that takes several takes them together: it begins where there is room for all of them in all their
+    groups, or nobody else is away there, and then those that it names do not wait for one another. So of the events
+    that have begun the last one can always go on, and no two wait for each other.
 
     Args:
         turn: whose.
-        groups: those that its machine is in, read in the transaction that grants it.
+        groups: those of all machines that its event names, read in the transaction that grants it.
         now: by the clock of the fleet's store.
     """
     found = []
+    begun = any(
+        each.event == turn.event and each.member in group.away(now) for group in groups for each in group.held()
+    )
     for group in groups:
-        away, named, held = group.away(now), group.named(turn, now), group.held()
-        if turn.member in {each.member for each in held} and named <= away.keys():
+        away, named = group.away(now), group.named(turn, now)
+        if named <= away.keys():
             continue  # it takes nobody who is not away already
         others = {member: why for member, why in away.items() if member not in named}
-        begun = any(each.event == turn.event and each.member in away for each in held)
         ahead = 0 if begun else group.before(turn, named, now)
         most, room = group.most(now), group.most(now) - len(others) - ahead
         if most and (room >= len(named) or room >= most):

@@ -387,6 +387,23 @@ class FleetSuite:
         say(fleet, "b", second, groups=one)
         assert turn_in(say(fleet, "c", second, groups=one)) is TurnState.HELD
 
+    def test_it_begins_where_there_is_room_in_the_groups_of_all(self, fleet: Fleet) -> None:
+        """Else two events could each take a machine of one group, and wait for ever for one of the other.
+
+        Source: `stormcone.rules.limits.refusals`.
+        """
+        db, web = {"db": "1"}, {"web": "1"}
+        say(fleet, "db-2", groups=db)
+        say(fleet, "web-2", groups=web)
+        first, second = a_turn(KEY, "db-1", "web-1"), a_turn(OTHER, "id-db-2", "web-2")
+        say(fleet, "web-1", first, groups=web)
+        assert turn_in(say(fleet, "db-2", second, groups=db)) is TurnState.WAITING
+        assert turn_in(say(fleet, "db-1", first, groups=db)) is TurnState.HELD
+        say(fleet, "web-1", groups=web)
+        say(fleet, "db-1", groups=db)
+        assert turn_in(say(fleet, "db-2", second, groups=db)) is TurnState.HELD
+        assert turn_in(say(fleet, "web-2", second, groups=web)) is TurnState.HELD
+
     def test_the_one_whose_time_runs_out_sooner_comes_first(self, fleet: Fleet) -> None:
         """Where both wait for one turn.
 
