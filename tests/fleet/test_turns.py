@@ -62,7 +62,7 @@ class Machines:
                 self.turns[place] = replace(turn, state=TurnState.HELD)
                 for names in self.GROUPS.values():
                     away = self.away & {*names}
-                    assert self.away == before or len(away) <= self.most or away <= turn.names
+                    assert away == before & {*names} or len(away) <= self.most or away <= turn.names
         return granted
 
     def complete(self) -> bool:
