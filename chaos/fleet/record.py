@@ -175,3 +175,15 @@ class Record:
             spell.target == who and spell.kind in kinds and spell.since <= until and spell.until >= since
             for spell in self.spells
         )
+
+    def sent_after(self, who: str, arrived: float) -> float:
+        """The earliest time at which somebody can have sent what arrived then: it may have been held up on its way."""
+        kinds = {"frozen", "cloud held", "cloud deaf", "cloud slow"}
+        return min(
+            (
+                spell.since
+                for spell in self.spells
+                if spell.target == who and spell.kind in kinds and spell.since <= arrived <= spell.until + 1.0
+            ),
+            default=arrived,
+        )

@@ -21,12 +21,25 @@ Rule = Callable[[Record], Iterator[str]]
 def all_were_prepared(record: Record) -> Iterator[str]:
     """No approval without all prepared: each machine that the event names, for the time that its sender has seen."""
     for ask, event in record.approvals():
-        looks = [each.at for each in record.asks if each.by == ask.by and not each.approves and each.at <= ask.at]
-        seen = looks[-1] if looks else ask.at
-        time = event.time_at(seen)
-        for machine in event.machines:
-            if not any(_prepared(line, event, machine, time) and line.at <= ask.at + SLACK for line in record.done):
-                yield f"{ask.by} approved {event.id} at {ask.at:.2f}, and {machine} was not prepared for {time}"
+        broken = [_unprepared(record, ask, event, time) for time in _times_seen(record, ask, event)]
+        if all(broken):
+            yield f"{ask.by} approved {event.id} at {ask.at:.2f}, and {', '.join(broken[-1])}"
+
+
+def _times_seen(record: Record, ask: Ask, event: Event) -> list[str]:
+    """The event's times by what its sender had seen when it sent the approval, which arrives a little later."""
+    sent = record.sent_after(ask.by, ask.at) - SLACK
+    looks = [each.at for each in record.asks if each.by == ask.by and not each.approves and each.at <= ask.at]
+    before = [at for at in looks if at <= sent][-1:] or looks[:1] or [ask.at]
+    return list(dict.fromkeys(event.time_at(at) for at in (*before, *(at for at in looks if at > sent))))
+
+
+def _unprepared(record: Record, ask: Ask, event: Event, time: str) -> list[str]:
+    return [
+        f"{machine} was not prepared for {time}"
+        for machine in event.machines
+        if not any(_prepared(line, event, machine, time) and line.at <= ask.at + SLACK for line in record.done)
+    ]
 
 
 def _prepared(line: Done, event: Event, machine: str, time: str) -> bool:

@@ -8,7 +8,7 @@ the server's.
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import LiteralString
@@ -17,13 +17,14 @@ from psycopg.types.json import Jsonb
 
 from stormcone.errors import FleetError
 from stormcone.fleet.contract import EventSaid, Overview, Saying, Snapshot
-from stormcone.fleet.rows import SaidRow, concerned, let_go, member_of, names_of, said_anew, settled, waits
-from stormcone.fleet.tables import SCHEMA, TABLES, answer_in, claim_in, fit, json_of, key_of, member_in, said_in
+from stormcone.fleet.queries import APPROVALS, OF_KEYS, arrays, ballots_of, groups_of, now_of, overview_of
+from stormcone.fleet.rows import SaidRow, let_go, member_of, names_of, said_anew, settled, waits
+from stormcone.fleet.tables import SCHEMA, TABLES, fit, json_of, key_of, said_in
 from stormcone.model import EventKey
 from stormcone.postgresql.address import DatabaseAddress
 from stormcone.postgresql.database import HISTORY, Connection, Database
 from stormcone.rules.agreement import CLAIM, Ballot, Member
-from stormcone.rules.limits import VANISHED, Group, Quiet, refusals
+from stormcone.rules.limits import Group, refusals
 from stormcone.text import folded
 
 KEPT_MEMBER = timedelta(days=30)
@@ -34,16 +35,10 @@ KEPT_EVENT = timedelta(days=7)
 
 _HOUR = 3600.0
 
-_OF_KEYS: LiteralString = """
-    (provider, event) IN (SELECT * FROM unnest(%(providers)s::text[], %(events)s::text[]))
-"""
-
 _NEW_APPROVALS: LiteralString = (
     "INSERT INTO approvals (fleet, provider, event) SELECT %(fleet)s, * "
     "FROM unnest(%(providers)s::text[], %(events)s::text[]) ON CONFLICT DO NOTHING"
 )
-
-_APPROVALS: LiteralString = f"SELECT * FROM approvals WHERE fleet = %(fleet)s AND {_OF_KEYS}"
 
 _PLACE: LiteralString = f"""
     INSERT INTO places SELECT %(fleet)s, {HISTORY} || '/' || 'members'::regclass::oid
@@ -98,7 +93,7 @@ _SETTLE: LiteralString = """
 _OUTLIVE: LiteralString = f"""
     UPDATE approvals a SET basis = '', names = '{{}}', reply = NULL, answered_by = '', answered = NULL,
         answered_basis = ''
-    WHERE fleet = %(fleet)s AND {_OF_KEYS} AND NOT EXISTS (SELECT 1 FROM said s WHERE NOT s.withdrawn
+    WHERE fleet = %(fleet)s AND {OF_KEYS} AND NOT EXISTS (SELECT 1 FROM said s WHERE NOT s.withdrawn
         AND s.fleet = a.fleet AND s.provider = a.provider AND s.event = a.event)
 """
 """Nobody speaks of these events any more: if they come again, they are agreed on again. See `rows.outlived`."""
@@ -106,24 +101,6 @@ _OUTLIVE: LiteralString = f"""
 
 _TO_TIDY: LiteralString = """
     SELECT 1 FROM tidied WHERE fleet = %s AND at < now() - interval '1 day' FOR UPDATE SKIP LOCKED
-"""
-
-_TURNS: LiteralString = """
-    SELECT s.* FROM said s JOIN members m ON m.fleet = s.fleet AND m.id = s.member
-    WHERE s.fleet = %(fleet)s AND NOT s.withdrawn AND s.said -> 'turn' <> 'null' AND m.groups ?| %(names)s
-"""
-
-_OF_NOTE: LiteralString = """
-    SELECT * FROM members WHERE fleet = %(fleet)s AND groups ?| %(names)s AND (
-        id = ANY (%(turns)s) OR names && %(named)s
-        OR (seen < %(now)s - silence AND seen >= %(now)s - greatest(silence, %(vanished)s)))
-"""
-
-_QUIET: LiteralString = """
-    SELECT inside.name, m.groups ->> inside.name AS said, count(*)::int AS count, max(m.name) AS one
-    FROM members m JOIN unnest(%(names)s::text[]) AS inside (name) ON m.groups ? inside.name
-    WHERE m.fleet = %(fleet)s AND m.seen >= %(now)s - m.silence AND m.id <> ALL (%(noted)s)
-    GROUP BY inside.name, said
 """
 
 
@@ -175,7 +152,7 @@ class PostgresqlFleet:
                 raise FleetError(f"{self._subject} is not there yet; the first agent that joins it makes it")
             with connection.transaction():
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                return _overview(connection, self.name)
+                return overview_of(connection, self.name)
 
     def forget(self, name: str) -> int:
         """As `Fleet.forget`."""
@@ -232,18 +209,18 @@ class _OneExchange:
         gone = let_go(known, saying)
         touched = self._touched() if waiting else []
         self._lock(voted, gone, touched)
-        now = _now(self._connection)
+        now = now_of(self._connection)
         member = member_of(saying.member, now)
         self._connection.execute(_JOIN, {**self._who(), "seen": now})
         rows = said_anew(known, saying, now)
         self._keep({key: row for key, row in rows.items() if row != known.get(key)}, now)
         if gone:
-            self._connection.execute(_OUTLIVE, {"fleet": self._fleet, **_arrays(gone)})
+            self._connection.execute(_OUTLIVE, {"fleet": self._fleet, **arrays(gone)})
         ballots = {
             ballot.key: self._settled(ballot, member, voted[ballot.key], now)
-            for ballot in _ballots(self._connection, self._fleet, voted)
+            for ballot in ballots_of(self._connection, self._fleet, voted)
         }
-        groups = _groups(self._connection, self._fleet, touched, now) if touched else {}
+        groups = groups_of(self._connection, self._fleet, touched, now) if touched else {}
         turned = self._turned(rows, groups, now)
         self._keep(turned, now)
         rows |= turned
@@ -251,7 +228,7 @@ class _OneExchange:
             at=now,
             ballots={key: ballot for key, ballot in ballots.items() if voted[key].vote is not None},
             turns={key: row.turn_of(member.id) for key, row in rows.items() if row.turn is not None},
-            groups=_groups(self._connection, self._fleet, touched, now) if turned else groups,
+            groups=groups_of(self._connection, self._fleet, touched, now) if turned else groups,
         )
 
     def sign_of_life(self) -> Snapshot | None:
@@ -281,10 +258,10 @@ class _OneExchange:
     def _lock(self, voted: Collection[EventKey], gone: Collection[EventKey], touched: list[str]) -> None:
         """Wait until nobody else decides on these events, nor on turns in these groups, and keep it so."""
         if voted:
-            self._connection.execute(_NEW_APPROVALS, {"fleet": self._fleet, **_arrays(sorted(voted))})
+            self._connection.execute(_NEW_APPROVALS, {"fleet": self._fleet, **arrays(sorted(voted))})
         if keys := {*voted, *gone}:
             found = self._connection.execute(
-                f"{_APPROVALS} ORDER BY provider, event FOR UPDATE", {"fleet": self._fleet, **_arrays(sorted(keys))}
+                f"{APPROVALS} ORDER BY provider, event FOR UPDATE", {"fleet": self._fleet, **arrays(sorted(keys))}
             )
             if lost := {*voted} - set(map(key_of, found)):
                 raise FleetError(f"the fleet removed what it knew of {min(lost).id} at this moment; it is said again")
@@ -363,98 +340,6 @@ class _OneExchange:
 
     def _place(self, key: EventKey) -> dict[str, object]:
         return {"fleet": self._fleet, "provider": key.provider, "event": key.id}
-
-
-def _now(connection: Connection) -> datetime:
-    row = connection.execute("SELECT clock_timestamp() AS now").fetchone()
-    if row is None:
-        raise FleetError("the fleet's server does not say what time it is")
-    now: datetime = row["now"]
-    return now
-
-
-def _arrays(keys: Iterable[EventKey]) -> dict[str, list[object]]:
-    keys = tuple(keys)
-    return {
-        "providers": [key.provider for key in keys],
-        "events": [key.id for key in keys],
-    }
-
-
-def _ballots(connection: Connection, fleet: str, keys: Collection[EventKey]) -> list[Ballot]:
-    if not keys:
-        return []
-    given = {"fleet": fleet, **_arrays(keys)}
-    votes: dict[EventKey, list[tuple[str, SaidRow]]] = {key: [] for key in keys}
-    for row in connection.execute(f"SELECT * FROM said WHERE fleet = %(fleet)s AND {_OF_KEYS}", given):
-        said = said_in(row)
-        if said.said.vote is not None:
-            votes[key_of(row)].append((row["member"], said))
-    said_rows = [each for found in votes.values() for each in found]
-    given["voters"] = sorted({member for member, _ in said_rows})
-    given["names"] = sorted({folded(name) for _, row in said_rows for name in row.said.names})
-    rows = connection.execute(
-        "SELECT * FROM members WHERE fleet = %(fleet)s AND (id = ANY (%(voters)s) OR names && %(names)s)", given
-    )
-    members = tuple(map(member_in, rows))
-    approvals = {key_of(row): row for row in connection.execute(_APPROVALS, given)}
-    found = []
-    for key in keys:
-        approval = approvals.get(key)
-        cast = tuple(row.vote_of(member) for member, row in votes[key])
-        found.append(
-            Ballot(
-                key=key,
-                votes=cast,
-                members=concerned(cast, members),
-                claim=claim_in(approval) if approval else None,
-                answer=answer_in(approval) if approval else None,
-            )
-        )
-    return found
-
-
-def _groups(connection: Connection, fleet: str, names: Collection[str], now: datetime) -> dict[str, Group]:
-    given: dict[str, object] = {"fleet": fleet, "names": sorted(names), "now": now, "vanished": VANISHED}
-    rows = [(row["member"], said_in(row)) for row in connection.execute(_TURNS, given)]
-    turns = [(member, said.turn_of(member)) for member, said in rows]
-    given["turns"] = sorted({member for member, _ in turns})
-    given["named"] = sorted({name for _, turn in turns for name in turn.names})
-    members = tuple(map(member_in, connection.execute(_OF_NOTE, given)))
-    given["noted"] = [member.id for member in members]
-    quiet: dict[str, list[Quiet]] = {}
-    for row in connection.execute(_QUIET, given):
-        quiet.setdefault(row["name"], []).append(Quiet(row["said"], row["count"], row["one"]))
-    found = {}
-    for name in sorted(names):
-        inside = tuple(member for member in members if name in member.groups)
-        ids = {member.id for member in inside}
-        held = tuple(turn for member, turn in turns if member in ids)
-        found[name] = Group(name=name, members=inside, turns=held, quiet=tuple(quiet.get(name, ())))
-    return found
-
-
-def _overview(connection: Connection, fleet: str) -> Overview:
-    members = sorted(
-        map(member_in, connection.execute("SELECT * FROM members WHERE fleet = %s", [fleet])),
-        key=lambda each: (folded(each.name), each.id),
-    )
-    events: dict[str, tuple[EventSaid, ...]] = {}
-    voted: set[EventKey] = set()
-    for each in connection.execute("SELECT * FROM said WHERE fleet = %s AND NOT withdrawn", [fleet]):
-        said = said_in(each).said
-        events[each["member"]] = (*events.get(each["member"], ()), said)
-        if said.vote is not None:
-            voted.add(said.key)
-    now = _now(connection)
-    groups = _groups(connection, fleet, {name for member in members for name in member.groups}, now)
-    return Overview(
-        at=now,
-        members=tuple(members),
-        events=events,
-        ballots=tuple(_ballots(connection, fleet, sorted(voted))),
-        groups=tuple(groups.values()),
-    )
 
 
 def _tidy(connection: Connection, fleet: str) -> None:

@@ -206,17 +206,19 @@ def refusals(turn: Turn, groups: Collection[Group], now: datetime) -> tuple[str,
         now: by the clock of the fleet's store.
     """
     found = []
+    known = {name for group in groups for member in group.present(now) for name in member.names}
+    strangers = turn.names - known  # they may turn out to be of any of the groups
     begun = any(
         each.event == turn.event and each.member in group.away(now) for group in groups for each in group.held()
     )
     for group in groups:
         away, named = group.away(now), group.named(turn, now)
-        if named <= away.keys():
+        if named <= away.keys() and not strangers:
             continue  # it takes nobody who is not away already
         others = {member: why for member, why in away.items() if member not in named}
         ahead = 0 if begun else group.before(turn, named, now)
         most, room = group.most(now), group.most(now) - len(others) - ahead
-        if most and (room >= len(named) or room >= most):
+        if not named or (most and (room >= len(named) + len(strangers) or room >= most)):
             continue
         why = "; ".join(others.values()) or "others wait whose time runs out sooner"
         found.append(f"waits for its turn in group {group.name}: {why if most else 'it allows nobody'}")

@@ -404,6 +404,26 @@ class FleetSuite:
         assert turn_in(say(fleet, "db-2", second, groups=db)) is TurnState.HELD
         assert turn_in(say(fleet, "web-2", second, groups=web)) is TurnState.HELD
 
+    def test_a_machine_that_is_not_known_yet_may_be_of_the_group(self, fleet: Fleet) -> None:
+        """Two events that name it would wait for each other once it is.
+
+        Source: `stormcone.rules.limits.refusals`.
+        """
+        one, other = {"db": "1"}, EventKey("test", "event-3")
+        first, second = a_turn(KEY, "a", "late"), a_turn(OTHER, "b", "late")
+        both = a_turn(other, "a", "b")
+        say(fleet, "b", groups=one)
+        say(fleet, "a", first, both, groups=one)
+        say(fleet, "b", both, groups=one)
+        told = say(fleet, "b", both, second, groups=one)
+        assert {key: turn.state for key, turn in told.turns.items()} == {
+            other: TurnState.HELD,
+            OTHER: TurnState.WAITING,
+        }
+        say(fleet, "a", first, groups=one)
+        assert turn_in(say(fleet, "b", second, groups=one)) is TurnState.WAITING
+        assert turn_in(say(fleet, "late", first, groups=one)) is TurnState.HELD
+
     def test_the_one_whose_time_runs_out_sooner_comes_first(self, fleet: Fleet) -> None:
         """Where both wait for one turn.
 
