@@ -217,8 +217,9 @@ def refusals(turn: Turn, groups: Collection[Group], now: datetime) -> tuple[str,
             continue  # it takes nobody who is not away already
         others = {member: why for member, why in away.items() if member not in named}
         ahead = 0 if begun else group.before(turn, named, now)
-        most, room = group.most(now), group.most(now) - len(others) - ahead
-        if not named or (most and (room >= len(named) + len(strangers) or room >= most)):
+        most, need = group.most(now), len(named) + len(strangers)
+        room = most - len(others) - ahead
+        if not named or (most and room >= min(need, most)):
             continue
         why = "; ".join(others.values()) or "others wait whose time runs out sooner"
         found.append(f"waits for its turn in group {group.name}: {why if most else 'it allows nobody'}")
