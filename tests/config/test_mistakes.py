@@ -79,9 +79,10 @@ def test_in_the_file(mistake, file, text, sentence):
     assert sentence.format(file=file) in mistake(text)
 
 
-def test_of_several_the_first_is_told_and_how_many_there_are(mistake):
+def test_of_several_a_misspelt_key_is_told_and_how_many_there_are(mistake):
+    """What it lacks for that follows from it."""
     said = mistake('keep = 90\nleadr = "x"\ninterval = "0s"')
-    assert said.startswith("keep: ")
+    assert said.startswith("there is no key leadr ")
     assert said.endswith("; and 2 more mistake(s)")
 
 

@@ -56,6 +56,16 @@ class TestAShard:
         assert shards_of(configuration(text))["cn-hangzhou"].journal.own["journal"] == "prod_cn-hangzhou"
 
 
+class TestWhatIsForOneWatcher:
+    @pytest.mark.parametrize(
+        ("key", "value"), [("endpoint", "http://127.0.0.1:1"), ("machine", "web-0"), ("region", "cn-beijing")]
+    )
+    def test_is_refused_and_not_left_out(self, refusal, key, value):
+        """With an endpoint that is left out, a rehearsal would ask the real cloud."""
+        said = refusal(f'{JOURNAL}{key} = "{value}"\n{REGION}')
+        assert said.startswith(f"{key}: it is not for shards; set it in [shards.NAME]")
+
+
 class TestAMistake:
     @pytest.mark.parametrize(
         ("text", "why"),

@@ -12,7 +12,7 @@ from stormcone.errors import Retry, Veto
 from stormcone.fleet.membership import GroupRule, Membership
 from stormcone.fleet.memory import MemoryFleet
 from stormcone.handlers import App, Context, Handler, Stage
-from stormcone.model import Cause, Impact, MaintenanceEvent
+from stormcone.model import Cause, Impact, Machine, MaintenanceEvent
 from stormcone.rules.runs import RunState
 from stormcone.testing.driver import AgentDriver
 from stormcone_simulators.azure import AzureSimulator
@@ -309,6 +309,18 @@ class TestAnEventOfTwoMachines:
         fleet.fleet.away = ""
         fleet.live(60)
         assert fleet.approvals() == ["web-0"]
+
+
+class TestAnAgentUnderAWrongName:
+    def test_stays_out_of_the_fleet(self, small, monkeypatch):
+        """Its votes would be taken for those of the machine that it is on."""
+        fleet = small(*BOTH)
+        fleet.start("web-0")
+        fleet.live(2)
+        monkeypatch.setattr(Machine, "disputed", True)
+        fleet.live(40)
+        (member,) = fleet.fleet.overview().members
+        assert (member.name, member.silent(fleet.clock.now())) == ("web-0", True)
 
 
 class TestTheDatabaseAway:

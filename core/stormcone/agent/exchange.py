@@ -157,7 +157,7 @@ class FleetExchange:
         known = replace(self.standing, exchanges=self.standing.exchanges + 1)
         if isinstance(heard, FleetError):
             self.standing = replace(known, error=str(heard), failures=known.failures + 1)
-            text = f"{heard}; meanwhile events that name others wait, and those of this machine alone go on"
+            text = f"{heard}; meanwhile events that name others wait, and so does a turn in a group; all else goes on"
             self._reporter.complain("fleet", text, kind=NoticeKind.UNKNOWN)
             return True
         before = now.steady - timedelta(seconds=self._clock.monotonic() - asked)
@@ -178,7 +178,7 @@ class FleetExchange:
         Args:
             engine: which knows what is done.
             now: on both clocks.
-            known: whether the cloud has said which machine this is; before that, nothing is said.
+            known: whether the cloud has said which machine this is, and that it is as it was named; else nothing is said.
             able: the sources whose events can be approved now.
             in_flight: the episodes whose approval is on its way.
         """
@@ -194,6 +194,7 @@ class FleetExchange:
         unlimited = "limits of groups hold for agents on machines, and not for one that watches a region"
         self._reporter.complain("fleet region", unlimited if identity.groups and not limited else "")
         if not known:
+            self._saying = None
             return
         votes = engine.votes(now)
         lives: dict[EventKey, list[Work]] = {}

@@ -367,7 +367,7 @@ class Agent:
         self._exchange.say(
             engine,
             now,
-            known=self._sources.first.who.confirmed,
+            known=self._sources.first.who.confirmed and not engine.machine.disputed,
             able=() if self._stopping else self._sources.able(lambda capabilities: capabilities.can_approve),
             in_flight=self._requests.approving,
         )

@@ -76,13 +76,21 @@ def _flag(*names: str, **given: Any) -> Callable[[Command], Command]:
 
 _FILE = f"{__name__}.file"
 
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    """Keep what `--config` names for all of a command; what a group was given counts for those below it."""
+    given = context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+    if given or _FILE not in context.meta:
+        context.meta[_FILE] = value
+
+
 config_option = click.option(
     "--config",
     metavar="FILE",
     type=click.Path(path_type=Path),
     is_eager=True,
     expose_value=False,
-    callback=lambda context, _, value: context.meta.__setitem__(_FILE, value),
+    callback=_remember,
     envvar=FILE_VARIABLE,
     show_envvar=True,
     show_default=f"{USUAL_FILE}, if it is there",

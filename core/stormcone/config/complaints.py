@@ -14,15 +14,19 @@ from stormcone.text import printable, shortened
 
 _LONGEST = 300
 
+_MISSPELT = "extra_forbidden"
+"""What pydantic calls a key that there is not."""
+
 
 def complaint_of(error: ValidationError, layers: Sequence[Layer]) -> SettingsError:
-    """The first mistake as an error, and how many more there are.
+    """The first mistake as an error, a misspelt key before what it lacks for that, and how many more there are.
 
     Args:
         error: all of them.
         layers: from strong to weak.
     """
-    sentences = list(dict.fromkeys(_sentence(each, layers) for each in error.errors(include_url=False)))
+    mistakes = sorted(error.errors(include_url=False), key=lambda each: each["type"] != _MISSPELT)
+    sentences = list(dict.fromkeys(_sentence(each, layers) for each in mistakes))
     more = f"; and {len(sentences) - 1} more mistake(s)" if len(sentences) > 1 else ""
     return SettingsError(f"{sentences[0]}{more}")
 
@@ -32,7 +36,7 @@ def _sentence(error: Any, layers: Sequence[Layer]) -> str:
     layer = _whose(path, layers)
     while path and not layer.has(path):  # the end of it names a kind of value, not a place
         path = path[:-1]
-    if error["type"] == "extra_forbidden":
+    if error["type"] == _MISSPELT:
         return _unknown(path, layer)
     return f"{key_of(path)}: {why(error)} ({layer.origin(path)})"
 

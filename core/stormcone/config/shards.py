@@ -68,6 +68,12 @@ def shards_of(configuration: Configuration) -> dict[str, Shard]:
         raise SettingsError('there is nothing to share; add [shards.NAME] with region = "..." to the configuration')
     if not isinstance(settings.journal, DatabaseAddress):
         raise SettingsError('watchers share shards by their journals; set journal = "postgresql://..." as well')
+    for key in ("endpoint", "machine", "region"):
+        if getattr(settings, key):
+            error = SettingsError(
+                "it is not for shards; set it in [shards.NAME], or in [providers.NAME] for all of a cloud"
+            )
+            raise configuration.placed(error, (key,))
     sources: dict[str, Source] = {}
     for name, table in settings.shards.items():
         try:

@@ -46,6 +46,7 @@ def command(context: click.Context, as_json: bool) -> None:
 
 
 @command.command("forget")
+@config_option
 @click.argument("name")
 def forget_command(name: str) -> None:
     """Take a machine out of the fleet that is gone for good, by its NAME or id: nobody waits for it any more.
@@ -61,6 +62,7 @@ def forget_command(name: str) -> None:
 
 
 @command.command("history")
+@config_option
 @click.option("--event", "event_id", metavar="ID", default="", help="Only this event.")
 @click.option("--machine", metavar="NAME", default="", help="Only what this machine's agent has told.")
 @click.option("--since", type=Date(), help="Only what has happened since this date, UTC.")
