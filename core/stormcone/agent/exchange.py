@@ -178,7 +178,7 @@ class FleetExchange:
         Args:
             engine: which knows what is done.
             now: on both clocks.
-            known: whether the cloud has said which machine this is, and that it is as it was named; else nothing is said.
+            known: whether the cloud has said which machine this is, as it was named; else nothing is said.
             able: the sources whose events can be approved now.
             in_flight: the episodes whose approval is on its way.
         """
