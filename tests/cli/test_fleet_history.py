@@ -11,6 +11,10 @@ from stormcone.testing.conformance.sinks import NOW, sample
 
 pytest.importorskip("psycopg")
 
+from stormcone.fleet.contract import MemberIdentity, Saying
+from stormcone.fleet.postgresql import PostgresqlFleet
+from stormcone.postgresql.address import DatabaseAddress
+
 
 @pytest.fixture
 def fleet(tmp_path, postgresql, database, monkeypatch):
@@ -60,3 +64,30 @@ def test_a_history_that_nobody_writes_says_what_to_do(stormcone, fleet):
     said = stormcone("fleet", "history")
     assert said.status == 77
     assert said.err.endswith("is not there yet; give the agents a sink of the type fleet\n")
+
+    def test_takes_its_configuration_before_or_after_its_name(self, stormcone, tmp_path, monkeypatch):
+        monkeypatch.delenv("STORMCONE_CONFIG")
+        file = tmp_path / "stormcone.toml"
+        for words in (("fleet", "--config", file, "history"), ("fleet", "history", "--config", file)):
+            assert len(stormcone(*map(str, words)).out.splitlines()) == 2
+
+    def test_takes_a_flag_of_the_group_before_the_variable(self, stormcone, tmp_path, monkeypatch):
+        monkeypatch.setenv("STORMCONE_CONFIG", str(tmp_path / "not there.toml"))
+        said = stormcone("fleet", "--config", str(tmp_path / "stormcone.toml"), "history")
+        assert len(said.out.splitlines()) == 2
+
+
+class TestDoctor:
+    def test_says_whether_the_fleet_answers_and_who_is_heard(self, stormcone, fleet, simulator):
+        with closing(PostgresqlFleet(DatabaseAddress.parse(fleet), "shop")) as store:
+            store.exchange(Saying(member=MemberIdentity(id="1", name="web-0", names=())))
+        said = stormcone("doctor", "--provider", "azure", "--endpoint", simulator.url)
+        assert "✓ fleet shop: its database answers; of 1 members 1 are heard" in said.out
+
+    def test_doubts_where_it_does_not(self, stormcone, fleet, simulator, tmp_path):
+        file = tmp_path / "stormcone.toml"
+        file.write_text('[fleet]\nurl = "postgresql://me@127.0.0.1:1/fleets"\nname = "shop"\n')
+        said = stormcone("doctor", "--provider", "azure", "--endpoint", simulator.url)
+        assert "! fleet shop: " in said.out
+        assert "; until then events that name others wait" in said.out
+        assert said.status == 0, "an agent could work"

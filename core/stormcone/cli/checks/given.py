@@ -1,15 +1,17 @@
 """What `doctor` looks at of what was given to be run: handlers, commands, sinks."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 from stormcone.cli.checks.check import Check, bad, doubtful, well
 from stormcone.cli.commands.check import approval_of, summary_of
 from stormcone.cli.options import default_journal
 from stormcone.clock import SystemClock
 from stormcone.config.build import Incomplete, app_of
+from stormcone.config.fleet import opened
 from stormcone.config.load import Configuration
 from stormcone.config.sinks import made, tables_of
-from stormcone.errors import StormconeError
+from stormcone.errors import PartMissing, SettingsError, StormconeError
 from stormcone.journal import SinkRecord
 from stormcone.journal.places import Place, may_be_there, read_journal
 
@@ -19,6 +21,8 @@ def checks(configuration: Configuration) -> Iterator[Check]:
     if configuration.file is not None:
         yield well("configuration", str(configuration.file))
     yield from _sinks(configuration)
+    if configuration.settings.fleet is not None:
+        yield _fleet(configuration, configuration.settings.fleet.name)
     try:
         app = app_of(configuration)
     except Incomplete:
@@ -52,6 +56,19 @@ def _sinks(configuration: Configuration) -> Iterator[Check]:
             )
         else:
             yield well(f"sink {name}", found)
+
+
+def _fleet(configuration: Configuration, name: str) -> Check:
+    """The fleet's database; without it the agent works, and agrees on nothing."""
+    try:
+        with closing(opened(configuration, reads=True)) as fleet:
+            seen = fleet.overview()
+    except (PartMissing, SettingsError) as error:
+        return bad(f"fleet {name}", str(error), "put that right; the agent would not start")
+    except StormconeError as error:
+        return doubtful(f"fleet {name}", str(error), "until then events that name others wait")
+    heard = sum(not member.silent(seen.at) for member in seen.members)
+    return well(f"fleet {name}", f"its database answers; of {len(seen.members)} members {heard} are heard")
 
 
 def _records(journal: Place) -> dict[str, SinkRecord]:
