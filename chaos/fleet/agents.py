@@ -16,7 +16,7 @@ from stormcone.model import Impact
 from stormcone_simulators.azure import AzureSimulator
 
 MACHINES = ("db-0", "db-1", "db-2", "web-0", "web-1")
-GROUPS = {"db": (("db-0", "db-1", "db-2"), 1), "web": (("web-0", "web-1"), 1)}
+GROUPS = {"db": (("db-0", "db-1", "db-2"), 2), "web": (("web-0", "web-1"), 1)}
 MOST = 4
 """How many events go on at the same time."""
 
@@ -101,7 +101,8 @@ class Agents(Scene):
     def _claimed(self, at: float, event: str, epoch: int, holder: str, until: float, *, released: bool) -> None:
         """What the database has written of a claim: that it was given, or given back."""
         claims = self.record.claims
-        place = next((n for n, each in enumerate(claims) if (each.what, each.epoch) == (event, epoch)), None)
+        which = (event, epoch, holder)
+        place = next((n for n, each in enumerate(claims) if (each.what, each.epoch, each.holder) == which), None)
         if place is None:
             claims.append(Claim(what=event, epoch=epoch, holder=holder, since=at, until=until))
         elif released:

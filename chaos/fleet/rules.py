@@ -12,6 +12,10 @@ SLACK = 0.5
 WOKEN = 1.0
 """Seconds after it was held up within which a process need not have looked at its clock again."""
 
+TOLD = 20.0
+"""Seconds after an approval within which trouble can keep its answer from the others, with the time that a database
+that was away needs to be heard again."""
+
 LOST = 15.0
 """Seconds before a run is given to another within which the one that had it must have been troubled."""
 
@@ -34,12 +38,34 @@ def _times_seen(record: Record, ask: Ask, event: Event) -> list[str]:
     return list(dict.fromkeys(event.time_at(at) for at in (*before, *(at for at in looks if at > sent))))
 
 
+def _since(record: Record, ask: Ask, event: Event) -> float:
+    """When the sender got the right to it, or sent it: until then all must have stayed prepared."""
+    given = [
+        claim.since
+        for claim in record.claims
+        if record.scene == "agents" and claim.what.lower() == event.id.lower() and claim.since <= ask.at + SLACK
+    ]
+    return given[0] if given else ask.at
+
+
 def _unprepared(record: Record, ask: Ask, event: Event, time: str) -> list[str]:
+    since = _since(record, ask, event)
     return [
         f"{machine} was not prepared for {time}"
         for machine in event.machines
-        if not any(_prepared(line, event, machine, time) and line.at <= ask.at + SLACK for line in record.done)
+        if not any(
+            _prepared(line, event, machine, time)
+            and line.at <= ask.at + SLACK
+            and not any(_undone(other, line, event) and other.at < since - SLACK for other in record.done)
+            for line in record.done
+        )
     ]
+
+
+def _undone(line: Done, prepared: Done, event: Event) -> bool:
+    """Whether a machine has recovered since it was prepared, so that it is not any more."""
+    about = (line.event.lower(), line.machine, line.stage, line.does)
+    return about == (event.id.lower(), prepared.machine, "recover", "begins") and line.at > prepared.at
 
 
 def _prepared(line: Done, event: Event, machine: str, time: str) -> bool:
@@ -108,7 +134,8 @@ def once(record: Record) -> Iterator[str]:
     for ask, event in record.approvals():
         place = (event.id, event.time_at(ask.at))
         before = last.get(place)
-        if before is not None and before.answered and not record.troubled(before.by, before.at - 1.0, ask.at):
+        told = min(ask.at, before.at + TOLD) if before is not None else 0.0
+        if before is not None and before.answered and not record.troubled(before.by, before.at - 1.0, told):
             yield f"{event.id} was approved by {before.by} at {before.at:.2f}, and again by {ask.by} at {ask.at:.2f}"
         if ask.answered:
             last[place] = ask
@@ -135,10 +162,10 @@ def _begins_beside(line: Done, other: Done) -> bool:
 
 
 def _too_many(record: Record, line: Done, away: Mapping[str, set[str]]) -> Iterator[str]:
-    named = record.events[line.event].machines if line.event in record.events else ()
+    named = {line.machine, *(record.events[line.event].machines if line.event in record.events else ())}
     for group, (machines, most) in record.limits.items():
-        others = [each for each in machines if away.get(each) and each not in {line.machine, *named}]
-        if line.machine in machines and len(others) >= most:
+        others = [each for each in machines if away.get(each) and each not in named]
+        if line.machine in machines and others and len(others) + len(named & {*machines}) > most:
             yield (
                 f"{line.machine} began to prepare for {line.event} at {line.at:.2f}, "
                 f"while {', '.join(others)} of group {group} were away"

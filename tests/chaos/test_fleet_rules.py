@@ -80,6 +80,10 @@ class TestAllWerePrepared:
         sound.events["E"].times.append((5.5, LATER))
         assert found() == set()
 
+    def test_where_one_has_recovered_before_the_right_was_given(self, sound, found):
+        sound.done.insert(4, done(4.2, "begins", "db-2", stage="recover"))
+        assert found() == {"all_were_prepared"}
+
 
 class TestOneAtATime:
     def test_where_two_have_a_claim(self, sound, found):
@@ -92,6 +96,12 @@ class TestOneAtATime:
         from fleet.record import Claim
 
         sound.claims.append(Claim(what="E", epoch=1, holder="db-2", since=16.0, until=26.0))
+        assert found() == {"one_at_a_time"}
+
+    def test_where_two_get_the_same_epoch(self, sound, found):
+        from fleet.record import Claim
+
+        sound.claims.append(Claim(what="E", epoch=1, holder="db-2", since=5.1, until=15.1))
         assert found() == {"one_at_a_time"}
 
 
@@ -137,10 +147,26 @@ class TestOnce:
         sound.spells = [Spell(kind="killed", target="db-1", since=6.1, until=9.0)]
         assert found() == set()
 
+    def test_where_the_trouble_came_long_after_the_answer(self, sound, found):
+        from fleet.record import Claim, Spell
+
+        sound.asks.append(replace(sound.asks[1], at=96.5, by="db-2"))
+        sound.claims.append(Claim(what="E", epoch=2, holder="db-2", since=96.0, until=106.0))
+        sound.spells = [Spell(kind="killed", target="database", since=60.0, until=61.0)]
+        assert found() == {"once"}
+
 
 class TestLimits:
     def test_where_one_goes_beside_another(self, sound, found):
         sound.done.insert(4, done(5.0, "begins", "db-3", event="F"))
+        assert found() == {"limits_hold"}
+
+    def test_where_an_event_of_two_leads_past_a_limit_of_two(self, sound, found):
+        from fleet.record import Event
+
+        sound.limits = {"db": (("db-1", "db-2", "db-3"), 2)}
+        sound.events["F"] = Event(id="F", machines=("db-3",), times=[(0.0, TIME)], ended=20.0)
+        sound.done.insert(0, done(0.5, "begins", "db-3", event="F"))
         assert found() == {"limits_hold"}
 
     def test_not_where_all_others_are_back(self, sound, found):

@@ -238,6 +238,14 @@ class TestWorkUnderWay:
         watching.after(1)
         assert [process.heard for process in lost] == [["stop"], ["stop"]]
 
+    def test_that_hangs_is_ended_though_the_shard_is_anothers_by_now(self, watching):
+        one, other = self.busy(watching)
+        one.looped = other.looped = False
+        watching.after(STUCK - 1.1)
+        assert (one.heard, other.heard) == ([], [])
+        watching.after(1.1)
+        assert (one.heard, other.heard) == (["kill"], ["kill"])
+
     def test_keeps_its_shard_where_another_will_do(self, watching):
         watching.lease("a", busy=True)
         watching.lease("b", busy=True)

@@ -233,11 +233,20 @@ class TestForgetting:
         with store.PostgresqlJournal.open(address.but(journal="main_r_2of4")) as journal:
             journal.begin_life(NOW, MACHINE)
             episode = announce(journal)
-            shards.forget_shards(address, "r")
-            watcher()
+        shards.forget_shards(address, "r")
+        watcher()
+        with store.PostgresqlJournal.open(address.but(journal="main_r_2of4")) as journal:
             journal.begin_run(the_run(journal, episode), NOW)
         with pytest.raises(SettingsError, match=r"1 event\(s\) of r_2of4 are under way"):
             shards.forget_shards(address, "r")
+
+    def test_is_refused_while_somebody_has_the_lease_of_one(self, watcher, address):
+        """It may be a process whose watcher is frozen, or one that was started by hand: both would watch the region."""
+        watcher()
+        journal = store.PostgresqlJournal.open(address.but(journal="main_r_2of4"))
+        with closing(journal), pytest.raises(SettingsError, match=r"process \d+ watches r_2of4 still; stop that first"):
+            shards.forget_shards(address, "r")
+        shards.forget_shards(address, "r")
 
     def test_of_what_is_not_there_says_what_is(self, watcher, address):
         watcher()

@@ -282,7 +282,10 @@ class Keeper:
 
     def _see_to(self, name: str, child: _Child, lease: LeaseSeen | None, seconds: float, *, ours: bool) -> None:
         """Let one go that is another's by now, and end one that hangs."""
-        if child.told is None and not ours:
+        if child.told is None and child.hangs(seconds, self._book.silence):
+            self._reporter.tell(NoticeKind.PROBLEM, f"{name}: its process hangs; it is ended by force")
+            child.process.kill()
+        elif child.told is None and not ours:
             busy = lease is not None and lease.busy and lease.held_by(child.process.number)
             if child.unwanted is None:
                 child.unwanted = seconds
@@ -293,9 +296,6 @@ class Keeper:
                 child.process.stop()
         elif child.told is None:
             child.unwanted = None
-            if child.hangs(seconds, self._book.silence):
-                self._reporter.tell(NoticeKind.PROBLEM, f"{name}: its process hangs; it is ended by force")
-                child.process.kill()
         elif seconds - child.told >= self._patience:
             child.process.kill()
 

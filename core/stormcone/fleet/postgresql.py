@@ -188,8 +188,8 @@ class PostgresqlFleet:
         given = {"fleet": self.name}
         with connection.transaction():
             if connection.execute(_PLACE, given).fetchone():
+                connection.execute(_NOTHING_AGREED, given)  # first: an exchange locks in this order, too
                 connection.execute(_NOBODY_HEARD, given)
-                connection.execute(_NOTHING_AGREED, given)
 
 
 class _OneExchange:

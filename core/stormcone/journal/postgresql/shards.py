@@ -242,6 +242,9 @@ def forget_shards(address: DatabaseAddress, table: str) -> None:
             living = connection.execute(_LIVING).fetchall()
             if any(name in row["knows"] for row in living for name in shards):
                 raise SettingsError(f"a living watcher knows the shards {table}; stop it first")
+            for name, seen in _leases(connection, shards).items():
+                if seen.held:
+                    raise SettingsError(f"{seen.holder} watches {name} still; stop that first")
             for name, journal in shards.items():
                 for schema in _there(connection, [journal]).values():
                     row = connection.execute(SQL(_OPEN_WORK).format(schema=Identifier(schema))).fetchone()
