@@ -6,6 +6,9 @@ All times are seconds of the machine's monotonic clock.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+HOLDS_UP = frozenset({"frozen", "cloud held", "cloud deaf", "cloud slow"})
+"""Spells in which what a process has decided reaches the cloud later."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
@@ -112,14 +115,12 @@ class Event:
         times: since when it had which time, the first one first; each after the first is so far from the one before
             that it is another event for whoever has begun to prepare.
         ended: when it was over; None where it still is not.
-        cancelled: when it was called off; None where it was not.
     """
 
     id: str
     machines: tuple[str, ...]
     times: list[tuple[float, str]]
     ended: float | None = None
-    cancelled: float | None = None
 
     def time_at(self, at: float) -> str:
         """Its time by then."""
@@ -170,20 +171,18 @@ class Record:
 
     def held_up(self, who: str, since: float, until: float) -> bool:
         """Whether it was frozen, or its way to the cloud was held or slow, between two times."""
-        kinds = {"frozen", "cloud held", "cloud deaf", "cloud slow"}
         return any(
-            spell.target == who and spell.kind in kinds and spell.since <= until and spell.until >= since
+            spell.target == who and spell.kind in HOLDS_UP and spell.since <= until and spell.until >= since
             for spell in self.spells
         )
 
     def sent_after(self, who: str, arrived: float) -> float:
         """The earliest time at which somebody can have sent what arrived then: it may have been held up on its way."""
-        kinds = {"frozen", "cloud held", "cloud deaf", "cloud slow"}
         return min(
             (
                 spell.since
                 for spell in self.spells
-                if spell.target == who and spell.kind in kinds and spell.since <= arrived <= spell.until + 1.0
+                if spell.target == who and spell.kind in HOLDS_UP and spell.since <= arrived <= spell.until + 1.0
             ),
             default=arrived,
         )

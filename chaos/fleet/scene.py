@@ -137,7 +137,7 @@ class Scene:
         known = next(each for each in self.cloud.events() if each["id"] == event.id)
         if known["phase"] == "scheduled":
             self.cloud.cancel(event.id)
-            event.cancelled = event.ended = time.monotonic()
+            event.ended = time.monotonic()
 
     def calm(self) -> None:
         """Call off what somebody has said no to: nothing else would end it."""
