@@ -98,6 +98,39 @@ class TestAReboot:
         assert world.calls == ["lb.prepare", "lb.recover"] * 3
         assert world.told(NoticeKind.PROBLEM) == []
 
+    @pytest.mark.parametrize("begins", [False, True], ids=["prepared", "started"])
+    def test_that_is_prepared_for_anew_is_not_undone_by_the_recovery_from_its_earlier_life(self, world, begins):
+        lb = world.handler("lb")
+        lb.script.extend([None, Retry(after=60)])
+        world.cloud.announce()
+        world.step()
+        world.cloud.forget()
+        world.step(minutes=1)
+        announced = (
+            world.cloud.announce(phase=Phase.STARTED, approval=Approval.NONE) if begins else world.cloud.announce()
+        )
+        world.step()
+        stage = "started" if announced.phase is Phase.STARTED else "prepare"
+        assert world.calls == ["lb.prepare", "lb.recover", f"lb.{stage}"]
+        world.step(minutes=2)
+        assert len(world.calls) == 3
+        assert world.states(0)["lb.recover"] == "dropped"
+        world.cloud.forget()
+        world.step(minutes=20)
+        assert world.calls[3:] == ["lb.recover"]
+
+    def test_is_recovered_from_until_it_is_prepared_for_anew(self, world):
+        lb = world.handler("lb", ROUND, lead=5 * MINUTE)
+        world.cloud.announce(not_before=world.clock.now() + 5 * MINUTE)
+        lb.script.extend([None, Retry(after=60)])
+        world.step()
+        world.cloud.forget()
+        world.step(minutes=1)
+        world.cloud.announce(not_before=world.clock.now() + 15 * MINUTE)
+        world.step()
+        world.step(minutes=2)
+        assert world.calls == ["lb.prepare", "lb.recover", "lb.recover#2"]
+
 
 class TestAnEventOfOtherMachines:
     def test_is_noted_and_left_alone(self, world):

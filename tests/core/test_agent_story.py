@@ -164,6 +164,7 @@ class Story(RuleBasedStateMachine):
             self.check_order(runs)
             self.check_attempts(runs)
             self.check_recovery(episode, runs)
+            self.check_lives(episode, runs)
             approvals = self.world.journal.approvals(episode.id)
             assert all(approval.accepted is None for approval in approvals[:-1])
 
@@ -193,6 +194,21 @@ class Story(RuleBasedStateMachine):
             (Stage.STARTED, episode.ended),
         ):
             assert end is None or all(run.begun <= end for run in runs if run.stage is stage and run.begun)
+
+    def check_lives(self, episode, runs):
+        """A recover never comes after its handler has prepared for the event's next life, which it would undo."""
+        journal = self.world.journal
+        for run in (run for run in runs if run.stage is Stage.RECOVER):
+            anew = [
+                each.begun
+                for later in journal.episodes()
+                if later.event.key == episode.event.key and later.number > episode.number
+                for other in journal.runs(later.id)
+                if other.handler == run.handler and other.stage is not Stage.RECOVER
+                for each in journal.attempts(other.id)
+            ]
+            assert not anew or all(each.begun <= min(anew) for each in journal.attempts(run.id))
+            assert anew or run.state is not RunState.DROPPED
 
     @invariant()
     def the_journal_never_refuses(self):

@@ -58,6 +58,19 @@ class TestAProcessOfADeadLife:
         world.step(seconds=1)
         assert [world.states(0), world.states(1)] == [{"lb.prepare": "pending"}, {"lb.prepare": "running"}]
 
+    def test_holds_up_the_next_life_of_its_event(self, world, cut_off, start):
+        process = start(cut_off, STUBBORN)
+        world.step(seconds=1)
+        world.cloud.forget()
+        world.step(seconds=1)
+        world.cloud.announce()
+        while process.poll() is None:
+            world.step(seconds=1)
+            assert "running" not in world.states(1).values() or process.poll() is not None
+        for _ in range(3):
+            world.step(seconds=1)
+        assert world.states(0)["lb.recover"] == "running"
+
     def test_that_does_not_listen_is_killed_after_its_grace(self, world, cut_off, start):
         process = start(cut_off, STUBBORN)
         for _ in range(10):

@@ -193,6 +193,21 @@ class Walk(RuleBasedStateMachine):
             seen.add((call.handler, call.episode))
 
     @invariant()
+    def recovery_undoes_nothing_of_a_later_life(self):
+        seen = set()
+        for call in self.began:
+            if call.stage == "recover":
+                assert not seen & {call._replace(stage="", episode=later) for later in self.later_than(call.episode)}
+            else:
+                seen.add(call._replace(stage=""))
+
+    def later_than(self, number):
+        """The later lives of an episode's event."""
+        episode = self.of(number)
+        others = [each for each in self.world.journal.episodes() if each.event.key == episode.event.key]
+        return [each.id for each in others if each.number > episode.number]
+
+    @invariant()
     def no_end_is_invented(self):
         for episode in {call.episode for call in self.began if call.stage == "recover"}:
             events = self.may_be_of(self.of(episode))
@@ -272,7 +287,8 @@ class Walk(RuleBasedStateMachine):
             if episode.ended:
                 recoveries = [run for run in self.runs(number) if (run.handler, run.stage) == (handler, "recover")]
                 assert [run.state.over for run in recoveries] == [True]
-                assert Call(handler, "recover", number) in self.began
+                lives = [number, *self.later_than(number)]  # what is prepared for anew is recovered from with that
+                assert any(Call(handler, "recover", life) in self.began for life in lives)
 
     def is_told_to_have_begun(self, event):
         on_time = datetime.fromisoformat(event["not_before"]) <= self.world.clock.now()

@@ -1,8 +1,8 @@
 """Which runs are due, which of these come to nothing, and until when nothing is. No I/O."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from stormcone.agent.asking import is_being_put_off
 from stormcone.agent.unfinished import Work
@@ -15,6 +15,9 @@ from stormcone.text import folded
 
 NEVER = Instant.of(datetime.max.replace(tzinfo=UTC))
 """A time that does not come."""
+
+Place: TypeAlias = tuple[EventKey, tuple[str, str]]
+"""An event, and for which of its machines whose run, as `Run.place`."""
 
 
 class Rest(NamedTuple):
@@ -52,8 +55,11 @@ def due_now(
 ) -> DueNow:
     """What is due, and what of it comes to nothing: of each machine of an event one run at a time, in order.
 
+    What an earlier life of an event has running, or left running, holds up its later one. A recover that waits to be
+    tried again does not; it comes to nothing once its handler has prepared anew, since it would undo that.
+
     Args:
-        works: the events with something left to do.
+        works: the events with something left to do, of each event the earlier life first.
         app: the handlers.
         now: on both clocks.
         confirmed: the sources that have been asked in this life.
@@ -61,16 +67,21 @@ def due_now(
         offered: the runs that are offered or taken.
         most: how many runs may begin; None begins all.
     """
+    works = tuple(works)
     found = DueNow([], [])
+    anew = _begun_anew(works)
     busy: set[tuple[EventKey, str]] = set()
     for work in works:
         if work.busy:
             busy |= {(work.episode.event.key, machine) for machine in work.busy}
         if offered:
             busy |= {(work.episode.event.key, folded(run.machine)) for run in work.runs if run.id in offered}
-        if not work.waits(now) or work.episode.id in held or is_being_put_off(work, now):
+        if work.episode.id in held:
+            busy |= {(work.episode.event.key, folded(run.machine)) for run in work.runs}
             continue
-        for run, handler in _of(work, app, now, busy, confirmed=work.episode.event.source in confirmed):
+        if not work.waits(now) or is_being_put_off(work, now):
+            continue
+        for run, handler in _of(work, app, now, busy, anew, confirmed=work.episode.event.source in confirmed):
             if isinstance(handler, str):
                 found.dropped.append((run, work.episode, handler))
             elif most is not None and len(found.begun) >= most:
@@ -80,8 +91,24 @@ def due_now(
     return found
 
 
+def _begun_anew(works: Iterable[Work]) -> dict[Place, int]:
+    """The last life of each event in which a handler has begun prepare or started, where that is not its first."""
+    lives: dict[Place, int] = {}
+    for work in works:
+        if (life := work.episode.number) > 1 and work.begun:
+            begun = (run for run in work.runs if run.attempt and run.stage is not Stage.RECOVER)
+            lives |= {(work.episode.event.key, run.place): life for run in begun}
+    return lives
+
+
 def _of(
-    work: Work, app: App, now: Instant, busy: set[tuple[EventKey, str]], *, confirmed: bool
+    work: Work,
+    app: App,
+    now: Instant,
+    busy: set[tuple[EventKey, str]],
+    anew: Mapping[Place, int],
+    *,
+    confirmed: bool,
 ) -> Iterator[tuple[Run, Handler | str]]:
     """What of an event is due: each run with its handler, or with the reason why it comes to nothing.
 
@@ -90,10 +117,15 @@ def _of(
         app: the handlers.
         now: on both clocks.
         busy: the machines for which something of an event runs; those of this one are added.
+        anew: the last life in which a handler has begun anew.
         confirmed: whether its source has been asked in this life.
     """
+    key = work.episode.event.key
     for run in work.waiting:
-        place = (work.episode.event.key, folded(run.machine))
+        if run.stage is Stage.RECOVER and anew.get((key, run.place), 0) > work.episode.number:
+            yield run, "its handler has prepared for the event anew, and recovers from it with that"
+            continue
+        place = (key, folded(run.machine))
         if place in busy or not may_begin(run, now):
             continue
         handler = app.handler(run.handler)
