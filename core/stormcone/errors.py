@@ -33,6 +33,7 @@ Exception
 The exit statuses are those of `sysexits.h` where one fits; they are stable.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import ClassVar
 
@@ -111,13 +112,15 @@ class SettingsError(StormconeError):
 
     Attributes:
         setting: which of a provider's own it is about; "" where it is about something else.
+        known: where the provider has no setting of that name, those that it has; else None.
     """
 
     exit_code = 64
 
-    def __init__(self, message: str, *, setting: str = "") -> None:
+    def __init__(self, message: str, *, setting: str = "", known: Collection[str] | None = None) -> None:
         super().__init__(message)
         self.setting = setting
+        self.known = known
 
 
 class SimulationError(StormconeError):

@@ -22,6 +22,7 @@ COMMAND_LINES = [
     # the command line itself
     ("sail", 2, "No such command 'sail'"),
     ("run", 2, "there is nothing to run: give a handler file, or a command with --on-prepare"),
+    ("check", 2, "there are no handlers: give a handler file, or a configuration that has one, or has commands"),
     (f"{RUN} --interval 0", 2, "it must be longer than 0; write 1s, for example"),
     (f"{RUN} --interval soon", 2, "'soon' is not a length of time; write 90s, 15m, 1h30m or 7d"),
     (f"{RUN} --interval 99999d", 2, "99999d is too long; ten years is the most"),
@@ -31,7 +32,13 @@ COMMAND_LINES = [
     ("run --on-prepare []", 2, "[] is not a list of words"),
     ("run --on-prepare [1]", 2, "[1] is not a list of words"),
     ("run --on-prepare '[\"a\"'", 2, "delimiter"),
-    ("run --on-recover true --lead 5m", 2, "--lead says when --on-prepare is run, and that is not given"),
+    ("run --on-recover true --lead 5m", 2, "lead: it says when on_prepare is run, and that is not given"),
+    ("run --on-recover true --lead 5m", 2, "set it as well (flag --lead)"),
+    (
+        "run --with-credentials",
+        2,
+        "it is for commands, and none is given; set on_prepare too (flag --with-credentials)",
+    ),
     (
         "run --on-prepare true --standby web-1",
         64,

@@ -119,7 +119,8 @@ def test_without_a_file_it_is_what_the_configuration_says(stormcone: Any, tmp_pa
 def test_with_neither_it_says_what_is_missing(stormcone: Any) -> None:
     said = stormcone("check")
     assert said.status == 2
-    assert "there is nothing to run: give a handler file" in said.err
+    assert "there are no handlers: give a handler file" in said.err
+    assert "--on-prepare" not in said.err  # an option that it does not have
 
 
 class TestAConfiguration:
@@ -145,7 +146,9 @@ class TestAConfiguration:
             ('endpoint = "127.0.0.1:1"\n', 64, "the endpoint '127.0.0.1:1' is not a URL of the form http://HOST:PORT"),
             ('[providers.azzure]\nregion = "x"\n', 64, "did you mean azure?"),
             ('[providers.google]\npreemption = "explode"\n', 64, "preemption"),
-            ('[providers.google]\nspeling = "x"\n', 64, "speling"),
+            ('[providers.google]\nspeling = "x"\n', 64, "google has no setting speling; it has "),
+            ('[providers.azure]\nendpiont = "x"\n', 64, "there is no key providers.azure.endpiont ("),
+            ('[providers.azure]\nendpiont = "x"\n', 64, "; did you mean endpoint?"),
         ],
     )
     def test_whose_providers_or_sinks_cannot_be_made_is_refused(
@@ -179,6 +182,10 @@ class TestAFleet:
         said = self.check(stormcone, tmp_path, '[groups.db]\nmax_unavailable = 1\nmachines = ["db-*"]\n')
         assert said.status == 64
         assert "it is a group of a fleet, and there is none" in said.err
+        nobody = '[groups.db]\nmax_unavailable = 0\nmachines = ["db-*"]\n'
+        said = self.check(stormcone, tmp_path, f'[fleet]\nurl = "{self.URL}"\n{nobody}')
+        assert said.status == 64
+        assert "groups.db.max_unavailable: it lets no machine be away" in said.err
         said = self.check(stormcone, tmp_path, f'leader = "first"\n[fleet]\nurl = "{self.URL}"\n')
         assert said.status == 64
         assert "in a fleet all machines of an event agree, and nobody leads" in said.err

@@ -2,6 +2,9 @@
 
 import pytest
 
+from stormcone.config.model import RunSettings
+from stormcone.config.names import fields_of, is_table
+
 MISTAKES = [
     # names
     ('kept = "3d"', "there is no key kept ({file}, line 1, column 1); did you mean keep?"),
@@ -19,6 +22,16 @@ MISTAKES = [
         "there is no key rules[2].cause ({file}, line 3, column 1); did you mean causes?",
     ),
     ("[sails]\nmain = 1", "there is no key sails ({file}, line 1, column 2); "),
+    ('[shard.a]\nprovider = "x"', "shard is no table ({file}, line 1, column 2); did you mean [shards.NAME]?"),
+    ('[provider.aws]\nregion = "x"', "provider is no table ({file}, line 1, column 2); did you mean [providers.NAME]?"),
+    ('[sink.a]\ntype = "log"', "sink is no table ({file}, line 1, column 2); did you mean [sinks.NAME]?"),
+    ('[lead]\nfirst = "1h"', 'such as "90s", "15m" or "7d", not a table, or announced: as soon as'),
+    ('[sinks.a]\ntpye = "log"', "there is no key sinks.a.tpye ({file}, line 2, column 1); did you mean type?"),
+    (
+        "[groups.db]\nmax_unavailible = 1",
+        "there is no key groups.db.max_unavailible ({file}, line 2, column 1); did you",
+    ),
+    ('[rules]\nlead = "1h"', "rules: it is a list of tables, each with the heading [[rules]] ({file}, line 1"),
     # lengths of time
     (
         'keep = "3 parsecs"',
@@ -77,6 +90,17 @@ MISTAKES = [
 @pytest.mark.parametrize(("text", "sentence"), MISTAKES, ids=[text for text, _ in MISTAKES])
 def test_in_the_file(mistake, file, text, sentence):
     assert sentence.format(file=file) in mistake(text)
+
+
+@pytest.mark.parametrize(
+    "table", sorted(name for name, field in fields_of(RunSettings).items() if is_table(field) and name != "fleet")
+)
+def test_every_table_that_lacks_its_last_letter_is_told_with_its_name(mistake, file, table):
+    assert f"did you mean {table}?" in mistake(f"[{table[:-1]}.a]\nb = 1").replace(f"[{table}.NAME]", table)
+
+
+def test_what_stands_in_a_table_that_is_none_may_be_a_secret_and_is_not_said(mistake):
+    assert "hidden" not in mistake('[provider.alibaba]\naccess-key-secret = "hidden"')
 
 
 def test_of_several_a_misspelt_key_is_told_and_how_many_there_are(mistake):

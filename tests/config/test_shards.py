@@ -72,6 +72,16 @@ class TestAMistake:
         [
             (JOURNAL, 'there is nothing to share; add [shards.NAME] with region = "..." to the configuration'),
             (REGION, 'watchers share shards by their journals; set journal = "postgresql://..." as well'),
+            (
+                f"{JOURNAL}{REGION}part = 2",
+                "there is no key shards.cn-hangzhou.part ({file}, line 4, column 1); did you",
+            ),
+            (
+                f'{JOURNAL}{REGION}regoin = "x"',
+                "shards.cn-hangzhou.regoin ({file}, line 4, column 1); did you mean region?",
+            ),
+            (f"{JOURNAL}{REGION}tagg = 1", "shards.cn-hangzhou.tagg: alibaba has no setting tagg; it has scope, "),
+            (f'{JOURNAL}[shards.a]\nprovidr = "x"', "it says no provider, and providr is no key of it; did you mean"),
             (f'journal = "/tmp/j.db"\n{REGION}', 'set journal = "postgresql://..." as well'),
             (
                 f"{JOURNAL}[shards.cn-hangzhou]\n",

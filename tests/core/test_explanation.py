@@ -150,15 +150,35 @@ def test_a_handler_of_the_users_own_class_is_asked_like_any():
 class TestInAFleet:
     def test_it_is_said_how_prepare_waits_for_a_turn(self):
         app, event = App([handler()]), make_event(not_before=NOW + timedelta(minutes=30))
-        assert explain(event, app, MACHINE, NOW).turn == ""
-        said = explain(event, app, MACHINE, NOW, groups=("web", "db")).turn
+        assert explain(event, app, MACHINE, NOW).turn is None
+        said = explain(event, app, MACHINE, NOW, groups=("web", "db")).turn.clause
         assert said == "waits for its turn in db, web, until 2026-01-01 00:25:00Z at the most"
         sudden = event.but(cause=Cause.PREEMPTION)
-        said = explain(sudden, app, MACHINE, NOW, groups=("db",)).turn
+        said = explain(sudden, app, MACHINE, NOW, groups=("db",)).turn.clause
         assert said == "does not wait for its turn in db: it is a preemption"
         late = event.but(not_before=NOW + timedelta(minutes=4))
-        said = explain(late, app, MACHINE, NOW, groups=("db",)).turn
+        said = explain(late, app, MACHINE, NOW, groups=("db",)).turn.clause
         assert said == "does not wait for its turn in db: its time allows no more waiting"
+
+    def test_what_waits_for_a_turn_does_not_begin_at_once(self):
+        app = App([handler(timeout=timedelta(minutes=10))])
+        event = make_event(not_before=NOW + timedelta(minutes=30))
+        alone = stages(app, event)["prepare"]
+        assert (alone.at_once, alone.waits, alone.deadline) == (True, False, NOW + timedelta(minutes=10))
+        grouped = stages(app, event, groups=("db",))
+        waiting = grouped["prepare"]  # at its turn by minute 20, and then for ten minutes
+        assert (waiting.at_once, waiting.waits, waiting.deadline) == (False, True, event.not_before)
+        assert not grouped["recover"].waits
+        sudden = stages(app, event.but(cause=Cause.PREEMPTION), groups=("db",))["prepare"]
+        assert (sudden.at_once, sudden.waits) == (True, False)
+
+    def test_the_turn_is_asked_for_when_the_first_prepare_is_due(self):
+        early, late = handler("early", lead=timedelta(minutes=20)), handler("late", lead=timedelta(minutes=2))
+        event = make_event(not_before=NOW + timedelta(minutes=30))
+        said = explain(event, App([early, late]), MACHINE, NOW, groups=("db",))
+        assert [plan.stages[0].waits for plan in said.handlers] == [True, False]  # the second is due after the waiting
+        said = explain(event, App([late]), MACHINE, NOW, groups=("db",))
+        assert said.turn.clause == "does not wait for its turn in db: its time allows no more waiting"
 
     def test_others_are_waited_for_once_ours_has_prepared(self):
         app = App([handler()])

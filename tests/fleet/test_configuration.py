@@ -46,6 +46,15 @@ def test_a_limit_is_a_number_or_a_share(configured, limit):
         configured(f'{FLEET}[groups.db]\nmax_unavailable = "{limit}"\n')
 
 
+@pytest.mark.parametrize("limit", ["0", '"0"', '" 00 "'])
+def test_a_limit_that_lets_nobody_be_away_is_refused(configured, limit):
+    """Nobody would ever get a turn: each would wait as long as its event lets it, and go all the same."""
+    with pytest.raises(
+        SettingsError, match=r"groups.db.max_unavailable: it lets no machine be away.*line 4, column 19"
+    ):
+        configured(f"{FLEET}[groups.db]\nmax_unavailable = {limit}\n")
+
+
 def test_groups_without_a_fleet_are_refused(configured):
     with pytest.raises(SettingsError, match=r"groups.db: it is a group of a fleet, and there is none"):
         membership(configured("[groups.db]\nmax_unavailable = 1\n"), App()).__enter__()

@@ -25,11 +25,12 @@ from stormcone.cli.options import (
 )
 from stormcone.clouds.contract import AUTO, Source
 from stormcone.clouds.settings import address
-from stormcone.config.build import Incomplete, app_of
+from stormcone.config.build import Incomplete, NoHandlers, app_of
+from stormcone.config.complaints import meant, no_such_key
 from stormcone.config.kinds import ANNOUNCED
 from stormcone.config.load import FILE_VARIABLE, USUAL_FILE, Configuration, load
 from stormcone.config.model import ProviderTable
-from stormcone.config.names import nearest, variable_of
+from stormcone.config.names import fields_of, nearest, variable_of
 from stormcone.errors import SettingsError
 from stormcone.handlers import App
 from stormcone.health.addresses import PORT
@@ -325,12 +326,18 @@ def built(configuration: Configuration) -> App:
     """The app that the configuration makes.
 
     Raises:
-        click.UsageError: there is nothing to run, or an option is for one that is not given.
+        click.UsageError: there is nothing to run, or a setting is for one that is not given.
         HandlerFileError: the handler file cannot be used.
         SettingsError: a command or a rule cannot be used.
     """
     try:
         return app_of(configuration)
+    except NoHandlers as error:
+        context = click.get_current_context(silent=True)  # none where a configuration is read again
+        if context is None or any(option.name == "on_prepare" for option in context.command.params):
+            raise click.UsageError(str(error)) from error
+        why = "there are no handlers: give a handler file, or a configuration that has one, or has commands (--config)"
+        raise click.UsageError(why) from error
     except Incomplete as error:
         raise click.UsageError(str(error)) from error
 
@@ -365,10 +372,13 @@ def settings_placed(configuration: Configuration) -> Iterator[None]:
         yield
     except SettingsError as error:
         paths = [("providers", name, error.setting) for name in configuration.settings.providers]
-        origins = [origin for path in paths if (origin := configuration.origin(path, key=True)).kind != "default"]
+        origins = {path: origin for path in paths if (origin := configuration.origin(path, key=True)).kind != "default"}
         if not origins:
             raise
-        raise SettingsError(f"{error} ({origins[0]})") from error
+        path, origin = next(iter(origins.items()))
+        if meant(error, ProviderTable):
+            raise SettingsError(no_such_key(path, origin, fields_of(ProviderTable))) from error
+        raise SettingsError(f"{error} ({origin})") from error
 
 
 def _with_tables(source: Source, tables: Mapping[str, ProviderTable]) -> Source:

@@ -43,7 +43,8 @@ class Given:
             has = f"it has {', '.join(known)}" if known else "it has none"
             near = get_close_matches(unknown[0], list(known), 1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise SettingsError(f"{provider} has no setting {', '.join(unknown)}; {has}{hint}", setting=unknown[0])
+            said = f"{provider} has no setting {', '.join(unknown)}; {has}{hint}"
+            raise SettingsError(said, setting=unknown[0], known=tuple(known))
         empty = sorted(name for name, value in settings.items() if not value.strip())
         if empty:
             why = f"the setting {' and '.join(empty)} has no value; give it one, or leave it out"

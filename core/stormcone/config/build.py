@@ -26,18 +26,23 @@ class Incomplete(SettingsError):
     """What is given needs something else, which is missing."""
 
 
+class NoHandlers(Incomplete):
+    """Neither a handler file nor a command is given."""
+
+
 def app_of(configuration: Configuration) -> App:
     """The app that a configuration makes: the handler file's handlers, then the commands in their order.
 
     Raises:
         HandlerFileError: the handler file cannot be used.
-        Incomplete: there is nothing to run, or an option is for one that is not given.
+        NoHandlers: there is nothing to run.
+        Incomplete: a setting is for one that is not given.
         SettingsError: a command or a rule cannot be used.
     """
     settings = configuration.settings
     own = _own_commands(configuration)
     if settings.handlers is None and not own and not settings.commands:
-        raise Incomplete("there is nothing to run: give a handler file, or a command with --on-prepare")
+        raise NoHandlers("there is nothing to run: give a handler file, or a command with --on-prepare")
     app = App() if settings.handlers is None else load_app(settings.handlers)
     for path, handler in (*own, *_tables(configuration)):
         try:
@@ -73,9 +78,13 @@ def _own_commands(configuration: Configuration) -> list[tuple[KeyPath, Handler]]
     settings = configuration.settings
     given = {stage: key for stage, key in _OWN.items() if getattr(settings, key)}
     if settings.with_credentials and not given:
-        raise Incomplete("--with-credentials is for commands, and none is given (--on-prepare)")
+        raise _incomplete(
+            configuration, "with_credentials", "it is for commands, and none is given; set on_prepare too"
+        )
     if settings.lead is not None and Stage.PREPARE not in given:
-        raise Incomplete("--lead says when --on-prepare is run, and that is not given")
+        raise _incomplete(
+            configuration, "lead", "it says when on_prepare is run, and that is not given; set it as well"
+        )
     if not given:
         return []
     words = {
@@ -84,6 +93,10 @@ def _own_commands(configuration: Configuration) -> list[tuple[KeyPath, Handler]]
     }
     handler = _handler(configuration, words, (next(iter(given.values())),), settings, _COMMANDS)
     return [((next(iter(given.values())),), handler)]
+
+
+def _incomplete(configuration: Configuration, key: str, why: str) -> Incomplete:
+    return Incomplete(str(configuration.placed(SettingsError(why), (key,))))
 
 
 def _tables(configuration: Configuration) -> list[tuple[KeyPath, Handler]]:

@@ -19,11 +19,16 @@ from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress, is_ad
 from stormcone.text import span_of, written
 
 
+def _shown(value: Any) -> str:
+    """What was written; of a table nothing: it may hold a secret."""
+    return "a table" if isinstance(value, Mapping) else repr(value)
+
+
 def _span(value: Any) -> Any:
     if value is None or isinstance(value, timedelta):
         return value
     if not isinstance(value, str):
-        raise ValueError(f'it is a length of time with its unit, such as "90s", "15m" or "7d", not {value!r}')
+        raise ValueError(f'it is a length of time with its unit, such as "90s", "15m" or "7d", not {_shown(value)}')
     return span_of(value)
 
 
@@ -52,7 +57,7 @@ def texts_of(value: Any) -> Any:
     if isinstance(value, str):
         return tuple(value.split())
     if not isinstance(value, Sequence) or not all(isinstance(each, str) for each in value):
-        raise ValueError(f"it is a text or a list of texts, not {value!r}")
+        raise ValueError(f"it is a text or a list of texts, not {_shown(value)}")
     return tuple(value)
 
 
@@ -60,7 +65,7 @@ def _journal(value: Any) -> Any:
     if value is None or isinstance(value, Path | DatabaseAddress):
         return value
     if not isinstance(value, str) or not value:
-        raise ValueError(f"it is a file, or the URL of a database: postgresql://..., not {value!r}")
+        raise ValueError(f"it is a file, or the URL of a database: postgresql://..., not {_shown(value)}")
     if not is_address(value):
         return Path(value)
     try:

@@ -37,7 +37,8 @@ MOST_PARTS = 64
 
 def _limit(value: object) -> str:
     text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else repr(value)
-    Limit.of(text)
+    if not Limit.of(text).number:
+        raise ValueError("it lets no machine be away, so each would wait until it can wait no more; write 1 or more")
     return text
 
 
@@ -174,7 +175,7 @@ class GroupTable(Table):
     """A group of machines of the fleet, of which no more than so many may be away at once."""
 
     max_unavailable: Annotated[str, BeforeValidator(_limit)] = Field(examples=["25%"])
-    """How many may be away: a number of machines, or a share of the group such as `25%`; the same on all."""
+    """How many may be away: a number of machines from 1 on, or a share of the group such as `25%`; the same on all."""
     machines: Texts = Field(default=(), examples=[["db-*"]])
     """Which machines are in it: names, or patterns of names; this machine is if one of them is its own."""
     ours: Flag = False

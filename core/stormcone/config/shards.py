@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from stormcone.clock import SystemClock
 from stormcone.clouds.contract import AUTO, Acknowledges, ProviderOptions, Source
+from stormcone.config.complaints import meant, no_such_key
 from stormcone.config.load import Configuration
 from stormcone.config.model import ProviderTable, ShardTable
-from stormcone.config.names import nearest
+from stormcone.config.names import fields_of, nearest
 from stormcone.errors import PluginError, SettingsError
 from stormcone.journal.shards import SharedShard
 from stormcone.model import Scope
@@ -81,6 +82,9 @@ def shards_of(configuration: Configuration) -> dict[str, Shard]:
         except (SettingsError, PluginError) as error:
             own = getattr(error, "setting", "")
             path = (TABLES, name, own) if own in table.settings else (TABLES, name)
+            if meant(error, ShardTable):
+                origin = configuration.origin(path, key=True)
+                raise SettingsError(no_such_key(path, origin, fields_of(ShardTable))) from error
             raise configuration.placed(error, path, key=True) from error
     shards = [
         _shard(configuration, name, source, Part(number, settings.shards[name].parts), settings.journal)
@@ -115,7 +119,12 @@ def _source(configuration: Configuration, name: str, table: ShardTable) -> Sourc
     settings = configuration.settings
     provider = table.provider or (settings.provider[0] if len(settings.provider) == 1 else AUTO)
     if provider == AUTO:
-        raise SettingsError('it says no provider; add provider = "alibaba", for example')
+        near = nearest("provider", table.settings)
+        raise SettingsError(
+            f"it says no provider, and {near} is no key of it; did you mean provider?"
+            if near
+            else 'it says no provider; add provider = "alibaba", for example'
+        )
     own = settings.providers.get(provider, ProviderTable())
     given = {**own.settings, **table.settings}
     if provider_class(provider).capabilities.scope is not Scope.REGION:

@@ -15,15 +15,39 @@ from stormcone.text import stamp
 
 
 @dataclass(frozen=True)
+class TurnPlan:
+    """How prepare waits for the machine's turn in its groups.
+
+    Attributes:
+        groups: the machine's, by name.
+        need: why nothing waits for it, as a clause; "" where it is waited for.
+        until: until when it is waited for at the most, aware UTC; None: no limit.
+    """
+
+    groups: tuple[str, ...]
+    need: str = ""
+    until: datetime | None = None
+
+    @property
+    def clause(self) -> str:
+        """It in words."""
+        named = f"its turn in {', '.join(self.groups)}"
+        if self.need:
+            return f"does not wait for {named}: {self.need}"
+        return f"waits for {named}" + (f", until {stamp(self.until)} at the most" if self.until else "")
+
+
+@dataclass(frozen=True)
 class StagePlan:
     """When a handler's stage would run.
 
     Attributes:
         stage: which stage.
-        at: when it begins, aware UTC; None: once the event has begun (`started`) or ended (`recover`).
-        at_once: whether that is now, since its time has come.
-        deadline: until when it may go on, aware UTC; None: there is no limit, or it is not known before.
+        at: when it begins at the earliest, aware UTC; None: once the event has begun (`started`) or ended (`recover`).
+        at_once: whether that is now, since its time has come and it waits for nothing.
+        deadline: until when it may go on at the latest, aware UTC; None: there is no limit, or it is not known before.
         timeout: how long one attempt may take; None: no limit.
+        waits: whether it waits for the machine's turn.
     """
 
     stage: Stage
@@ -31,6 +55,7 @@ class StagePlan:
     at_once: bool
     deadline: datetime | None
     timeout: timedelta | None
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,14 +82,14 @@ class Explanation:
         handlers: each of the app's, in its order.
         now: what is decided about approving it, as things stand.
         prepared: what would be decided once every handler that acts has prepared.
-        turn: how its prepare waits for a turn in the machine's groups, as a clause; "" where it has none to wait for.
+        turn: how its prepare waits for a turn in the machine's groups; None where it has none to wait for.
     """
 
     event: MaintenanceEvent
     handlers: tuple[HandlerPlan, ...]
     now: Decision
     prepared: Decision
-    turn: str = ""
+    turn: TurnPlan | None = None
 
 
 def explain(
@@ -102,18 +127,39 @@ def explain(
     supposed = fleet.supposing(fleet.member) if fleet and fleet.member else fleet
     prepared = decide_safely(replace(facts, runs=done, fleet=supposed))
     begun = any(run.attempt for run in runs)
-    turn = _turn(event, app, preparing, groups, now) if preparing and groups and not begun else ""
+    if not (preparing and groups) or begun:
+        return Explanation(event, handlers, decide_safely(facts), prepared)
+    turn = _turn(event, app, handlers, groups)
+    if not turn.need:
+        handlers = tuple(
+            replace(plan, stages=tuple(_at_turn(stage, plan, event, app, turn) for stage in plan.stages))
+            for plan in handlers
+        )
     return Explanation(event, handlers, decide_safely(facts), prepared, turn)
 
 
-def _turn(event: MaintenanceEvent, app: App, preparing: Collection[str], groups: Collection[str], now: datetime) -> str:
-    named = f"its turn in {', '.join(sorted(groups))}"
-    if need := need_of(event, now):
-        return f"does not wait for {named}: {need}"
-    until = waits_until(event, [handler for label in preparing if (handler := app.handler(label))])
-    if until is not None and until <= now:
-        return f"does not wait for {named}: its time allows no more waiting"
-    return f"waits for {named}, until {stamp(until)} at the most" if until else f"waits for {named}"
+def _turn(event: MaintenanceEvent, app: App, plans: Collection[HandlerPlan], groups: Collection[str]) -> TurnPlan:
+    """As the agent asks for it, once the first prepare is due."""
+    named = tuple(sorted(groups))
+    due = {plan.handler: stage.at for plan in plans for stage in plan.stages if stage.stage is Stage.PREPARE}
+    first = min(at for at in due.values() if at is not None)
+    if need := need_of(event, first):
+        return TurnPlan(named, need)
+    until = waits_until(event, [handler for label in due if (handler := app.handler(label))])
+    if until is not None and until <= first:
+        return TurnPlan(named, "its time allows no more waiting")
+    return TurnPlan(named, until=until)
+
+
+def _at_turn(stage: StagePlan, plan: HandlerPlan, event: MaintenanceEvent, app: App, turn: TurnPlan) -> StagePlan:
+    """The stage as it is where the machine's turn is waited for."""
+    handler = app.handler(plan.handler)
+    late = turn.until is not None and stage.at is not None and stage.at >= turn.until
+    if stage.stage is not Stage.PREPARE or handler is None or late:
+        return stage
+    last = Instant.of(turn.until) if turn.until else None
+    until = deadline(stage.stage, handler, event, last, last) if last else None
+    return replace(stage, at_once=False, deadline=until, waits=True)
 
 
 def _plan_of(

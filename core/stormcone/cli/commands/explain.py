@@ -25,7 +25,7 @@ from stormcone.journal.timeline import bore
 from stormcone.model import EventKey, Machine, MaintenanceEvent
 from stormcone.plugins import SIMULATORS, load_plugins, provider_class, simulator_class
 from stormcone.rules.approval import ApprovalAnswer, Decision
-from stormcone.rules.explanation import Explanation, HandlerPlan, StagePlan, explain
+from stormcone.rules.explanation import Explanation, HandlerPlan, StagePlan, TurnPlan, explain
 from stormcone.rules.runs import Run
 from stormcone.simulators.contract import SimulatorOptions
 from stormcone.simulators.control_client import clock_of
@@ -190,26 +190,28 @@ def _lines(case: Explained, explanation: Explanation, app: App) -> Iterator[str]
     """An event's explanation for people, in lines of no more than 80 columns where names let that be."""
     yield event_text(case.event, case.machine, case.now)
     for plan in explanation.handlers:
-        yield from _plan_lines(plan)
+        yield from _plan_lines(plan, case.now)
     if not explanation.handlers:
         yield "  no handler"
     if explanation.turn:
-        yield printable(f"  prepare {explanation.turn}")
+        yield printable(f"  prepare {explanation.turn.clause}")
     for line in _approval_lines(case, explanation, app):
         yield printable(f"  {line}")
 
 
-def _plan_lines(plan: HandlerPlan) -> Iterator[str]:
+def _plan_lines(plan: HandlerPlan, now: datetime) -> Iterator[str]:
     if not plan.stages:
         yield click.style(printable(f"  {plan.handler}: not, since {plan.why_not}"), dim=True)
         return
     for stage in plan.stages:
-        yield printable(f"  {plan.handler}.{stage.stage}: {_when(stage)}")
+        yield printable(f"  {plan.handler}.{stage.stage}: {_when(stage, now)}")
 
 
-def _when(stage: StagePlan) -> str:
+def _when(stage: StagePlan, now: datetime) -> str:
     if stage.at is None:
         begins = "once it has begun" if stage.stage is Stage.STARTED else "once it has ended"
+    elif stage.waits:
+        begins = "at its turn" if stage.at <= now else f"at its turn, from {stamp(stage.at)}"
     else:
         begins = "at once" if stage.at_once else f"at {stamp(stage.at)}"
     if stage.deadline is not None:
@@ -249,6 +251,7 @@ def _document(case: Explained, explanation: Explanation, app: App) -> dict[str, 
             }
             for plan in explanation.handlers
         ],
+        "turn": _turn_json(explanation.turn) if explanation.turn else None,
         "approval": {
             "possible": case.able,
             "now": _decision_json(explanation.now),
@@ -263,8 +266,18 @@ def _stage_json(stage: StagePlan) -> dict[str, Any]:
         "stage": stage.stage.value,
         "at": iso(stage.at) if stage.at else None,
         "at_once": stage.at_once,
+        "waits_for_turn": stage.waits,
         "deadline": iso(stage.deadline) if stage.deadline else None,
         "timeout_seconds": stage.timeout.total_seconds() if stage.timeout else None,
+    }
+
+
+def _turn_json(turn: TurnPlan) -> dict[str, Any]:
+    return {
+        "groups": list(turn.groups),
+        "waits": not turn.need,
+        "why_not": turn.need or None,
+        "until": iso(turn.until) if turn.until else None,
     }
 
 
