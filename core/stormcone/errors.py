@@ -8,7 +8,7 @@ Exception
 │   │   ├── ProviderUnavailable     69  this is not that cloud
 │   │   │   └── PartMissing         78  a part that is needed is not installed
 │   │   └── RequestRefused          70  the cloud answered, and refuses what was asked
-│   ├── PluginError                 78  a plug-in cannot be used
+│   ├── PluginError                 78  a plug-in, or a part that is needed, cannot be used
 │   ├── HandlerFileError            66  the user's handler file cannot be used
 │   │   └── HandlerMistake          66  a handler or an app is not what it must be
 │   ├── SettingsError               64  an option's value cannot be used
@@ -84,7 +84,7 @@ class RequestRefused(ProviderError):
 
 
 class PluginError(StormconeError):
-    """A plug-in does not import, lacks what its group demands, or shares its name with another."""
+    """A plug-in, or a part that is needed, cannot be imported, lacks what it must have, or shares its name."""
 
     exit_code = 78
 

@@ -18,7 +18,7 @@ from stormcone.agent.settings import AgentSettings
 from stormcone.agent.standing import WAITS
 from stormcone.cli.director import POLL, Beat, Pool, Show
 from stormcone.clock import SystemClock
-from stormcone.errors import PartMissing, StormconeError
+from stormcone.errors import StormconeError
 from stormcone.fleet.contract import SILENCE, Fleet
 from stormcone.fleet.membership import GroupRule, Membership
 from stormcone.fleet.report import report
@@ -26,6 +26,7 @@ from stormcone.handlers import App, Stage
 from stormcone.journal import Journal
 from stormcone.model import Impact
 from stormcone.plugins import provider_class, simulator_class
+from stormcone.postgresql.driver import driver_for
 from stormcone.postgresql.server import PostgresqlServer
 from stormcone.rules.agreement import CLAIM
 from stormcone.simulators.contract import Simulator, SimulatorOptions
@@ -66,7 +67,8 @@ def staged(speed: float, show: Show, stopped: threading.Event) -> Iterator["Flee
         stopped: set when the demo is to end.
 
     Raises:
-        PartMissing: no PostgreSQL is installed, or its driver is not.
+        PartMissing: no PostgreSQL is installed.
+        PluginError: its driver is not installed.
         Stopped: the demo was told to end.
     """
     fleets = _fleets(speed)
@@ -105,11 +107,9 @@ def staged(speed: float, show: Show, stopped: threading.Event) -> Iterator["Flee
 
 
 def _fleets(speed: float) -> Callable[..., Any]:
-    try:
+    with driver_for("a fleet"):
         from stormcone.fleet.postgresql import PostgresqlFleet
         from stormcone.postgresql.address import DatabaseAddress
-    except ImportError as error:
-        raise PartMissing(f"a fleet needs PostgreSQL's driver ({error}); pip install 'stormcone[fleet]'") from error
 
     def opened(url: str, *, reads: bool = False) -> Fleet:
         return PostgresqlFleet(DatabaseAddress.parse(url), _NAME, claim=CLAIM * speed, reads=reads)

@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import TypeVar
 
 from stormcone.config.load import Configuration
-from stormcone.errors import FleetError, PluginError, SettingsError
+from stormcone.errors import FleetError, SettingsError
 from stormcone.fleet.contract import Fleet, Overview
 from stormcone.fleet.history import FleetHistory
 from stormcone.fleet.membership import GroupRule, Membership
 from stormcone.handlers import App
 from stormcone.model import Machine, MaintenanceEvent
 from stormcone.postgresql.address import DatabaseAddress
+from stormcone.postgresql.driver import driver_for
 from stormcone.rules.agreement import EventInFleet, basis_of
 from stormcone.text import printable
 
@@ -105,9 +106,8 @@ def _made(configuration: Configuration, make: Callable[[DatabaseAddress, str], T
     if table is None:
         raise SettingsError("no fleet is named; add [fleet] with its url to the configuration")
     try:
-        return make(DatabaseAddress.parse(table.url.get_secret_value()), table.name)
-    except ImportError as error:
-        raise PluginError(f"a fleet needs PostgreSQL's driver ({error}); pip install 'stormcone[fleet]'") from error
+        with driver_for("a fleet"):
+            return make(DatabaseAddress.parse(table.url.get_secret_value()), table.name)
     except SettingsError as error:
         raise configuration.placed(error, (TABLE, "url")) from None
 

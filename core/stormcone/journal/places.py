@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from stormcone.errors import JournalError, SettingsError
+from stormcone.errors import SettingsError
 from stormcone.journal.offers import Crew, WorkerSide
 from stormcone.journal.shards import ShardBook, ShardsSeen, SharedShard
 from stormcone.journal.sql.store import SQLJournal
 from stormcone.journal.sqlite.damage import damaged
 from stormcone.journal.sqlite.store import Journal
 from stormcone.postgresql.address import DatabaseAddress
+from stormcone.postgresql.driver import driver_for
 
 Place = Path | DatabaseAddress
 """Where a journal is. As text it has no secret."""
@@ -35,13 +36,12 @@ def open_journal(
 
     Raises:
         JournalError: it cannot be opened.
+        PluginError: the driver of its database is not installed.
     """
     if isinstance(place, Path):
         return Journal.open(place, replace_at=replace_at)
-    try:
+    with driver_for(f"the journal {place}"):
         from stormcone.journal.postgresql.store import START, PostgresqlJournal
-    except ImportError as error:
-        raise _no_driver(place) from error
     return PostgresqlJournal.open(place, wait=wait, patience=START if patience is None else patience, workers=workers)
 
 
@@ -54,17 +54,15 @@ def open_worker_side(place: Place, silence: float) -> WorkerSide:
 
     Raises:
         SettingsError: the journal is a file.
-        JournalError: the driver is not installed.
+        PluginError: the driver is not installed.
     """
     if isinstance(place, Path):
         raise SettingsError(
             f"a worker shares its watcher's journal in a database, and {place} is a file; name it with --journal "
             "postgresql://..."
         )
-    try:
+    with driver_for(f"the journal {place}"):
         from stormcone.journal.postgresql.worker_side import PostgresqlWorkerSide
-    except ImportError as error:
-        raise _no_driver(place) from error
     return PostgresqlWorkerSide(place, silence)
 
 
@@ -72,12 +70,10 @@ def open_shard_book(place: DatabaseAddress, shards: Sequence[SharedShard]) -> Sh
     """A watcher's face to what it shares with others; nothing is asked of the database yet.
 
     Raises:
-        JournalError: the driver is not installed.
+        PluginError: the driver is not installed.
     """
-    try:
+    with driver_for(f"the journal {place}"):
         from stormcone.journal.postgresql.shards import PostgresqlShardBook
-    except ImportError as error:
-        raise _no_driver(place) from error
     return PostgresqlShardBook(place, shards)
 
 
@@ -85,12 +81,11 @@ def read_shared(place: DatabaseAddress) -> ShardsSeen:
     """All watchers and shards of a database; nothing is changed.
 
     Raises:
-        JournalError: nobody has shared anything there, the database cannot be used, or the driver is not installed.
+        JournalError: nobody has shared anything there, or the database cannot be used.
+        PluginError: the driver is not installed.
     """
-    try:
+    with driver_for(f"the journal {place}"):
         from stormcone.journal.postgresql.shards import read_shards
-    except ImportError as error:
-        raise _no_driver(place) from error
     return read_shards(place)
 
 
@@ -99,12 +94,10 @@ def forget_shared(place: DatabaseAddress, table: str) -> None:
 
     Raises:
         SettingsError: there is no such region, or it cannot be taken out now.
-        JournalError: as `read_shared`.
+        JournalError, PluginError: as `read_shared`.
     """
-    try:
+    with driver_for(f"the journal {place}"):
         from stormcone.journal.postgresql.shards import forget_shards
-    except ImportError as error:
-        raise _no_driver(place) from error
     forget_shards(place, table)
 
 
@@ -113,13 +106,12 @@ def read_journal(place: Place) -> SQLJournal:
 
     Raises:
         JournalError: there is none, or it cannot be opened.
+        PluginError: the driver of its database is not installed.
     """
     if isinstance(place, Path):
         return Journal.read(place)
-    try:
+    with driver_for(f"the journal {place}"):
         from stormcone.journal.postgresql.store import PostgresqlJournal
-    except ImportError as error:
-        raise _no_driver(place) from error
     return PostgresqlJournal.read(place)
 
 
@@ -128,11 +120,10 @@ def holder_of_lease(place: DatabaseAddress) -> str:
 
     Raises:
         JournalError: there is no such journal, or the database cannot be used.
+        PluginError: the driver of its database is not installed.
     """
-    try:
+    with driver_for(f"the journal {place}"):
         from stormcone.journal.postgresql.store import holder
-    except ImportError as error:
-        raise _no_driver(place) from error
     found = holder(place)
     return str(found) if found.remaining > 0 else ""
 
@@ -142,11 +133,10 @@ def crew_of_journal(place: DatabaseAddress) -> Crew:
 
     Raises:
         JournalError: there is no such journal, or the database cannot be used.
+        PluginError: the driver of its database is not installed.
     """
-    try:
+    with driver_for(f"the journal {place}"):
         from stormcone.journal.postgresql.crew import crew_of
-    except ImportError as error:
-        raise _no_driver(place) from error
     return crew_of(place)
 
 
@@ -158,9 +148,3 @@ def may_be_there(place: Place) -> bool:
 def set_aside_before(place: Place) -> list[Path]:
     """The damaged journals that this one has replaced: files alone are set aside."""
     return damaged(place) if isinstance(place, Path) else []
-
-
-def _no_driver(place: DatabaseAddress) -> JournalError:
-    return JournalError(
-        f"the journal {place} cannot be used: PostgreSQL's driver is not installed; pip install 'stormcone[fleet]'"
-    )
