@@ -1,8 +1,10 @@
 """`stormcone shards` and `stormcone watch`: what they show, and what they refuse before anything is begun."""
 
+import os
+
 import pytest
 
-from stormcone.journal.shards import SharedShard
+from stormcone.journal.shards import SharedShard, process_name
 from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress
 from stormcone.rules.sharding import Part
 
@@ -53,12 +55,16 @@ class TestTheView:
         assert (two["part"], two["parts"], two["region"], two["busy"]) == (2, 2, "cn-hangzhou", False)
         assert two["watcher"] == watcher["name"]
         assert two["journal"].endswith("?journal=main_r_2of2")
+        assert one["why"].endswith(", and has not opened its journal yet")
+        assert two["why"] is None
 
     def test_is_for_people_too(self, stormcone, book, url, address):
         with store.PostgresqlJournal.open(address.but(journal="main_r_2of2")):
             said = stormcone("shards", "--journal", url).out
         assert "2 shards, 1 living watcher(s)" in said
-        assert "r_1of2: not held, epoch 0" in said
+        assert (
+            f"r_1of2: not held, epoch 0: {process_name(os.getpid())} has been to have it for 0 s, and has not" in said
+        )
         assert "r_2of2: held by " in said
         assert ": lives, 2 shard(s), began " in said
 
@@ -66,6 +72,7 @@ class TestTheView:
         book.leave()
         document = stormcone("shards", "--journal", url, "--json").json
         assert [shard["state"] for shard in document["shards"]] == ["unknown", "unknown"]
+        assert {shard["why"] for shard in document["shards"]} == {"no watcher lives; start one: stormcone watch"}
 
     def test_of_a_file_or_of_nothing_is_a_sentence(self, stormcone, url, tmp_path):
         said = stormcone("shards", "--journal", str(tmp_path / "journal.db"))

@@ -3,7 +3,7 @@
 The plan is made by the rules, in memory; processes are what the test says. Time is a manual clock.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -64,7 +64,7 @@ class Book:
     def __init__(self, *names):
         self.watchers = {"me": set(names)}
         self.given = dict.fromkeys(names, "")
-        self.leases, self.away, self.looked = {}, "", []
+        self.leases, self.away, self.looked, self.at = {}, "", [], NOW
 
     def join(self):
         pass
@@ -79,8 +79,11 @@ class Book:
         held = [Held(name, watcher, name in busy) for name, watcher in self.given.items()]
         self.given = {**dict.fromkeys(self.given, ""), **plan(held, self.watchers)}
         return ShardsSeen(
-            at=NOW,
-            watchers=tuple(WatcherSeen(id=each, name=each, since=NOW, remaining=1.0) for each in self.watchers),
+            at=self.at,
+            watchers=tuple(
+                WatcherSeen(id=each, name=each, since=NOW, remaining=1.0, knows=frozenset(knows))
+                for each, knows in self.watchers.items()
+            ),
             shards=tuple(
                 ShardSeen(shard=shared(name), watcher=watcher, since=NOW, lease=self.leases.get(name))
                 for name, watcher in self.given.items()
@@ -164,6 +167,26 @@ class TestTheShare:
         stage.lease("c", remaining=-1.0)
         view = stage.after(1).views[-1]
         assert (view.held, view.unwatched) == (("a",), ("c", "d"))
+
+    def test_what_no_living_watcher_is_to_have_is_watched_by_nobody(self, stage):
+        """No watcher that lives knows it, so it would be missing in the figures of all."""
+        stage.book.given.update(orphan="", held="")
+        stage.lease("held", holder="elsewhere, process 1")
+        stage.after()
+        for name in "abcd":
+            stage.lease(name)
+        assert stage.after(1).views[-1].unwatched == ("orphan",)
+
+    def test_what_no_living_watcher_knows_is_said_once_with_what_to_do(self, stage):
+        stage.after()
+        stage.book.given.update(orphan="")
+        stage.book.at = NOW + timedelta(seconds=SILENCE - 1)  # it may be one that joins just now
+        assert not any("orphan" in text for text in stage.after(1).said(NoticeKind.PROBLEM))
+        stage.book.at = NOW + timedelta(seconds=SILENCE)
+        stage.after(1)
+        (said,) = stage.after(1).said(NoticeKind.PROBLEM)
+        todo = "start a watcher that has it, or take it out: stormcone shards forget orphan"
+        assert said == f"no living watcher has [shards.orphan]; {todo}"
 
     def test_one_that_comes_has_half_and_those_processes_are_told_to_stop(self, watching):
         watching.book.watchers["other"] = set("abcd")

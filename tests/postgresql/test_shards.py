@@ -165,6 +165,20 @@ class TestTheLeases:
             assert one.look(["r_2of4"]).shards[1].lease.busy
         assert not one.look(["r_2of4"]).shards[1].lease.held
 
+    def test_of_shards_that_nobody_is_to_have_are_looked_at_by_all_who_live(self, watcher, address):
+        """The others do not know them, and tell of them all the same."""
+        one, two = watcher(region("a", 1)), watcher(region("b", 1))
+        one.look([])
+        two.look([])
+        two.leave()
+        (seen,) = one.look([]).unknown
+        assert (seen.shard.name, seen.watcher, seen.lease) == ("b", "", None)
+        with store.PostgresqlJournal.open(address.but(journal="main_b")):
+            (seen,) = one.look([]).unknown
+            assert seen.lease.held
+        two.look([])
+        assert one.look([]).unknown == ()
+
     def test_where_work_is_under_way_are_moved_last(self, watcher, address):
         one = watcher()
         one.look([])

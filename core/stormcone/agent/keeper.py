@@ -114,7 +114,7 @@ class KeeperView:
         seconds: when, on the monotonic clock.
         wanted: the shards that the plan gives to it.
         held: those whose lease a process of its own holds.
-        unwatched: those whose lease nobody holds.
+        unwatched: those whose lease nobody holds, and all others of the database that no living watcher is to have.
         watchers: how many watchers live, this one too.
         restarts: how often a process has ended that was not told to.
         error: why the database could not be asked the last time, or "".
@@ -215,6 +215,7 @@ class Keeper:
                     child.lease_is(leases.get(name), seconds)
                 self._see_to(name, child, leases.get(name), seconds, ours=name in wanted)
             self._begin([name for name in wanted if name not in self._children], seconds)
+            self._tell_unknown(self._seen)
         self._on_turn(self._look(seconds))
 
     def end(self) -> None:
@@ -234,6 +235,17 @@ class Keeper:
             child.process.kill()
 
     # the turn's parts
+
+    def _tell_unknown(self, seen: ShardsSeen) -> None:
+        """Say which shards nobody watches since no living watcher knows them: a configuration lacks them."""
+        names = dict.fromkeys(
+            each.shard.table
+            for each in seen.unknown
+            if not (each.lease and each.lease.held) and (seen.at - each.since).total_seconds() >= self._book.silence
+        )  # one that joins has its shards a moment before it counts as living
+        todo = "start a watcher that has it, or take it out: stormcone shards forget"
+        told = "; ".join(f"no living watcher has [shards.{name}]; {todo} {name}" for name in names)
+        self._reporter.complain("unknown", told)
 
     def _turn_whatever_happens(self) -> None:
         """A turn; what nobody has foreseen is told, and the next turn goes on: the shards need their processes."""
@@ -304,6 +316,7 @@ class Keeper:
 
     def _look(self, seconds: float) -> KeeperView:
         shards = self._seen.wanted_by(self._book.id) if self._seen else ()
+        orphans = self._seen.wanted_by("") if self._seen else ()
         held = [
             each.shard.name
             for each in shards
@@ -314,7 +327,7 @@ class Keeper:
             seconds=seconds,
             wanted=tuple(each.shard.name for each in shards),
             held=tuple(held),
-            unwatched=tuple(each.shard.name for each in shards if each.lease is None or not each.lease.held),
+            unwatched=tuple(each.shard.name for each in (*shards, *orphans) if not (each.lease and each.lease.held)),
             watchers=sum(each.lives for each in self._seen.watchers) if self._seen else 0,
             restarts=self._restarts,
             error=self._error,

@@ -80,7 +80,9 @@ class ShardsHealth:
         yield GaugeMetricFamily("stormcone_shards_wanted", "Shards that this watcher is to have.", len(view.wanted))
         yield GaugeMetricFamily("stormcone_shards_held", "Those of them whose lease it holds.", len(view.held))
         yield GaugeMetricFamily(
-            "stormcone_shards_unwatched", "Those of them whose lease nobody holds.", len(view.unwatched)
+            "stormcone_shards_unwatched",
+            "Those of them whose lease nobody holds, and all others that no living watcher is to have.",
+            len(view.unwatched),
         )
         yield GaugeMetricFamily("stormcone_shards_watchers", "Watchers that live.", view.watchers)
         yield GaugeMetricFamily(

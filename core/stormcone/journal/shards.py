@@ -3,15 +3,21 @@
 import socket
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from stormcone.rules.sharding import Part
+from stormcone.text import span
 
 
 def process_name(process: int) -> str:
     """What a process of this machine is called by others, by its number."""
     return f"{socket.gethostname()}, process {process}"
+
+
+def host_of(name: str) -> str:
+    """The machine of a process, by what others call that."""
+    return name.partition(", process ")[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +95,14 @@ class WatcherSeen:
         name: host and process.
         since: when it began, aware UTC.
         remaining: seconds until it counts as dead unless it says something; 0 or less: it does.
+        knows: the shards that it knows, by name.
     """
 
     id: str
     name: str
     since: datetime
     remaining: float
+    knows: frozenset[str]
 
     @property
     def lives(self) -> bool:
@@ -119,6 +127,47 @@ class ShardsSeen:
     def wanted_by(self, watcher: str) -> tuple[ShardSeen, ...]:
         """The shards that a watcher is to have."""
         return tuple(each for each in self.shards if each.watcher == watcher)
+
+    @property
+    def living(self) -> tuple[WatcherSeen, ...]:
+        """The watchers that count as living."""
+        return tuple(watcher for watcher in self.watchers if watcher.lives)
+
+    @property
+    def unknown(self) -> tuple[ShardSeen, ...]:
+        """The shards that no living watcher knows: none of them can have one."""
+        known = frozenset[str]().union(*(watcher.knows for watcher in self.living))
+        return tuple(each for each in self.shards if each.shard.name not in known)
+
+    def trouble(self, each: ShardSeen) -> str:
+        """Why nobody holds a shard, or not whom the plan says, as a clause; "" where all is as it should be."""
+        watcher = next((watcher for watcher in self.watchers if watcher.id == each.watcher), None)
+        lease = each.lease
+        if lease is not None and lease.held:
+            over = (
+                f"the lease of {lease.holder} is over in {span(timedelta(seconds=lease.remaining))} unless it goes on"
+            )
+            if watcher is None or not watcher.lives:
+                return f"{self._unwatched(each, watcher)}; {over}"
+            moves = lease.taken < watcher.since or host_of(lease.holder) != host_of(watcher.name)
+            return f"it moves to {watcher.name}; {over}" if moves else ""
+        if watcher is None or not watcher.lives:
+            return self._unwatched(each, watcher)
+        age = span(max(self.at - each.since, timedelta(0)))
+        if lease is None:
+            return f"{watcher.name} has been to have it for {age}, and has not opened its journal yet"
+        ago = span(timedelta(seconds=-lease.remaining))
+        before = f"that of {lease.holder} was over {ago} ago"
+        return f"{watcher.name} has been to have it for {age}, and has not taken its lease yet; {before}"
+
+    def _unwatched(self, each: ShardSeen, watcher: WatcherSeen | None) -> str:
+        if not self.living:
+            return "no watcher lives; start one: stormcone watch"
+        if each in self.unknown:
+            table = each.shard.table
+            return f"no living watcher has [shards.{table}]; start one that has, or: stormcone shards forget {table}"
+        said = "the plan gives it to nobody yet" if watcher is None else f"{watcher.name} is silent"
+        return f"{said}; the watchers that live share it anew within seconds"
 
 
 class ShardBook(Protocol):

@@ -72,7 +72,7 @@ def report(seen: ShardsSeen, address: DatabaseAddress) -> dict[str, Any]:
     return {
         "at": iso(seen.at),
         "watchers": [_watcher(watcher, seen) for watcher in seen.watchers],
-        "shards": [_shard(each, names.get(each.watcher), seen.at, address) for each in seen.shards],
+        "shards": [_shard(each, names.get(each.watcher), seen, address) for each in seen.shards],
     }
 
 
@@ -86,7 +86,7 @@ def _watcher(watcher: WatcherSeen, seen: ShardsSeen) -> dict[str, Any]:
     }
 
 
-def _shard(each: ShardSeen, watcher: str | None, at: datetime, address: DatabaseAddress) -> dict[str, Any]:
+def _shard(each: ShardSeen, watcher: str | None, seen: ShardsSeen, address: DatabaseAddress) -> dict[str, Any]:
     shard, lease = each.shard, each.lease
     held = lease if lease is not None and lease.held else None
     return {
@@ -96,21 +96,15 @@ def _shard(each: ShardSeen, watcher: str | None, at: datetime, address: Database
         "part": shard.part.number,
         "parts": shard.part.of,
         "journal": str(address.but(journal=shard.journal)),
-        "state": _state(each, held=held is not None),
+        "state": "held" if held else "unknown" if each in seen.unknown else "not_held",
+        "why": seen.trouble(each) or None,
         "watcher": watcher,
         "wanted_since": iso(each.since),
         "holder": held.holder if held else None,
         "epoch": lease.epoch if lease else 0,
-        "held_seconds": (at - held.taken).total_seconds() if held else None,
+        "held_seconds": (seen.at - held.taken).total_seconds() if held else None,
         "busy": bool(held and held.busy),
     }
-
-
-def _state(each: ShardSeen, *, held: bool) -> str:
-    """`held` (by another than the plan says, while it moves), `not_held`, or `unknown` to all living watchers."""
-    if held:
-        return "held"
-    return "not_held" if each.watcher else "unknown"
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:
@@ -129,4 +123,5 @@ def _line(shard: dict[str, Any]) -> str:
     state = click.style(shard["state"].replace("_", " "), fg=_COLOURS[shard["state"]])
     by = f" by {shard['holder']} for {span(timedelta(seconds=shard['held_seconds']))}" if shard["holder"] else ""
     busy = ", stages run" if shard["busy"] else ""
-    return f"  {printable(shard['name'])}: {state}{printable(by)}, epoch {shard['epoch']}{busy}"
+    why = printable(f": {shard['why']}") if shard["why"] else ""
+    return f"  {printable(shard['name'])}: {state}{printable(by)}, epoch {shard['epoch']}{busy}{why}"

@@ -84,11 +84,12 @@ _RESTS = "SELECT rests > clock_timestamp() AS so FROM plan"
 _FORGET = "DELETE FROM watchers WHERE until < clock_timestamp() - interval '1 hour'"
 _LIVING = "SELECT id, knows FROM watchers WHERE until > clock_timestamp()"
 _HELD = "SELECT name, watcher, busy FROM shards"
+_ORPHANS = "SELECT name, journal FROM shards WHERE watcher = ''"
 _GIVE = """
 UPDATE shards SET watcher = %(watcher)s, since = clock_timestamp(), busy = false WHERE name = %(name)s
 """
 _WATCHERS = """
-SELECT id, name, since, extract(epoch FROM until - clock_timestamp())::float AS remaining FROM watchers
+SELECT id, name, since, extract(epoch FROM until - clock_timestamp())::float AS remaining, knows FROM watchers
 ORDER BY since, id
 """
 _SHARDS = """
@@ -154,7 +155,8 @@ class PostgresqlShardBook:
                 connection.execute(_BUSY, {"id": self.id, "busy": busy})
                 connection.execute(_FORGET)
                 _plan(connection)
-            return _seen(connection, leases)
+            orphans = {row["name"]: row["journal"] for row in connection.execute(_ORPHANS).fetchall()}
+            return _seen(connection, {**_leases(connection, orphans), **leases})
 
     def leave(self) -> None:
         """As the contract has it."""
@@ -333,7 +335,13 @@ def _leases(connection: Connection, journals: Mapping[str, str]) -> dict[str, Le
 
 def _seen(connection: Connection, leases: Mapping[str, LeaseSeen]) -> ShardsSeen:
     watchers = tuple(
-        WatcherSeen(id=row["id"], name=row["name"], since=row["since"].astimezone(UTC), remaining=row["remaining"])
+        WatcherSeen(
+            id=row["id"],
+            name=row["name"],
+            since=row["since"].astimezone(UTC),
+            remaining=row["remaining"],
+            knows=frozenset(row["knows"]),
+        )
         for row in connection.execute(_WATCHERS).fetchall()
     )
     shards = tuple(
