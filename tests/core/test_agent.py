@@ -1,10 +1,12 @@
 """The agent on a cloud in memory: what is done for an event, in which order, and what is never done."""
 
+import logging
 from datetime import timedelta
 
 import pytest
 
 from stormcone.agent.notices import NoticeKind
+from stormcone.cli.run_output import notice_line
 from stormcone.errors import GiveUp, ProviderError, RequestRefused, Retry, Veto
 from stormcone.handlers import Stage
 from stormcone.handlers.control import Word
@@ -142,6 +144,17 @@ class TestAnEventOfOtherMachines:
         assert (world.calls, world.cloud.approvals) == ([], [])
         assert len(world.told(NoticeKind.NOT_OURS)) == 1
         assert outcome(world) is Outcome.COMPLETED
+
+    def test_is_information_and_no_warning(self, world, caplog):
+        """Clouds tell all machines of a set of each other's events: nobody has to do anything about that."""
+        caplog.set_level(logging.INFO, "stormcone")
+        world.handler("lb")
+        world.cloud.announce(resources=("db-0",))
+        world.step()
+        (said,) = [record for record in caplog.records if "none of them is this machine" in record.getMessage()]
+        assert said.levelno == logging.INFO
+        (notice,) = [each for each in world.notices if each.kind is NoticeKind.NOT_OURS]
+        assert notice_line(notice).level == "info"
 
     def test_is_ours_when_it_comes_to_name_this_one(self, world):
         world.handler("lb")

@@ -55,7 +55,6 @@ class NoticeKind(StrEnum):
 
 WARNINGS = frozenset(
     {
-        NoticeKind.NOT_OURS,
         NoticeKind.RUN_FAILED,
         NoticeKind.APPROVAL_FAILED,
         NoticeKind.UNKNOWN,
@@ -63,7 +62,7 @@ WARNINGS = frozenset(
         NoticeKind.NOT_RELOADED,
     }
 )
-"""Kinds that somebody should look into."""
+"""Kinds that somebody should look into: an event of neighbours is none, since clouds announce it to all around."""
 
 
 @dataclass(frozen=True)
