@@ -56,6 +56,45 @@ class TestAShard:
         assert shards_of(configuration(text))["cn-hangzhou"].journal.own["journal"] == "prod_cn-hangzhou"
 
 
+class TestItsSource:
+    """By its digest two watchers that call one region by two names are found."""
+
+    FULL = 'access-key-id = "LTAI-1"\naccess-key-secret = "hidden-secret"\ntag = "a:b"\n'
+
+    @pytest.fixture
+    def source(self, configuration):
+        def read(text, name="cn-hangzhou", cloud="alibaba"):
+            (shard,) = shards_of(
+                configuration(f'{JOURNAL}[shards.{name}]\nprovider = "{cloud}"\n{text}', mode=0o600)
+            ).values()
+            return shard.shared.source
+
+        return read
+
+    def test_is_the_same_by_whatever_name_and_in_parts(self, configuration, source):
+        assert source("") == source('region = "cn-hangzhou"\n', "east")
+        found = shards_of(configuration(f"{JOURNAL}{REGION}parts = 2")).values()
+        assert {shard.shared.source for shard in found} == {source("")}
+
+    @pytest.mark.parametrize(
+        ("was", "now"),
+        [
+            ("LTAI-1", "LTAI-2"),
+            ("a:b", "a:c"),
+            ("tag", 'endpoint = "http://127.0.0.1:1"\ntag'),
+            ("tag", 'region = "cn-beijing"\ntag'),
+        ],
+        ids=["account", "tag", "endpoint", "region"],
+    )
+    def test_is_another_where_it_is_another_region_or_account_or_other_instances(self, source, was, now):
+        assert source(self.FULL) != source(self.FULL.replace(was, now))
+
+    def test_is_made_of_no_secret(self, source):
+        proxy = 'proxy = "http://me:pass@proxy:1"\n'
+        other = self.FULL.replace("hidden", "other")
+        assert source(self.FULL) == source(other) == source(other + proxy)
+
+
 class TestWhatIsForOneWatcher:
     @pytest.mark.parametrize(
         ("key", "value"), [("endpoint", "http://127.0.0.1:1"), ("machine", "web-0"), ("region", "cn-beijing")]

@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from stormcone.errors import JournalError, SettingsError
+from stormcone.errors import JournalError, JournalTooNew, SettingsError
 from stormcone.journal.shards import SharedShard, process_name
 from stormcone.postgresql.address import JOURNAL_OPTIONS, DatabaseAddress
 from stormcone.rules.sharding import Part
@@ -219,6 +219,27 @@ class TestWhatDoesNotFit:
         assert "stormcone shards forget r" in str(error.value)
         assert one.look([]).shards == before
 
+    def test_is_one_region_by_two_names_whoever_says_the_second(self, watcher):
+        """Both names would get a watcher, and each event would be handled twice."""
+        one = watcher(region("east", 2, source="digest"))
+        before = one.look([]).shards
+        known = [*region("north", 1, source="another"), *region("west", 1, source="digest")]
+        with pytest.raises(
+            SettingsError, match=r"shards\.west: it is the region that is shared as east already"
+        ) as why:
+            watcher(known)
+        assert "stormcone shards forget east" in str(why.value)
+        assert one.look([]).shards == before
+
+    def test_is_no_trouble_where_nothing_is_known_of_the_sources(self, watcher):
+        watcher([*region("east", 1), *region("west", 1)])
+
+    def test_is_no_trouble_any_more_where_the_first_is_taken_out_or_has_become_another(self, watcher, address):
+        watcher(region("east", 1, source="one"))
+        shards.forget_shards(address, "east")
+        watcher(region("west", 1, source="one"))
+        watcher([*region("west", 1, source="two"), *region("east", 1, source="one")])
+
     def test_nobody_has_shared_anything_there(self, address):
         with pytest.raises(JournalError, match="nobody has shared anything at postgresql://"):
             shards.read_shards(address)
@@ -227,6 +248,29 @@ class TestWhatDoesNotFit:
         nowhere = DatabaseAddress.parse("postgresql://me@127.0.0.1:1/nowhere", own=JOURNAL_OPTIONS)
         with pytest.raises(JournalError, match="see that the server runs"):
             shards.read_shards(nowhere)
+
+
+class TestTablesOfTheFirstVersion:
+    """They have nothing about the regions' sources."""
+
+    @pytest.fixture
+    def old(self, address, monkeypatch):
+        """Made and filled by a watcher of that version, which has gone."""
+        monkeypatch.setattr(shards, "STEPS", shards.STEPS[:1])
+        database, wanted, _ = shards._opened(address, writes=True)
+        with database.connect() as connection:
+            wanted.upgrade(connection, "", JournalTooNew)
+            connection.execute("INSERT INTO regions VALUES ('east', 'alibaba', 'cn-hangzhou', 1)")
+            connection.execute("INSERT INTO shards VALUES ('east', 'east', 1, 'main_east', '', clock_timestamp())")
+        monkeypatch.undo()
+
+    def test_are_read_as_they_are(self, old, address):
+        assert [each.shard.name for each in shards.read_shards(address).shards] == ["east"]
+
+    def test_are_brought_up_by_the_first_who_joins_and_get_the_source(self, old, watcher):
+        assert len(watcher(region("east", 1, source="one")).look([]).shards) == 1
+        with pytest.raises(SettingsError, match="it is the region that is shared as east already"):
+            watcher(region("west", 1, source="one"))
 
 
 class TestForgetting:

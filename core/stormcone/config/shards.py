@@ -1,8 +1,10 @@
 """The shards that a configuration names: regions, or parts of them, which watchers of one database share."""
 
+import json
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from hashlib import sha256
 
 from stormcone.clock import SystemClock
 from stormcone.clouds.contract import AUTO, Acknowledges, ProviderOptions, Source
@@ -15,6 +17,7 @@ from stormcone.journal.shards import SharedShard
 from stormcone.model import Scope
 from stormcone.plugins import provider_class
 from stormcone.postgresql.address import LONGEST_NAME, DatabaseAddress
+from stormcone.recording.secrets import is_secret
 from stormcone.rules.sharding import Part
 
 TABLES = "shards"
@@ -53,6 +56,7 @@ class Shard:
             region=self.source.region or "",
             part=self.part,
             journal=self.journal.own["journal"],
+            source=digest_of(self.source),
         )
 
 
@@ -146,6 +150,18 @@ def _shard(configuration: Configuration, table: str, source: Source, part: Part,
     return Shard(name, table, source, part, address.but(journal=journal))
 
 
+def digest_of(source: Source) -> str:
+    """A digest of what says which region of which account a source is: all that is said of it but for secrets."""
+    said = {name: value for name, value in source.settings.items() if not _opens_doors(name, value)}
+    whole = [source.provider, source.endpoint, source.region, sorted(said.items())]
+    return sha256(json.dumps(whole).encode()).hexdigest()
+
+
+def _opens_doors(name: str, value: str) -> bool:
+    """Whether a setting is a secret, or an address that may hold one, and not who somebody is or where that stands."""
+    return (is_secret(name) and not name.endswith(("-id", "-file"))) or ("://" in value and "@" in value)
+
+
 def _checked(name: str, table: ShardTable, source: Source, others: Mapping[str, Source]) -> Source:
     """The source, where it can be shared.
 
@@ -168,7 +184,7 @@ def _checked(name: str, table: ShardTable, source: Source, others: Mapping[str, 
             raise SettingsError(
                 f"{source.provider} is told each event once, so one watcher must hear all of them; leave parts out"
             )
-    same = next((other for other, known in others.items() if known == source), None)
+    same = next((other for other, known in others.items() if digest_of(known) == digest_of(source)), None)
     if same is not None:
         raise SettingsError(f"it is what {same} is, so each event would be handled twice; leave one of them out")
     return source

@@ -31,6 +31,8 @@ class SharedShard:
         region: which of that cloud's regions.
         part: which part of it.
         journal: the name of its journal in the database.
+        source: a digest of what says which region of which account it is, for all parts of it; "" where it is not
+            known. Two that have the same are the same region.
     """
 
     name: str
@@ -39,6 +41,7 @@ class SharedShard:
     region: str
     part: Part
     journal: str
+    source: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,14 +56,23 @@ CREATE TABLE shards (
 );
 """
 
-STEPS = (_VERSION_1,)
+_VERSION_2 = """
+ALTER TABLE regions ADD COLUMN source text NOT NULL DEFAULT '';
+"""
+
+STEPS = (_VERSION_1, _VERSION_2)
 """Step n brings the tables from version n to n + 1; never edit one that has been released, add one."""
 
 _LOCK = "SELECT id FROM plan FOR UPDATE"
 _REGION = """
-INSERT INTO regions VALUES (%(table)s, %(provider)s, %(region)s, %(parts)s) ON CONFLICT DO NOTHING
+INSERT INTO regions VALUES (%(table)s, %(provider)s, %(region)s, %(parts)s, %(source)s)
+ON CONFLICT (name) DO UPDATE SET source = excluded.source WHERE regions.source <> excluded.source
 """
 _AGREED = "SELECT name, provider, region, parts FROM regions WHERE name = ANY (%s)"
+_TWICE = """
+SELECT ours.name, other.name AS other FROM regions ours JOIN regions other USING (source)
+WHERE ours.name = ANY (%s) AND other.name <> ours.name AND source <> '' ORDER BY 1, 2 LIMIT 1
+"""
 _SHARD = """
 INSERT INTO shards (name, of, part, journal, since)
 VALUES (%(name)s, %(table)s, %(part)s, %(journal)s, clock_timestamp()) ON CONFLICT DO NOTHING
@@ -191,7 +200,7 @@ class PostgresqlShardBook:
                 raise
 
     def _check(self, connection: Connection) -> None:
-        """Refuse a shard that the other watchers know otherwise.
+        """Refuse a shard that the other watchers know otherwise, or by another name.
 
         Raises:
             SettingsError: there is one.
@@ -208,6 +217,13 @@ class PostgresqlShardBook:
             raise SettingsError(
                 f"shards.{row['name']}: to the other watchers it {said[0]}, and to this one {said[1]}; let all say the "
                 f"same, or stop all of them and run: stormcone shards forget {row['name']}"
+            )
+        twice = connection.execute(_TWICE, [list(ours)]).fetchone()
+        if twice:
+            name, other = twice["name"], twice["other"]
+            raise SettingsError(
+                f"shards.{name}: it is the region that is shared as {other} already, so each event would be handled "
+                f"twice; let all watchers call it {other}, or stop them and run: stormcone shards forget {other}"
             )
 
 
@@ -275,7 +291,7 @@ def _opened(address: DatabaseAddress, *, writes: bool) -> tuple[Database, Tables
 
 
 def _require(wanted: Tables, connection: Connection, database: Database, address: DatabaseAddress) -> None:
-    if wanted.check(connection, database.subject, JournalTooNew) < len(wanted.steps):
+    if not wanted.check(connection, database.subject, JournalTooNew):  # what is read here is in all versions
         raise JournalError(f"nobody has shared anything at {address}; start a watcher first: stormcone watch")
 
 
@@ -288,6 +304,7 @@ def _values(shard: SharedShard) -> dict[str, Any]:
         "part": shard.part.number,
         "parts": shard.part.of,
         "journal": shard.journal,
+        "source": shard.source,
     }
 
 
