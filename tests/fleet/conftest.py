@@ -48,6 +48,7 @@ class OnPostgresql:
                     "members": ("seen",),
                     "said": ("since",),
                     "approvals": ("until", "answered"),
+                    "groups": ("drawn",),
                 }.items():
                     sets = ", ".join(f"{column} = {column} - %(delta)s" for column in columns)
                     connection.execute(

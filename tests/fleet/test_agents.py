@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -420,6 +421,23 @@ class TestLimits:
         assert fleet.decision("db-1").startswith("waits for its turn: the fleet's database is silent since")
         fleet.live(20)
         assert fleet.handlers["db-1"].begun == ["db-1"]
+
+    @pytest.mark.parametrize(("soon", "least", "most"), [(True, 20, 35), (False, 2, 5)])
+    def test_it_asks_often_only_where_its_turn_may_come_soon(self, small, monkeypatch, soon, least, most):
+        fleet = small(*self.TWO, groups=self.GROUPS)
+        exchange = fleet.fleet.exchange
+        monkeypatch.setattr(fleet.fleet, "exchange", lambda saying: replace(exchange(saying), soon=soon))
+        fleet.start(*self.TWO)
+        fleet.live(2)
+        announce(fleet, "db-0")
+        fleet.live(3)
+        announce(fleet, "db-1", notice=timedelta(hours=1))
+        fleet.live(5)
+        before = fleet.agents["db-1"].agent.view.fleet.exchanges
+        fleet.live(30)
+        asked = fleet.agents["db-1"].agent.view.fleet.exchanges - before
+        assert least <= asked <= most
+        assert fleet.decision("db-1").startswith("waits for its turn in group db: db-0 is away (reboot")
 
 
 class TestAConfigurationOfBoth:

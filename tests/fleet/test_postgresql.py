@@ -67,9 +67,9 @@ class TestOneAfterTheOther:
         assert waits_for_a_lock(other, lambda: fleet.exchange(Saying(member=said.member, events=tuple(events))))
 
     def test_a_turn_waits_while_somebody_decides_on_its_group(self, fleet, other):
-        fleet.exchange(waiting("a"))
+        fleet.exchange(waiting("a", "2"))
         other.execute("SELECT 1 FROM groups FOR UPDATE")
-        assert waits_for_a_lock(other, lambda: fleet.exchange(waiting("b")))
+        assert waits_for_a_lock(other, lambda: fleet.exchange(waiting("b", "2")))
 
     def test_one_who_has_its_turn_waits_for_nobody(self, fleet, other):
         fleet.exchange(waiting("a"))

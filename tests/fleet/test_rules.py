@@ -19,7 +19,7 @@ from stormcone.rules.agreement import (
     basis_of,
     obstacles,
 )
-from stormcone.rules.limits import Group, Limit, Quiet, Turn, TurnState, need_of, refusals, waits_until, what_of
+from stormcone.rules.limits import Crowd, Group, Limit, Turn, TurnState, need_of, refusals, waits_until, what_of
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
 TIME = NOW + timedelta(hours=1)
@@ -166,8 +166,8 @@ class TestAGroupOfMany:
         of_note = (self.AWAY, self.WAITING, self.SILENT, self.GONE)
         whole = Group(name="db", members=(*of_note, *others), turns=self.TURNS)
         counted = [[each for each in others if each.groups["db"] == limit] for limit in ("2", "50%")]
-        quiet = tuple(Quiet(each[0].groups["db"], len(each), each[0].name) for each in counted if each)
-        short = Group(name="db", members=of_note, turns=self.TURNS, quiet=quiet)
+        quiet = tuple(Crowd(each[0].groups["db"], len(each), each[0].name) for each in counted if each)
+        short = Group(name="db", members=of_note, turns=self.TURNS, crowd=quiet)
         assert short.size(NOW) == whole.size(NOW) == len(others) + 3
         assert short.most(NOW) == whole.most(NOW)
         assert short.away(NOW) == whole.away(NOW)

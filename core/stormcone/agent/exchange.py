@@ -29,7 +29,7 @@ from stormcone.rules.runs import RunState
 from stormcone.text import folded, one_line
 
 BUSY = 1.0
-"""Seconds between two exchanges while others are waited for, at the most."""
+"""Seconds between two exchanges while others are waited for, at the most; but for a turn that does not come soon."""
 
 SHORTEST = 0.2
 """Seconds between two exchanges at the least, however much there is to say."""
@@ -205,7 +205,8 @@ class FleetExchange:
             self._event(sorted(each, key=_number), votes, turns, now, able=able, in_flight=in_flight)
             for each in lives.values()
         )
-        self._busy = bool(self.held) or any(self._waits_for_others(event, identity.names) for event in events)
+        awaited = bool(self.held) and self.standing.soon
+        self._busy = awaited or any(self._waits_for_others(event, identity.names) for event in events)
         before, self._saying = self._saying, Saying(member=identity, events=events)
         if self._saying != before:
             self._wake.set()

@@ -11,7 +11,7 @@ from stormcone.handlers import App, Stage
 from stormcone.journal import Episode
 from stormcone.model import Machine
 from stormcone.rules.agreement import EventInFleet, basis_of
-from stormcone.rules.limits import TurnState, need_of, refusals, takes_away, waits_until, what_of
+from stormcone.rules.limits import TurnState, need_of, takes_away, waits_until, what_of
 from stormcone.text import stamp
 
 WAITS = "waits for its turn"
@@ -89,14 +89,19 @@ class FleetStanding:
         until = f", until {stamp(said.until)} at the most" if said.until else ""
         if away := self.away(now):
             return f"{WAITS}: {away}{until}"
-        age = self.age(now)
-        if self.snapshot is None or age is None:
+        key = work.episode.event.key
+        turn = self.snapshot.turns.get(key) if self.snapshot else None
+        if self.snapshot is None or turn is None:
             return ""
-        turn = self.snapshot.turns.get(work.episode.event.key)
-        if turn is None or turn.state is TurnState.HELD:
-            return "" if turn is None else None
-        why = refusals(turn, tuple(self.snapshot.groups.values()), self.snapshot.at + age)
+        if turn.state is TurnState.HELD:
+            return None
+        why = self.snapshot.refused.get(key)
         return f"{'; '.join(why)}{until}" if why else ""
+
+    @property
+    def soon(self) -> bool:
+        """Whether the turn that it waits for may come soon, as far as is known."""
+        return self.snapshot is None or self.snapshot.soon
 
 
 def turn_said(work: Work, app: App, machine: Machine, now: Instant) -> TurnSaid | None:

@@ -114,13 +114,17 @@ class Snapshot:
         at: when it was true, by the clock of the fleet's store.
         ballots: of each event on which it has voted.
         turns: of each event for which it has said that it waits, or is away.
-        groups: those that it is in, by name; at least while it waits for a turn.
+        refused: of each event for which it waits for its turn: what for, a clause for each group that has no room.
+        groups: those that it is in, by name, at least while it waits for a turn; a store need not tell of all members.
+        soon: whether its turn may come soon; if not, it asks no more often than one that waits for nothing.
     """
 
     at: datetime
     ballots: Mapping[EventKey, Ballot] = field(default_factory=dict)
     turns: Mapping[EventKey, Turn] = field(default_factory=dict)
+    refused: Mapping[EventKey, tuple[str, ...]] = field(default_factory=dict)
     groups: Mapping[str, Group] = field(default_factory=dict)
+    soon: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,10 +150,12 @@ class Fleet(Protocol):
     """A fleet's store. Every method may be called in any thread, one at a time, and raises `FleetError`."""
 
     def exchange(self, saying: Saying) -> Snapshot:
-        """Say what is so, and be told what follows, in one transaction.
+        """Say what is so, and be told what follows.
 
-        In it the member is given what the rules give it: the claim to send an approval (`stormcone.rules.agreement`),
-        and its turn to be away (`stormcone.rules.limits`), both decided on what all members have said by then.
+        The member is given what the rules give it: the claim to send an approval (`stormcone.rules.agreement`), and
+        its turn to be away (`stormcone.rules.limits`), each decided in a transaction, on what all members have said by
+        then. What is said holds before a turn is asked for, so nobody counts as silent while it waits to be decided on.
+        A turn that nobody else has taken may be refused for a second more.
 
         Raises:
             FleetError: the store could not be asked, or could not write: nothing was said, as far as is known.

@@ -58,6 +58,7 @@ class MemoryFleet:
             self._say(saying, now)
             for event in saying.events:
                 self._settle(member, event, now)
+            for event in sorted(saying.events, key=lambda each: each.key):
                 self._turn(member, event, now)
             return self._snapshot(member, saying, now)
 
@@ -120,9 +121,12 @@ class MemoryFleet:
     def _turn(self, member: Member, event: EventSaid, now: datetime) -> None:
         row = self._tables.rows[member.id, event.key]
         if row.turn is not None and not row.held:
-            groups = [self._group(name) for name in self._touched(member, event)]
-            held = not refusals(row.turn_of(member.id), groups, now)
+            held = not self._refused(member, event, now)
             self._tables.rows[member.id, event.key] = replace(row, held=held)
+
+    def _refused(self, member: Member, event: EventSaid, now: datetime) -> tuple[str, ...]:
+        groups = [self._group(name) for name in sorted(self._touched(member, event))]
+        return refusals(self._tables.rows[member.id, event.key].turn_of(member.id), groups, now)
 
     def _snapshot(self, member: Member, saying: Saying, now: datetime) -> Snapshot:
         own = {event.key: self._tables.rows[member.id, event.key] for event in saying.events}
@@ -130,6 +134,11 @@ class MemoryFleet:
             at=now,
             ballots={key: self._ballot(key) for key, row in own.items() if row.said.vote is not None},
             turns={key: row.turn_of(member.id) for key, row in own.items() if row.turn is not None},
+            refused={
+                event.key: self._refused(member, event, now)
+                for event in saying.events
+                if (row := own[event.key]).turn is not None and not row.held
+            },
             groups={
                 name: self._group(name)
                 for event in saying.events

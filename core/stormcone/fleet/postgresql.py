@@ -1,9 +1,9 @@
-"""A fleet in PostgreSQL: each exchange is one transaction, and the rules decide within it.
+"""A fleet in PostgreSQL: what a member says is one transaction, and the rules decide within it.
 
-Whoever votes on an event or claims its approval holds that event's row of `approvals`, whoever asks for a turn holds
-the rows of its groups, and then reads what others have written: so of two that exchange at the same moment the second
-sees what the first was given. Rows are locked in one order, approvals before groups and each by its key. The clock is
-the server's.
+Whoever votes on an event or claims its approval holds that event's row of `approvals` and then reads what others have
+written: so of two that exchange at the same moment the second sees what the first was given. Rows are locked in the
+order of their keys. Turns follow in a transaction of their own (`stormcone.fleet.turns`), so that nobody counts as
+silent while others are decided on. The clock is the server's.
 """
 
 import threading
@@ -17,14 +17,24 @@ from psycopg.types.json import Jsonb
 
 from stormcone.errors import FleetError
 from stormcone.fleet.contract import EventSaid, Overview, Saying, Snapshot
-from stormcone.fleet.queries import APPROVALS, OF_KEYS, arrays, ballots_of, groups_of, now_of, overview_of
-from stormcone.fleet.rows import SaidRow, let_go, member_of, names_of, said_anew, settled, waits
-from stormcone.fleet.tables import SCHEMA, TABLES, fit, json_of, key_of, said_in
+from stormcone.fleet.queries import APPROVALS, OF_KEYS, arrays, ballots_of, overview_of
+from stormcone.fleet.rows import (
+    SaidRow,
+    let_go,
+    makes_room,
+    member_of,
+    names_of,
+    said_anew,
+    says_the_same,
+    settled,
+    waits,
+)
+from stormcone.fleet.tables import SCHEMA, TABLES, Row, fit, json_of, key_of, said_in
+from stormcone.fleet.turns import Turns, stir
 from stormcone.model import EventKey
 from stormcone.postgresql.address import DatabaseAddress
 from stormcone.postgresql.database import HISTORY, Connection, Database
 from stormcone.rules.agreement import CLAIM, Ballot, Member
-from stormcone.rules.limits import Group, refusals
 from stormcone.text import folded
 
 KEPT_MEMBER = timedelta(days=30)
@@ -55,31 +65,35 @@ _NOTHING_AGREED: LiteralString = "UPDATE approvals SET basis = '', names = '{}' 
 _SEEN: LiteralString = """
     ON CONFLICT (fleet, id) DO UPDATE SET name = excluded.name, names = excluded.names, seen = excluded.seen,
         silence = excluded.silence, groups = excluded.groups, about = excluded.about
+    RETURNING seen, (SELECT groups FROM before) AS was_in, coalesce((SELECT before.groups <> members.groups
+        OR before.silence <> members.silence OR before.seen < members.seen - before.silence FROM before), true) AS back
 """
+"""Answers, too, in which groups it was before, and whether one of these may have room now: it was silent, say."""
 
-_JOIN: LiteralString = f"""
-    INSERT INTO members (fleet, id, name, names, seen, silence, groups, about)
-    VALUES (%(fleet)s, %(id)s, %(name)s, %(names)s, %(seen)s, %(silence)s, %(groups)s, %(about)s) {_SEEN}
-"""
-
-_SIGN: LiteralString = f"""
+_BEFORE: LiteralString = """
+    WITH before AS (SELECT seen, silence, groups FROM members WHERE fleet = %(fleet)s AND id = %(id)s)
     INSERT INTO members (fleet, id, name, names, seen, silence, groups, about)
     SELECT %(fleet)s, %(id)s, %(name)s, %(names)s, clock_timestamp(), %(silence)s, %(groups)s, %(about)s
-    FROM set_config('synchronous_commit', 'off', true)
-    WHERE NOT EXISTS (SELECT 1 FROM said WHERE fleet = %(fleet)s AND member = %(id)s AND NOT withdrawn)
-    {_SEEN} RETURNING seen
 """
-"""A sign of life. Answers no row where the member has something to withdraw.
 
-It may be lost with the server's machine, since the next one comes: nobody waits until it is on the disk.
+_JOIN: LiteralString = f"{_BEFORE} {_SEEN}"
+
+_LIVE: LiteralString = f"{_BEFORE} FROM set_config('synchronous_commit', 'off', true)"
+"""It may be lost with the server's machine, since the next one comes: nobody waits until it is on the disk."""
+
+_SIGN: LiteralString = f"""
+    {_LIVE} WHERE NOT EXISTS (SELECT 1 FROM said WHERE fleet = %(fleet)s AND member = %(id)s AND NOT withdrawn) {_SEEN}
 """
+"""A sign of life. Answers no row where the member has something to withdraw."""
+
+_SAME: LiteralString = f"{_LIVE} {_SEEN}"
 
 _SAY: LiteralString = """
-    INSERT INTO said (fleet, member, provider, event, said, since, held, withdrawn, changed)
-    VALUES (%(fleet)s, %(member)s, %(provider)s, %(event)s, %(said)s::jsonb, %(since)s, %(held)s, %(withdrawn)s,
-        %(changed)s)
+    INSERT INTO said (fleet, member, provider, event, said, since, until, held, withdrawn, changed)
+    VALUES (%(fleet)s, %(member)s, %(provider)s, %(event)s, %(said)s::jsonb, %(since)s, %(until)s, %(held)s,
+        %(withdrawn)s, %(changed)s)
     ON CONFLICT (fleet, member, provider, event) DO UPDATE SET said = excluded.said, since = excluded.since,
-        held = excluded.held, withdrawn = excluded.withdrawn, changed = excluded.changed
+        until = excluded.until, held = excluded.held, withdrawn = excluded.withdrawn, changed = excluded.changed
 """
 
 _SETTLE: LiteralString = """
@@ -133,16 +147,13 @@ class PostgresqlFleet:
         """As `Fleet.exchange`."""
         with self._lock, self._database.connection() as connection:
             self._begin(connection)
-            exchange = _OneExchange(connection, self.name, fit(saying), self._claim)
-            told = exchange.sign_of_life()
-            if told is None:
-                with connection.transaction():
-                    told = exchange.snapshot()
+            told = _OneExchange(connection, self.name, fit(saying), self._claim).snapshot()
         spelt = {fit(event.key): event.key for event in saying.events}
         return replace(
             told,
             ballots={spelt[key]: ballot for key, ballot in told.ballots.items()},
             turns={spelt[key]: turn for key, turn in told.turns.items()},
+            refused={spelt[key]: why for key, why in told.refused.items()},
         )
 
     def overview(self) -> Overview:
@@ -159,9 +170,10 @@ class PostgresqlFleet:
         with self._lock, self._database.connection() as connection:
             self._begin(connection)
             found = connection.execute(
-                "DELETE FROM members WHERE fleet = %s AND (id = %s OR %s = ANY (names))",
+                "DELETE FROM members WHERE fleet = %s AND (id = %s OR %s = ANY (names)) RETURNING groups",
                 [self.name, name, folded(name)],
             )
+            stir(connection, self.name, [name for row in found for name in row["groups"]])
             return found.rowcount
 
     def close(self) -> None:
@@ -200,43 +212,73 @@ class _OneExchange:
         self._fleet = fleet
         self._saying = saying
         self._claim = claim
+        self._stirred: set[str] = set()
 
     def snapshot(self) -> Snapshot:
-        """Do it, within a transaction; answers what the member is told."""
-        saying, known = self._saying, self._own()
-        voted = {event.key: event for event in saying.events if event.vote is not None or event.reply is not None}
-        waiting = waits(known, saying)
-        gone = let_go(known, saying)
-        touched = self._touched() if waiting else []
-        self._lock(voted, gone, touched)
-        now = now_of(self._connection)
-        member = member_of(saying.member, now)
-        self._connection.execute(_JOIN, {**self._who(), "seen": now})
-        rows = said_anew(known, saying, now)
-        self._keep({key: row for key, row in rows.items() if row != known.get(key)}, now)
-        if gone:
-            self._connection.execute(_OUTLIVE, {"fleet": self._fleet, **arrays(gone)})
-        ballots = {
-            ballot.key: self._settled(ballot, member, voted[ballot.key], now)
-            for ballot in ballots_of(self._connection, self._fleet, voted)
-        }
-        groups = groups_of(self._connection, self._fleet, touched, now) if touched else {}
-        turned = self._turned(rows, groups, now)
-        self._keep(turned, now)
-        rows |= turned
-        return Snapshot(
-            at=now,
-            ballots={key: ballot for key, ballot in ballots.items() if voted[key].vote is not None},
-            turns={key: row.turn_of(member.id) for key, row in rows.items() if row.turn is not None},
-            groups=groups_of(self._connection, self._fleet, touched, now) if turned else groups,
+        """Do it; answers what the member is told."""
+        told, rows = self._sign() or self._same() or self._said()
+        stir(self._connection, self._fleet, self._stirred)
+        if not waits(rows, self._saying):
+            return told
+        member = member_of(self._saying.member, told.at)
+        decided = Turns(self._connection, self._fleet, member, rows).decide()
+        given = {key: replace(rows[key], held=True).turn_of(member.id) for key in decided.held}
+        return replace(
+            told,
+            turns={**told.turns, **given},
+            refused=decided.refused,
+            groups=decided.groups,
+            soon=decided.soon,
         )
 
-    def sign_of_life(self) -> Snapshot | None:
-        """The same by one statement, for one who has nothing to say, as nearly all have; None if it will not do."""
-        if self._saying.events:
+    def _sign(self) -> tuple[Snapshot, Mapping[EventKey, SaidRow]] | None:
+        """A sign of life by one statement, of one who has nothing to say, as nearly all; None if that will not do."""
+        row = {} if self._saying.events else self._seen(_SIGN)
+        return (Snapshot(at=row["seen"]), {}) if row else None
+
+    def _same(self) -> tuple[Snapshot, Mapping[EventKey, SaidRow]] | None:
+        """A sign of life of one who says what it has said before; None where more may come of it."""
+        known = self._own()
+        if not says_the_same(known, self._saying):
             return None
-        row = self._connection.execute(_SIGN, self._who()).fetchone()
-        return Snapshot(at=row["seen"]) if row else None
+        joined = self._seen(_SAME)
+        ballots = ballots_of(self._connection, self._fleet, [key for key, row in known.items() if row.said.vote])
+        return self._told(known, {ballot.key: ballot for ballot in ballots}, joined["seen"]), known
+
+    def _said(self) -> tuple[Snapshot, Mapping[EventKey, SaidRow]]:
+        """What it says, and what comes of its votes, in a transaction; with what is kept of it then."""
+        saying = self._saying
+        voted = {event.key: event for event in saying.events if event.vote is not None or event.reply is not None}
+        with self._connection.transaction():
+            known = self._own()
+            gone = let_go(known, saying)
+            self._lock(voted, gone)
+            now = self._seen(_JOIN)["seen"]
+            member = member_of(saying.member, now)
+            rows = said_anew(known, saying, now)
+            self._keep({key: row for key, row in rows.items() if row != known.get(key)}, now)
+            if gone:
+                self._connection.execute(_OUTLIVE, {"fleet": self._fleet, **arrays(gone)})
+            ballots = {
+                ballot.key: self._settled(ballot, member, voted[ballot.key], now)
+                for ballot in ballots_of(self._connection, self._fleet, voted)
+            }
+        if makes_room(known, rows):
+            self._stirred.update(member.groups)
+        voting = {key: ballot for key, ballot in ballots.items() if voted[key].vote is not None}
+        return self._told(rows, voting, now), rows
+
+    def _told(self, rows: Mapping[EventKey, SaidRow], ballots: Mapping[EventKey, Ballot], now: datetime) -> Snapshot:
+        member = self._saying.member.id
+        turns = {key: row.turn_of(member) for key, row in rows.items() if row.turn is not None}
+        return Snapshot(at=now, ballots=ballots, turns=turns)
+
+    def _seen(self, statement: LiteralString) -> Row:
+        """Have it seen, by one of the statements for that; answers when, or nothing where the statement does not do."""
+        row = self._connection.execute(statement, self._who()).fetchone() or {}
+        if row and row["back"]:
+            self._stirred.update(self._saying.member.groups, row["was_in"] or ())
+        return row
 
     def _own(self) -> dict[EventKey, SaidRow]:
         """What it has said before and not withdrawn; nobody else writes that."""
@@ -246,17 +288,8 @@ class _OneExchange:
         )
         return {key_of(row): said_in(row) for row in rows}
 
-    def _touched(self) -> list[str]:
-        """Its groups, and those of all machines that the events name for which it needs a turn."""
-        named = {folded(name) for event in self._saying.events if event.turn is not None for name in event.names}
-        rows = self._connection.execute(
-            "SELECT DISTINCT jsonb_object_keys(groups) AS name FROM members WHERE fleet = %s AND names && %s",
-            [self._fleet, sorted(named)],
-        )
-        return sorted({*self._saying.member.groups, *(row["name"] for row in rows)})
-
-    def _lock(self, voted: Collection[EventKey], gone: Collection[EventKey], touched: list[str]) -> None:
-        """Wait until nobody else decides on these events, nor on turns in these groups, and keep it so."""
+    def _lock(self, voted: Collection[EventKey], gone: Collection[EventKey]) -> None:
+        """Wait until nobody else decides on these events, and keep it so."""
         if voted:
             self._connection.execute(_NEW_APPROVALS, {"fleet": self._fleet, **arrays(sorted(voted))})
         if keys := {*voted, *gone}:
@@ -265,14 +298,6 @@ class _OneExchange:
             )
             if lost := {*voted} - set(map(key_of, found)):
                 raise FleetError(f"the fleet removed what it knew of {min(lost).id} at this moment; it is said again")
-        if touched:
-            self._connection.execute(
-                "INSERT INTO groups SELECT %s, unnest(%s::text[]) ON CONFLICT DO NOTHING", [self._fleet, touched]
-            )
-            self._connection.execute(
-                "SELECT 1 FROM groups WHERE fleet = %s AND name = ANY (%s) ORDER BY name FOR UPDATE",
-                [self._fleet, touched],
-            )
 
     def _who(self) -> dict[str, object]:
         """The member's row, but for when it was seen."""
@@ -297,6 +322,7 @@ class _OneExchange:
                     "member": self._saying.member.id,
                     "said": json_of(row.said),
                     "since": row.since,
+                    "until": row.said.turn.until if row.said.turn else None,
                     "held": row.held,
                     "withdrawn": row.withdrawn,
                     "changed": now,
@@ -326,17 +352,6 @@ class _OneExchange:
             },
         )
         return after
-
-    def _turned(
-        self, rows: Mapping[EventKey, SaidRow], groups: Mapping[str, Group], now: datetime
-    ) -> dict[EventKey, SaidRow]:
-        """The rows of those that get their turn now; of several events of one machine, one is enough for all."""
-        member = self._saying.member.id
-        return {
-            key: replace(row, held=True)
-            for key, row in rows.items()
-            if row.turn is not None and not row.held and not refusals(row.turn_of(member), tuple(groups.values()), now)
-        }
 
     def _place(self, key: EventKey) -> dict[str, object]:
         return {"fleet": self._fleet, "provider": key.provider, "event": key.id}

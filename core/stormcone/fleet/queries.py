@@ -11,7 +11,7 @@ from stormcone.fleet.tables import answer_in, claim_in, key_of, member_in, said_
 from stormcone.model import EventKey
 from stormcone.postgresql.database import Connection
 from stormcone.rules.agreement import Ballot
-from stormcone.rules.limits import VANISHED, Group, Quiet
+from stormcone.rules.limits import VANISHED, Crowd, Group
 from stormcone.text import folded
 
 OF_KEYS: LiteralString = """
@@ -96,7 +96,7 @@ def ballots_of(connection: Connection, fleet: str, keys: Collection[EventKey]) -
 
 
 def groups_of(connection: Connection, fleet: str, names: Collection[str], now: datetime) -> dict[str, Group]:
-    """These groups, by name: each with those of its members that take part in a turn or are silent."""
+    """These groups, by name, for people: each with those of its members that take part in a turn or are silent."""
     given: dict[str, object] = {"fleet": fleet, "names": sorted(names), "now": now, "vanished": VANISHED}
     rows = [(row["member"], said_in(row)) for row in connection.execute(_TURNS, given)]
     turns = [(member, said.turn_of(member)) for member, said in rows]
@@ -104,15 +104,15 @@ def groups_of(connection: Connection, fleet: str, names: Collection[str], now: d
     given["named"] = sorted({name for _, turn in turns for name in turn.names})
     members = tuple(map(member_in, connection.execute(_OF_NOTE, given)))
     given["noted"] = [member.id for member in members]
-    quiet: dict[str, list[Quiet]] = {}
+    crowd: dict[str, list[Crowd]] = {}
     for row in connection.execute(_QUIET, given):
-        quiet.setdefault(row["name"], []).append(Quiet(row["said"], row["count"], row["one"]))
+        crowd.setdefault(row["name"], []).append(Crowd(row["said"], row["count"], row["one"]))
     found = {}
     for name in sorted(names):
         inside = tuple(member for member in members if name in member.groups)
         ids = {member.id for member in inside}
         held = tuple(turn for member, turn in turns if member in ids)
-        found[name] = Group(name=name, members=inside, turns=held, quiet=tuple(quiet.get(name, ())))
+        found[name] = Group(name=name, members=inside, turns=held, crowd=tuple(crowd.get(name, ())))
     return found
 
 

@@ -107,6 +107,33 @@ def let_go(known: Mapping[EventKey, SaidRow], saying: Saying) -> set[EventKey]:
     return {key for key, row in known.items() if not row.withdrawn} - {event.key for event in saying.events}
 
 
+def says_the_same(known: Mapping[EventKey, SaidRow], saying: Saying) -> bool:
+    """Whether a member says what it has said before, and no approval can come of that.
+
+    Args:
+        known: what was kept of it.
+        saying: what it says.
+    """
+    before = {key: row.said for key, row in known.items()}
+    return before == {event.key: event for event in saying.events} and not any(
+        event.vote is VoteState.PREPARED or event.reply is not None or event.released for event in saying.events
+    )
+
+
+def makes_room(known: Mapping[EventKey, SaidRow], after: Mapping[EventKey, SaidRow]) -> bool:
+    """Whether others may have their turn sooner: it gives one back, or does not wait as it did.
+
+    Args:
+        known: what was kept of a member.
+        after: what is kept of it now.
+    """
+    return any(
+        row.turn is not None
+        and ((new := after[key]).turn is None or new.held != row.held or new.turn.until != row.turn.until)
+        for key, row in known.items()
+    )
+
+
 def outlived(claim: Claim | None) -> Claim | None:
     """What is left of a claim once nobody speaks of its event any more: its epoch and its end, but no agreement."""
     return claim and replace(claim, basis="", names=frozenset())

@@ -12,6 +12,7 @@ from stormcone.fleet.rows import SaidRow
 from stormcone.model import EventKey
 from stormcone.postgresql.versions import Tables
 from stormcone.rules.agreement import Claim, CloudAnswer, CloudReply, Member
+from stormcone.rules.boards import Board
 
 SCHEMA = "stormcone_fleet"
 """Where they are, in the database that is named."""
@@ -86,10 +87,22 @@ TABLES = Tables(
             at timestamptz NOT NULL
         );
         """,
+        """
+        -- A group's board, and when it was drawn; no time: it is not true any more.
+        ALTER TABLE groups ADD COLUMN board jsonb, ADD COLUMN drawn timestamptz;
+        -- Until when a turn is waited for, so that those who come first are found without the others.
+        ALTER TABLE said ADD COLUMN until timestamptz;
+        UPDATE said SET until = (said #>> '{turn,until}')::timestamptz WHERE said -> 'turn' <> 'null';
+        CREATE INDEX said_waiting ON said (fleet, coalesce(until, 'infinity'), since, member COLLATE "C")
+            WHERE NOT withdrawn AND NOT held AND said -> 'turn' <> 'null';
+        CREATE INDEX said_held ON said (fleet, member) WHERE held;
+        """,
     ),
 )
 
 _SAID: TypeAdapter[EventSaid] = TypeAdapter(EventSaid)
+
+_BOARD: TypeAdapter[Board] = TypeAdapter(Board)
 
 Row = Mapping[str, Any]
 
@@ -136,6 +149,16 @@ def said_in(row: Row) -> SaidRow:
 def json_of(said: EventSaid) -> str:
     """What a member says of an event, as it is kept."""
     return _SAID.dump_json(said).decode()
+
+
+def board_in(row: Row) -> Board | None:
+    """The board of a row; None where none has been drawn."""
+    return None if row["board"] is None else _BOARD.validate_python(row["board"], strict=False)
+
+
+def json_of_board(board: Board) -> str:
+    """A board, as it is kept."""
+    return _BOARD.dump_json(board).decode()
 
 
 def claim_in(row: Row) -> Claim | None:

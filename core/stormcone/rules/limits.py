@@ -5,7 +5,7 @@ Pure functions over values, asked by the fleet's store in the transaction that g
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -24,6 +24,11 @@ SHORT_NOTICE = timedelta(minutes=2)
 
 VANISHED = timedelta(hours=1)
 """So long a member that is silent counts as away, and keeps its turn."""
+
+TOLD = 5
+"""So many of those that are away are named to one that waits for them; of the others it is told how many they are."""
+
+_WAITS = "waits for its turn in group"
 
 _LIMIT = re.compile(r"(\d{1,6})(%?)")
 
@@ -88,35 +93,63 @@ class Turn:
     names: frozenset[str] = frozenset()
 
 
-class Quiet(NamedTuple):
-    """Members of a group that are heard, and take no part in any turn: all that counts is how many they are.
+class Rank(NamedTuple):
+    """Where one that waits stands among those that do: of two the lesser comes first.
+
+    Attributes:
+        endless: whether it waits without a limit: those come last.
+        until: until when it waits; since when, where that is without a limit.
+        since: since when it has waited.
+        member: who waits, by the member's id.
+    """
+
+    endless: bool
+    until: datetime
+    since: datetime
+    member: str
+
+    @classmethod
+    def of(cls, turn: Turn) -> "Rank":
+        """That of a turn: first those whose time runs out sooner, then those that have waited longer."""
+        return cls(turn.until is None, turn.until or turn.since, turn.since, turn.member)
+
+
+class Crowd(NamedTuple):
+    """Members of a group that are not told of one by one: all that counts is how many they are.
 
     Attributes:
         limit: what they say of the group's limit.
         number: how many say so.
         name: one of them.
+        away: how many of them are away.
     """
 
     limit: str
     number: int
     name: str
+    away: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
     """A group of machines as the fleet knows it.
 
+    A store need not tell each of ten thousand to each of them. Whoever asks for a turn must be told of the members that
+    its event takes, of those that have a turn for the same event, and of as many ranks of `queue` as are free.
+
     Attributes:
         name: its name.
-        members: its members, but for those of `quiet`.
+        members: its members, but for those of `crowd`.
         turns: the turns that they have or wait for.
-        quiet: its other members: a store need not tell each of ten thousand to each of them.
+        crowd: its other members.
+        queue: the first ranks of members that are heard and wait, also of the crowd.
     """
 
     name: str
     members: tuple[Member, ...]
     turns: tuple[Turn, ...]
-    quiet: tuple[Quiet, ...] = ()
+    crowd: tuple[Crowd, ...] = ()
+    queue: tuple[Rank, ...] = ()
 
     def present(self, now: datetime) -> tuple[Member, ...]:
         """Of `members` those that count: all but those that have been silent for so long that they have vanished."""
@@ -124,7 +157,7 @@ class Group:
 
     def size(self, now: datetime) -> int:
         """How many members count."""
-        return len(self.present(now)) + sum(each.number for each in self.quiet)
+        return len(self.present(now)) + sum(each.number for each in self.crowd)
 
     def most(self, now: datetime) -> int:
         """How many may be away: of what its members say of the limit, the strictest."""
@@ -140,7 +173,7 @@ class Group:
         return f"members of group {self.name} differ in its max_unavailable, {words}; the strictest counts"
 
     def away(self, now: datetime) -> Mapping[str, str]:
-        """Who is away, by the member's id, and why: those with a turn, and those that are silent."""
+        """Who of `members` is away, by the member's id, and why: those with a turn, and those that are silent."""
         held = {turn.member: turn for turn in self.held()}
         found = {}
         for member in sorted(self.present(now), key=lambda each: folded(each.name)):
@@ -149,6 +182,10 @@ class Group:
             elif member.silent(now):
                 found[member.id] = f"{member.name} is silent since {stamp(member.seen)}"
         return found
+
+    def room(self, now: datetime) -> int:
+        """How many more may be away; less than 0 where too many are, since some could not wait."""
+        return self.most(now) - len(self.away(now)) - sum(each.away for each in self.crowd)
 
     def held(self) -> tuple[Turn, ...]:
         """The turns that its members have."""
@@ -160,37 +197,66 @@ class Group:
             member.id for member in self.present(now) if member.id == turn.member or member.names & turn.names
         )
 
+    def waiting(self, now: datetime) -> tuple[Rank, ...]:
+        """The ranks of those that wait, the first one first: of each member that is heard and not away its best."""
+        gone, heard = self.away(now), {member.id for member in self.members if not member.silent(now)}
+        own = (Rank.of(turn) for turn in self.turns if turn.state is TurnState.WAITING and turn.member in heard)
+        ranks: dict[str, Rank] = {}
+        for rank in sorted((*own, *self.queue)):
+            if rank.member not in gone:
+                ranks.setdefault(rank.member, rank)
+        return tuple(ranks.values())
+
     def before(self, turn: Turn, named: frozenset[str], now: datetime) -> int:
-        """How many others wait that come before: those whose time runs out sooner, then those that waited longer.
+        """How many others wait that come before.
 
         Args:
             turn: who asks.
             named: whom the event of that takes.
             now: by the clock of the fleet's store.
         """
-        heard = {member.id for member in self.members if not member.silent(now)}
-        gone = self.away(now)
-        waiting = {
-            each.member
-            for each in self.turns
-            if each.state is TurnState.WAITING and each.member in heard and _order(each) < _order(turn)
-        }
-        return len(waiting - named - set(gone))
+        own = Rank.of(turn)
+        return sum(rank < own and rank.member not in named for rank in self.waiting(now))
+
+    def why(self, named: frozenset[str], now: datetime) -> str:
+        """Why an event has no turn here that takes these members, as a clause."""
+        if not self.most(now):
+            return f"{_WAITS} {self.name}: it allows nobody"
+        others = [why for member, why in self.away(now).items() if member not in named]
+        more = len(others[TOLD:]) + sum(each.away for each in self.crowd)
+        words = [*others[:TOLD], *([f"and {more} more"] if more else [])]
+        return f"{_WAITS} {self.name}: {'; '.join(words) or 'others wait whose time runs out sooner'}"
+
+    def given(self, turn: Turn) -> "Group":
+        """The same once that turn is given."""
+        turns = (each for each in self.turns if (each.member, each.event) != (turn.member, turn.event))
+        return replace(self, turns=(*turns, replace(turn, state=TurnState.HELD)))
+
+    def in_short(self, now: datetime) -> "Group":
+        """The same, telling of the first that are away only; whoever waits is counted."""
+        told = {*list(self.away(now))[:TOLD]}
+        away, crowd = self.away(now), {each.limit: each for each in self.crowd}
+        for member in self.present(now):
+            if member.id not in told:
+                before = crowd.get(limit := member.groups[self.name], Crowd(limit, 0, member.name))
+                crowd[limit] = before._replace(number=before.number + 1, away=before.away + (member.id in away))
+        return Group(
+            name=self.name,
+            members=tuple(member for member in self.members if member.id in told),
+            turns=tuple(turn for turn in self.held() if turn.member in told),
+            crowd=tuple(crowd.values()),
+        )
 
     def _said(self, now: datetime) -> dict[str, str]:
         """What is said of its limit, and the name of one who says so."""
-        quiet = {each.limit: each.name for each in self.quiet}
+        counted = {each.limit: each.name for each in self.crowd if each.number}
         present = sorted(self.present(now), key=lambda each: each.name)
-        return quiet | {member.groups[self.name]: member.name for member in present}
+        return counted | {member.groups[self.name]: member.name for member in present}
 
 
 def vanished(member: Member, now: datetime) -> bool:
     """Whether a member has been silent for so long that nobody counts on it, nor waits for it."""
     return now - member.seen > max(VANISHED, member.silence)
-
-
-def _order(turn: Turn) -> tuple[bool, datetime, datetime, str]:
-    return (turn.until is None, turn.until or turn.since, turn.since, turn.member)
 
 
 def refusals(turn: Turn, groups: Collection[Group], now: datetime) -> tuple[str, ...]:
@@ -215,14 +281,12 @@ def refusals(turn: Turn, groups: Collection[Group], now: datetime) -> tuple[str,
         away, named = group.away(now), group.named(turn, now)
         if named <= away.keys() and not strangers:
             continue  # it takes nobody who is not away already
-        others = {member: why for member, why in away.items() if member not in named}
         ahead = 0 if begun else group.before(turn, named, now)
         most, need = group.most(now), len(named) + len(strangers)
-        room = most - len(others) - ahead
+        room = group.room(now) + len(named & away.keys()) - ahead
         if not named or (most and room >= min(need, most)):
             continue
-        why = "; ".join(others.values()) or "others wait whose time runs out sooner"
-        found.append(f"waits for its turn in group {group.name}: {why if most else 'it allows nobody'}")
+        found.append(group.why(named, now))
     return tuple(found)
 
 

@@ -307,6 +307,31 @@ class FleetSuite:
         say(fleet, "a", groups=one)
         assert turn_in(say(fleet, "b", a_turn(), groups=one)) is TurnState.HELD
 
+    def test_who_waits_is_told_what_for(self, fleet: Fleet) -> None:
+        """By name, where that is a few; each time that it asks, until it has its turn.
+
+        Source: `Snapshot.refused`.
+        """
+        one = {"db": "1"}
+        assert say(fleet, "a", a_turn(), groups=one).refused == {}
+        for _ in range(2):
+            (why,) = say(fleet, "b", a_turn(), groups=one).refused.values()
+            assert why == ("waits for its turn in group db: a is away (reboot)",)
+        say(fleet, "a", groups=one)
+        assert say(fleet, "b", a_turn(), groups=one).refused == {}
+
+    def test_of_many_that_are_away_a_few_are_named(self, fleet: Fleet) -> None:
+        """Their names alone would fill pages.
+
+        Source: `stormcone.rules.limits.TOLD`.
+        """
+        many = {"db": "7"}
+        for name in "abcdefg":
+            say(fleet, name, a_turn(), groups=many)
+        ((why,),) = say(fleet, "h", a_turn(), groups=many).refused.values()
+        assert why.startswith("waits for its turn in group db: a is away (reboot); b is away (reboot); c is away")
+        assert why.endswith("; and 2 more")
+
     def test_what_may_not_wait_counts(self, fleet: Fleet) -> None:
         """It has its turn without asking, and others wait for it.
 
