@@ -19,7 +19,18 @@ from stormcone.rules.agreement import (
     basis_of,
     obstacles,
 )
-from stormcone.rules.limits import Crowd, Group, Limit, Turn, TurnState, need_of, refusals, waits_until, what_of
+from stormcone.rules.limits import (
+    Crowd,
+    Group,
+    Limit,
+    Turn,
+    TurnState,
+    need_of,
+    refusals,
+    ungrouped,
+    waits_until,
+    what_of,
+)
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
 TIME = NOW + timedelta(hours=1)
@@ -146,6 +157,10 @@ class TestALimit:
         group = Group(name="db", members=(member("a", groups={"db": "0"}),), turns=())
         turn = Turn(member="id-a", event=KEY, state=TurnState.WAITING, since=NOW)
         assert refusals(turn, [group], NOW) == ("waits for its turn in group db: it allows nobody",)
+
+    def test_is_not_about_members_without_a_group_unless_they_have_vanished(self):
+        plain, gone = member("plain", groups={}), member("gone", groups={}, ago=4000)
+        assert ungrouped([member("a", groups={"db": "1"}), plain, gone], NOW) == {"plain"}
 
 
 class TestAGroupOfMany:

@@ -13,7 +13,7 @@ from stormcone.fleet.contract import EventSaid, Overview, Saying, Snapshot
 from stormcone.fleet.rows import SaidRow, concerned, let_go, member_of, outlived, said_anew, settled
 from stormcone.model import EventKey
 from stormcone.rules.agreement import CLAIM, Ballot, Claim, CloudAnswer, Member
-from stormcone.rules.limits import Group, refusals
+from stormcone.rules.limits import Group, refusals, ungrouped
 from stormcone.text import folded
 
 
@@ -126,7 +126,8 @@ class MemoryFleet:
 
     def _refused(self, member: Member, event: EventSaid, now: datetime) -> tuple[str, ...]:
         groups = [self._group(name) for name in sorted(self._touched(member, event))]
-        return refusals(self._tables.rows[member.id, event.key].turn_of(member.id), groups, now)
+        outside = ungrouped(self._tables.members.values(), now)
+        return refusals(self._tables.rows[member.id, event.key].turn_of(member.id), groups, now, outside)
 
     def _snapshot(self, member: Member, saying: Saying, now: datetime) -> Snapshot:
         own = {event.key: self._tables.rows[member.id, event.key] for event in saying.events}

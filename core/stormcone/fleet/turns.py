@@ -23,7 +23,7 @@ from stormcone.model import EventKey
 from stormcone.postgresql.database import Connection
 from stormcone.rules.agreement import Member
 from stormcone.rules.boards import FRONT, Board
-from stormcone.rules.limits import TOLD, VANISHED, Crowd, Group, Rank, Turn, TurnState, refusals, vanished
+from stormcone.rules.limits import TOLD, VANISHED, Crowd, Group, Rank, Turn, TurnState, refusals, ungrouped, vanished
 from stormcone.text import folded
 
 FRESH = timedelta(seconds=1)
@@ -256,7 +256,7 @@ class Turns:
         held: set[EventKey] = set()
         refused: dict[EventKey, tuple[str, ...]] = {}
         for key, turn in self._asked.items():
-            if why := refusals(turn, tuple(groups.values()), kin.now):
+            if why := refusals(turn, tuple(groups.values()), kin.now, ungrouped(kin.members, kin.now)):
                 refused[key] = why
             elif self._rows(_GIVE, provider=key.provider, event=key.id, now=kin.now):
                 held.add(key)

@@ -4,7 +4,7 @@ Pure functions over values, asked by the fleet's store in the transaction that g
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -259,7 +259,14 @@ def vanished(member: Member, now: datetime) -> bool:
     return now - member.seen > max(VANISHED, member.silence)
 
 
-def refusals(turn: Turn, groups: Collection[Group], now: datetime) -> tuple[str, ...]:
+def ungrouped(members: Iterable[Member], now: datetime) -> frozenset[str]:
+    """The names of those of these members that are in no group at all."""
+    return frozenset(name for each in members if not each.groups and not vanished(each, now) for name in each.names)
+
+
+def refusals(
+    turn: Turn, groups: Collection[Group], now: datetime, outside: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
     """Why a machine does not get its turn now, a clause for each group that has no room; none where it does.
 
     One event that takes several takes them together: it begins where there is room for all of them in all their
@@ -270,10 +277,11 @@ def refusals(turn: Turn, groups: Collection[Group], now: datetime) -> tuple[str,
         turn: whose.
         groups: those of all machines that its event names, read in the transaction that grants it.
         now: by the clock of the fleet's store.
+        outside: names of members that are known to be in no group: they take no place in any.
     """
     found = []
     known = {name for group in groups for member in group.present(now) for name in member.names}
-    strangers = turn.names - known  # they may turn out to be of any of the groups
+    strangers = turn.names - known - outside  # they may turn out to be of any of the groups
     begun = any(
         each.event == turn.event and each.member in group.away(now) for group in groups for each in group.held()
     )

@@ -449,6 +449,17 @@ class FleetSuite:
         assert turn_in(say(fleet, "b", second, groups=one)) is TurnState.WAITING
         assert turn_in(say(fleet, "late", first, groups=one)) is TurnState.HELD
 
+    def test_a_member_that_is_in_no_group_takes_no_place(self, fleet: Fleet) -> None:
+        """The fleet knows it, and that no limit is about it.
+
+        Source: `stormcone.rules.limits.ungrouped`.
+        """
+        two, named = {"db": "2"}, a_turn(KEY, "b", "plain")
+        say(fleet, "a", a_turn(OTHER, "a"), groups=two)
+        assert turn_in(say(fleet, "b", named, groups=two)) is TurnState.WAITING  # it may be of the group
+        say(fleet, "plain")
+        assert turn_in(say(fleet, "b", named, groups=two)) is TurnState.HELD
+
     def test_the_one_whose_time_runs_out_sooner_comes_first(self, fleet: Fleet) -> None:
         """Where both wait for one turn.
 
