@@ -184,8 +184,11 @@ class Engine:
 
     def _plan(self, change: Change, episode: Episode, now: Instant) -> None:
         self._unfinished.changed(episode.id)
-        self._withdraw(episode, now)
-        planned = plan(change, self.app, self._journal.runs(episode.id), machines_of(change.event, self.machine))
+        runs: list[Run] = []
+        if change.before is not None:
+            self._withdraw(episode, now)
+            runs = self._journal.runs(episode.id)
+        planned = plan(change, self.app, runs, machines_of(change.event, self.machine))
         for run, why in planned.dropped:
             self._drop(run, episode, why, now)
         for run, due in planned.due:

@@ -183,6 +183,7 @@ class Stages:
             return _nothing
 
         def follow() -> None:
+            self._ordered[due.run.id] = standing.orders
             self._go_on(due, engine, now, standing.worker)
 
         return follow

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from stormcone.clock import Instant
 from stormcone.handlers import Stage
-from stormcone.journal import ApprovalRecord, Episode, JournalStore
+from stormcone.journal import ApprovalRecord, Episode, EpisodeRecord, JournalStore
 from stormcone.model import EventKey, Machine
 from stormcone.rules.changes import Known
 from stormcone.rules.runs import Run, RunState
@@ -101,11 +101,11 @@ class Unfinished:
         self._journal = journal
         self._changed: set[int] = set()
         self._touched: set[int] = set()
+        self._within = False
         self._going_on: dict[EventKey, Work] = {}
         self._works: dict[int, Work] = {}
         self._all: tuple[Work, ...] | None = None
-        for episode in journal.unfinished(machine):
-            self._put(episode.id, self._read(episode))
+        self._read([episode.id for episode in journal.unfinished(machine)])
 
     def changed(self, episode: int) -> None:
         """The episode of that number is about to be written, or has been: it is read again before the next look."""
@@ -117,12 +117,15 @@ class Unfinished:
     def undone_on_error(self) -> Iterator[None]:
         """Around a transaction: what was read within it is read again where it fails, since that is undone."""
         self._touched.clear()
+        self._within = True  # of what is being written only that is read which is needed: it will change again
         try:
             yield
         except BaseException:
             self.version += 1
             self._changed |= self._touched
             raise
+        finally:
+            self._within = False
 
     def __iter__(self) -> Iterator[Work]:
         return iter(self.all())
@@ -136,7 +139,8 @@ class Unfinished:
 
     def get(self, episode: int) -> Work | None:
         """The event with the episode of that number; None where nothing is left to do for it."""
-        self._read_changed()
+        if episode in self._changed:
+            self._read([episode] if self._within else sorted(self._changed))
         return self._works.get(episode)
 
     def going_on(self) -> Mapping[EventKey, Work]:
@@ -145,14 +149,13 @@ class Unfinished:
         return MappingProxyType(self._going_on)
 
     def _read_changed(self) -> None:
-        if not self._changed:  # to go through a set that once was large takes time, also where it is empty
-            return
-        for number in sorted(self._changed):
-            try:
-                work: Work | None = self._read(self._journal.episode(number))
-            except KeyError:  # its transaction was undone
-                work = None
-            self._put(number, work)
+        if self._changed:  # to go through a set that once was large takes time, also where it is empty
+            self._read(sorted(self._changed))
+
+    def _read(self, numbers: list[int]) -> None:
+        found = {record.episode.id: record for record in self._journal.records(numbers)}
+        for number in numbers:
+            self._put(number, _work(found[number]) if number in found else None)  # else its transaction was undone
             self._changed.discard(number)
 
     def _put(self, number: int, work: Work | None) -> None:
@@ -171,11 +174,12 @@ class Unfinished:
         if work is not None and key is not None:
             self._going_on[key] = work
 
-    def _read(self, episode: Episode) -> Work:
-        asked = self._journal.approvals(episode.id)
-        return Work(
-            episode,
-            tuple(self._journal.runs(episode.id)),
-            tuple(request for request in asked if request.until is None),
-            tuple(request for request in asked if request.until is not None),
-        )
+
+def _work(record: EpisodeRecord) -> Work:
+    asked = record.approvals
+    return Work(
+        record.episode,
+        record.runs,
+        tuple(request for request in asked if request.until is None),
+        tuple(request for request in asked if request.until is not None),
+    )

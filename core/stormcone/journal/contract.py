@@ -4,7 +4,7 @@ SQLite does in `stormcone.journal.sqlite`, PostgreSQL in `stormcone.journal.post
 holds it to `stormcone.testing.conformance.JournalSuite`.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -18,6 +18,7 @@ from stormcone.journal.records import (
     ClockRecord,
     Delivery,
     Episode,
+    EpisodeRecord,
     Life,
     SinkRecord,
 )
@@ -145,6 +146,9 @@ class JournalStore(Protocol):
         Raises:
             KeyError: there is none.
         """
+
+    def records(self, numbers: Sequence[int]) -> list[EpisodeRecord]:
+        """The episodes of these numbers, each with all that was done for it; what there is not is left out."""
 
     def save_change(self, change: Change, at: Instant, machine: Machine) -> Episode:
         """Write a step in an event's life as the machine saw it; within a transaction. Answers the episode after it."""

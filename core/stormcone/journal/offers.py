@@ -69,6 +69,7 @@ class Standing:
         ended: what the attempt came to, or None.
         waited: seconds since it was offered.
         fits: whether a worker that lives has the handler.
+        orders: what its worker is told.
     """
 
     run: int
@@ -80,6 +81,7 @@ class Standing:
     ended: Attempt | None = None
     waited: float = 0.0
     fits: bool = True
+    orders: Orders = Orders()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from stormcone.clock import Instant
 from stormcone.model import MaintenanceEvent
 from stormcone.rules.changes import ChangeKind, Known
+from stormcone.rules.runs import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,21 @@ class ApprovalRecord:
     note: str
     again: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeRecord:
+    """An episode with all that was done for it.
+
+    Attributes:
+        episode: the event's life.
+        runs: in the order in which they are to be done.
+        approvals: the approvals and postponements, in their order.
+    """
+
+    episode: Episode
+    runs: tuple[Run, ...]
+    approvals: tuple[ApprovalRecord, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

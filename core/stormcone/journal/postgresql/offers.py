@@ -1,7 +1,7 @@
 """Offers to workers on PostgreSQL: their tables, and the watcher's side, in the journal's transactions."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -64,7 +64,7 @@ STEPS = (_VERSION_1, _VERSION_2)
 """Step n brings them from version n to n + 1; never edit one that has been released, add one."""
 
 _STANDING = """
-SELECT run, attempt, episode, handler, name, verdict, note, after,
+SELECT run, attempt, episode, handler, name, verdict, note, after, deadline, canceled, stopped,
     extract(epoch FROM clock_timestamp() - offered)::float AS waited,
     verdict IS NULL AND worker IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM workers WHERE id = worker AND until > clock_timestamp()
@@ -96,7 +96,7 @@ class PostgresqlOffers:
     def add(self, offer: Offer) -> None:
         """Offer an attempt; within a transaction."""
         columns = "run, attempt, episode, handler, stage, event, machine, deadline"
-        self._session.execute(
+        self._tell_workers(
             f"INSERT INTO offers ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             offer.run,
             offer.attempt,
@@ -107,7 +107,6 @@ class PostgresqlOffers:
             MACHINES.dump_json(offer.machine).decode(),
             maybe_text(offer.orders.deadline),
         )
-        self._session.execute("SELECT pg_notify(?, ?)", OFFERED, self._schema)
 
     def all(self) -> list[Standing]:
         """How all of them stand."""
@@ -130,7 +129,7 @@ class PostgresqlOffers:
 
     def order(self, run: int, attempt: int, orders: Orders) -> None:
         """Tell the worker of an attempt; within a transaction."""
-        self._session.execute(
+        self._tell_workers(
             "UPDATE offers SET deadline = ?, canceled = ?, stopped = ? WHERE run = ? AND attempt = ?",
             maybe_text(orders.deadline),
             orders.canceled,
@@ -138,7 +137,11 @@ class PostgresqlOffers:
             run,
             attempt,
         )
-        self._session.execute("SELECT pg_notify(?, ?)", OFFERED, self._schema)
+
+    def _tell_workers(self, statement: str, *values: Any) -> None:
+        """Change an offer, and wake the workers once the transaction is over, with one question to the server."""
+        told = f"WITH changed AS ({statement} RETURNING run) SELECT pg_notify(?, ?) FROM changed"
+        self._session.execute(told, *values, OFFERED, self._schema)
 
     def listen(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Have `wake` called, in a thread, soon after a worker has done something; answers how to end that."""
@@ -157,7 +160,13 @@ def _standing(row: Row) -> Standing:
     known: dict[str, Any] = {
         name: row[name] for name in ("run", "attempt", "episode", "handler", "waited", "silent", "fits")
     }
-    return Standing(worker=row["name"], ended=ended or None, **known)
+    return Standing(worker=row["name"], ended=ended or None, orders=orders_of(row), **known)
+
+
+def orders_of(row: Row) -> Orders:
+    """What the worker of an offer is told, by its row."""
+    deadline = row["deadline"] and row["deadline"].astimezone(UTC)
+    return Orders(deadline=deadline, canceled=row["canceled"], stopped=row["stopped"])
 
 
 def _came_to(verdict: str, note: str, after: timedelta | None) -> Attempt:

@@ -7,7 +7,6 @@ own and checks what it must: an end is only taken from who the row names, and an
 import os
 import socket
 from collections.abc import Callable, Collection
-from datetime import UTC
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +17,7 @@ from stormcone.handlers import Stage
 from stormcone.journal.boundaries import Boundary, reached
 from stormcone.journal.offers import Offer, Orders
 from stormcone.journal.postgresql.ear import Ear
-from stormcone.journal.postgresql.offers import HEARD, MACHINES, OFFERED, offer_tables
+from stormcone.journal.postgresql.offers import HEARD, MACHINES, OFFERED, offer_tables, orders_of
 from stormcone.journal.postgresql.store import SECRETS, database_of
 from stormcone.model import MaintenanceEvent
 from stormcone.postgresql.address import DatabaseAddress
@@ -110,7 +109,7 @@ class PostgresqlWorkerSide:
             connection = self._connected()
             connection.execute(_LIVE, self._values(handlers=list(handlers), silence=self._silence))
             rows = connection.execute(_MINE, self._values()).fetchall()
-        return {(row["run"], row["attempt"]): _orders(row) for row in rows}
+        return {(row["run"], row["attempt"]): orders_of(row) for row in rows}
 
     def take(self, handlers: Collection[str], most: int) -> list[Offer]:
         """Take what is offered to these handlers, the oldest first; nothing where the worker counts as silent.
@@ -190,11 +189,6 @@ class PostgresqlWorkerSide:
             )
 
 
-def _orders(row: psycopg.rows.DictRow) -> Orders:
-    deadline = row["deadline"] and row["deadline"].astimezone(UTC)
-    return Orders(deadline=deadline, canceled=row["canceled"], stopped=row["stopped"])
-
-
 def _offer(row: psycopg.rows.DictRow) -> Offer:
     return Offer(
         run=row["run"],
@@ -204,5 +198,5 @@ def _offer(row: psycopg.rows.DictRow) -> Offer:
         stage=Stage(row["stage"]),
         event=MaintenanceEvent.model_validate_json(row["event"]),
         machine=MACHINES.validate_json(row["machine"]),
-        orders=_orders(row),
+        orders=orders_of(row),
     )

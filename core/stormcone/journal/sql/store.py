@@ -1,16 +1,25 @@
 """The journal on SQL: what is read from it and written to it, in whole transactions."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from stormcone.clock import Instant
 from stormcone.errors import JournalError
 from stormcone.journal.contract import JournalStore
-from stormcone.journal.records import ApprovalRecord, AttemptRecord, ChangeRecord, ClockRecord, Episode, Life
+from stormcone.journal.records import (
+    ApprovalRecord,
+    AttemptRecord,
+    ChangeRecord,
+    ClockRecord,
+    Episode,
+    EpisodeRecord,
+    Life,
+)
 from stormcone.journal.sql import rows
 from stormcone.journal.sql.machines import MachineKeys, called
 from stormcone.journal.sql.outbox import SQLOutbox
@@ -44,6 +53,19 @@ SELECT id FROM episodes WHERE ended < ? AND NOT EXISTS (
 ) LIMIT ?
 """
 _LIVES_BUT_THE_LAST = "SELECT id FROM lives WHERE begun < ? AND id < (SELECT max(id) FROM lives) LIMIT ?"
+
+
+_BATCHES = (1, 8, 64)
+"""How many episodes are read at once: of few lengths, so that databases prepare few statements."""
+
+
+def _batches(numbers: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """The numbers in batches of those lengths; the last one is repeated where its batch is not full."""
+    most = _BATCHES[-1]
+    for begin in range(0, len(numbers), most):
+        batch = numbers[begin : begin + most]
+        length = next(length for length in _BATCHES if length >= len(batch))
+        yield (*batch, *[batch[-1]] * (length - len(batch)))
 
 
 class SQLJournal(JournalStore):
@@ -179,6 +201,24 @@ class SQLJournal(JournalStore):
             return found
         raise KeyError(number)
 
+    def records(self, numbers: Sequence[int]) -> list[EpisodeRecord]:
+        """The episodes of these numbers, each with all that was done for it; what there is not is left out."""
+        found = []
+        for batch in _batches(numbers):
+            among = f"IN ({', '.join('?' * len(batch))})"
+            runs: dict[int, list[Run]] = {}
+            for run in self._read(rows.run, f"SELECT * FROM runs WHERE episode {among}", *batch):
+                runs.setdefault(run.episode, []).append(run)
+            asked: dict[int, list[ApprovalRecord]] = {}
+            query = f"SELECT * FROM approvals WHERE episode {among} ORDER BY id"
+            for number, approval in self._read(lambda row: (row["episode"], rows.approval(row)), query, *batch):
+                asked.setdefault(number, []).append(approval)
+            for episode in self._read(rows.episode, f"{_EPISODE} WHERE id {among} ORDER BY id", *batch):
+                its_runs = sorted(runs.get(episode.id, ()), key=lambda run: run.order)
+                approvals = tuple(asked.get(episode.id, ()))
+                found.append(EpisodeRecord(episode=episode, runs=tuple(its_runs), approvals=approvals))
+        return found
+
     def save_change(self, change: Change, at: Instant, machine: Machine) -> Episode:
         """Write a step in an event's life as the machine saw it; within a transaction. Answers the episode after it."""
         date, key = to_text(at.date), change.event.key
@@ -235,29 +275,27 @@ class SQLJournal(JournalStore):
 
     def schedule_run(self, run: Run, due: datetime | None) -> None:
         """A pending or dropped run is to begin at this time; within a transaction."""
-        if run.state is not RunState.PENDING:
-            self._set_run_state(run, RunState.PENDING)
-        self._session.update("runs", run.id, due=maybe_text(due), again=None, ended=None, note="")
+        if run.state is RunState.PENDING:
+            self._session.update("runs", run.id, due=maybe_text(due), again=None, ended=None, note="")
+        else:
+            self._move_run(run, RunState.PENDING, due=due, again=None, ended=None, note="")
 
     def drop_run(self, run: Run, at: datetime, why: str) -> None:
         """A pending run will not begin (again); within a transaction."""
-        self._set_run_state(run, RunState.DROPPED)
-        self._session.update("runs", run.id, ended=to_text(at), note=why)
+        self._move_run(run, RunState.DROPPED, ended=at, note=why)
 
     def begin_run(self, run: Run, at: datetime) -> Run:
         """An attempt is about to begin; answers the run with its attempt one higher."""
         with self.transaction():
-            self._set_run_state(run, RunState.RUNNING)
-            self._session.update("runs", run.id, attempt=run.attempt + 1, begun=to_text(at), due=None, again=None)
-            self._session.insert("attempts", run=run.id, number=run.attempt + 1, begun=to_text(at))
-            return self._run_of(run.id)
+            begun = self._move_run(run, RunState.RUNNING, attempt=run.attempt + 1, begun=at, due=None, again=None)
+            self._session.insert("attempts", run=run.id, number=begun.attempt, begun=to_text(at))
+            return begun
 
     def end_attempt(self, run: Run, attempt: Attempt, settled: Settled, at: datetime) -> Run:
         """An attempt has ended; answers the run as it is then."""
         with self.transaction():
-            self._set_run_state(run, settled.state)
-            ended = to_text(at) if settled.state.over else None
-            self._session.update("runs", run.id, again=maybe_text(settled.again), ended=ended, note=settled.note)
+            ended = at if settled.state.over else None
+            moved = self._move_run(run, settled.state, again=settled.again, ended=ended, note=settled.note)
             self._session.execute(
                 "UPDATE attempts SET ended = ?, verdict = ?, note = ? WHERE run = ? AND number = ?",
                 to_text(at),
@@ -266,7 +304,7 @@ class SQLJournal(JournalStore):
                 run.id,
                 run.attempt,
             )
-            return self._run_of(run.id)
+            return moved
 
     def attempts(self, run: int) -> list[AttemptRecord]:
         """The attempts at a run, in their order."""
@@ -378,9 +416,14 @@ class SQLJournal(JournalStore):
         (found,) = self._read(rows.run, "SELECT * FROM runs WHERE id = ?", run)
         return found
 
-    def _set_run_state(self, run: Run, state: RunState) -> None:
+    def _move_run(self, run: Run, state: RunState, **values: Any) -> Run:
         """The only place where a run's state is written: only allowed moves, and only from where the run is."""
         if (run.state, state) not in RUN_MOVES:
             raise JournalError(f"run {run.id} cannot go from {run.state} to {state}")
-        if self._session.execute("UPDATE runs SET state = ? WHERE id = ? AND state = ?", state, run.id, run.state) != 1:
+        moved = replace(run, state=state, **values)
+        texts = [to_text(value) if isinstance(value, datetime) else value for value in values.values()]
+        columns = ", ".join(f"{name} = ?" for name in ("state", *values))
+        statement = f"UPDATE runs SET {columns} WHERE id = ? AND state = ?"
+        if self._session.execute(statement, state, *texts, run.id, run.state) != 1:
             raise JournalError(f"run {run.id} is no longer {run.state}; another writer has the journal {self.path}")
+        return moved

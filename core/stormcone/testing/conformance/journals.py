@@ -12,7 +12,7 @@ import pytest
 from stormcone.clock import Instant
 from stormcone.errors import JournalError, JournalLocked
 from stormcone.handlers import Stage
-from stormcone.journal import ClockRecord, Episode, JournalStore
+from stormcone.journal import ClockRecord, Episode, EpisodeRecord, JournalStore
 from stormcone.model import Approval, Impact, Machine, MaintenanceEvent, Phase
 from stormcone.rules.changes import Change, ChangeKind
 from stormcone.rules.runs import RUN_MOVES, Attempt, NewRun, Run, RunState, Settled, Verdict
@@ -321,6 +321,30 @@ class JournalSuite:
         assert [each.id for each in journal.unfinished(MACHINE)] == [episode.id]
         self._ends(journal, journal.begin_run(the_run(journal, episode), NOW))
         assert journal.unfinished(MACHINE) == []
+
+    def test_many_episodes_are_read_at_once_as_they_are_one_by_one(self, journal: JournalStore) -> None:
+        """What has changed is read back in few questions; of any number, and what there is not is left out.
+
+        Source: `JournalStore.records`.
+        """
+        for number in range(80):
+            episode = announce(journal, id=f"E-{number}")
+            with journal.transaction():
+                for stage in (Stage.STARTED, Stage.PREPARE):
+                    journal.add_run(episode.id, NewRun("db", stage, 0, None))
+            if number % 3 == 0:
+                journal.ask_approval(episode.id, NOW, f"prepared by {number}")
+        numbers = [episode.id for episode in journal.episodes()]
+        for asked in ([], numbers[:1], numbers[:7], numbers[3:17], numbers):
+            one_by_one = [
+                EpisodeRecord(
+                    episode=journal.episode(number),
+                    runs=tuple(journal.runs(number)),
+                    approvals=tuple(journal.approvals(number)),
+                )
+                for number in asked
+            ]
+            assert journal.records([*asked, 10**6]) == one_by_one
 
     def test_unfinished_is_found_by_the_machines_id_without_regard_to_case(self, journal: JournalStore) -> None:
         """A machine is the same by the cloud's id, whatever its name.
