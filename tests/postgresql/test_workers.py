@@ -83,6 +83,17 @@ class TestARun:
         assert set(fleet.runs().values()) == {("succeeded", 1)}
         assert fleet.cloud.approved == ["E-1"]
 
+    def test_is_told_nothing_that_its_offer_has_said_already(self, fleet, monkeypatch):
+        fleet.cloud.announce()
+        watcher, worker = fleet.watch(), fleet.worker()
+        told = []
+        monkeypatch.setattr(watcher.journal.offers, "order", lambda *orders: told.append(orders))
+        worker.turn()
+        watcher.step()
+        watcher.step()
+        assert [run.deadline for run in watcher.view.running] != [None]
+        assert told == []
+
     def test_is_tried_again_by_the_usual_rules(self, fleet):
         fleet.cloud.announce()
         watcher, worker = fleet.watch(), fleet.worker()

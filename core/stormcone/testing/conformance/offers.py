@@ -198,6 +198,7 @@ class OffersSuite:
         with journal.transaction():
             offers_of(journal).order(made.run, 1, orders)
         assert side.live(["lb"]) == {(made.run, 1): orders}
+        assert [standing.orders for standing in offers_of(journal).all()] == [orders]
 
     def test_what_is_undone_was_never_offered(self, journal: JournalStore, worker: Callable[[], WorkerSide]) -> None:
         """Offers are written in the journal's transactions."""
