@@ -187,9 +187,9 @@ class TestARun:
         run = the_run(journal, journal.episode(run.episode))
         if (before, after) in RUN_MOVES:
             with journal.transaction():
-                journal._set_run_state(run, after)
+                journal._move_run(run, after)
         else:
             with pytest.raises(JournalError, match=f"cannot go from {before} to {after}"), journal.transaction():
-                journal._set_run_state(run, after)
+                journal._move_run(run, after)
         kept = the_run(journal, journal.episode(run.episode))
         assert kept.state is (after if (before, after) in RUN_MOVES else before)
