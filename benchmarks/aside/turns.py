@@ -140,6 +140,8 @@ def main() -> None:
             wait_all(url, size)
             print(f"{size:,} wait; {one_at_a_time(server, url, size, given.seconds)}", flush=True)
             asked = load(server, url, waits, agents=size - 1, seconds=given.seconds)
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("DELETE FROM stormcone_fleet.said")
             living = load(server, url, exchanging, agents=size - 1, seconds=given.seconds / 2)
             print(f"{size:,} wait; {side_by_side(asked, living)}", flush=True)
             wait_all(url, size)

@@ -1,6 +1,7 @@
 """Many members of one group that wait for their turn at once, in a real PostgreSQL."""
 
 import itertools
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -30,6 +31,7 @@ from stormcone.fleet.tables import TABLES, json_of  # noqa: E402
 from stormcone.postgresql.address import DatabaseAddress  # noqa: E402
 
 TIME = datetime(2026, 3, 1, 4, tzinfo=UTC)
+BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 BUSY = "waits for its turn: others are decided on at this moment"
 
 
@@ -162,6 +164,33 @@ class TestOneOfMany:
             why = "waits for its turn in group db: others wait whose time runs out sooner"
             assert ask(fleet, 20)[1].refused == {key_of(20): (why,)}
 
+    @pytest.mark.parametrize("change", ["seen = seen - interval '11 minutes'", ""], ids=["silent", "away already"])
+    def test_waits_for_none_that_is_away_itself(self, fleet, other, fresh, change):
+        """More of them than it is told of by name wait for an event that comes sooner."""
+        for number in range(TOLD + 2):
+            ask(fleet, number, "9", away=not change)
+        other.execute("UPDATE said SET held = false")
+        if change:
+            other.execute(f"UPDATE members SET {change}")
+        else:
+            other.execute(
+                "INSERT INTO said (fleet, member, provider, event, said, since, held, withdrawn, changed) "
+                "SELECT fleet, member, provider, 'other', said, since, true, false, changed FROM said"
+            )
+        other.commit()
+        assert ask(fleet, 50, "9")[0]
+        assert ask(fleet, 51, "9")[0]
+        assert not ask(fleet, 52, "9")[0]
+
+    def test_comes_first_once_another_waits_for_longer(self, fleet, fresh):
+        ask(fleet, 0)
+        for number in (1, 2):
+            assert not ask(fleet, number)[0]
+        leave(fleet, 0)
+        assert not ask(fleet, 2)[0]
+        assert not ask(fleet, 1, until=TIME + timedelta(hours=1))[0]
+        assert ask(fleet, 2)[0]
+
     def test_gets_its_turn_as_soon_as_it_is_the_first(self, fleet, other, fresh):
         grow(fleet, other, 30)
         assert not ask(fleet, 1)[0]
@@ -233,6 +262,25 @@ class TestABoard:
         assert ask(fleet, 1, limit="2" if again == "says another limit" else "1")[0]
 
 
+class TestOfTwoAtTheSameMoment:
+    def test_the_second_sees_what_the_first_was_given(self, fleet, other):
+        """There is room for one; the second asks before the first has it, and is decided on after that."""
+        answers = []
+        ask(fleet, 0, limit="2")
+        ask(fleet, 2, limit="2", away=True)  # so the board has room still
+        leave(fleet, 2, limit="2")
+        other.execute("SELECT 1 FROM groups FOR UPDATE")
+        thread = threading.Thread(target=lambda: answers.append(ask(fleet, 1, limit="2")[0]))
+        thread.start()
+        with psycopg.connect(other.info.dsn, autocommit=True) as watch:
+            while thread.is_alive() and not watch.execute(BLOCKED).fetchone():
+                pass
+        other.execute("UPDATE said SET held = true, withdrawn = false WHERE event = 'event-of-002'")
+        other.commit()
+        thread.join()
+        assert answers == [False]
+
+
 class TestWhileOthersAreDecidedOn:
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch):
@@ -249,6 +297,19 @@ class TestWhileOthersAreDecidedOn:
         assert {turn.member for turn in fleet.overview().groups[0].turns} == {"test/m000", "test/m001"}
         other.rollback()
         assert ask(fleet, 1, limit="2")[0]
+
+    def test_one_that_was_silent_meanwhile_does_not_count_as_away_already(self, fleet, other, monkeypatch):
+        """Else it would be given a turn beside one that is away."""
+        ask(fleet, 0)
+        decide = turns.Turns.decide
+
+        def late(asked):
+            other.execute("UPDATE members SET seen = seen - interval '11 minutes' WHERE name = 'm001'")
+            other.commit()
+            return decide(asked)
+
+        monkeypatch.setattr(turns.Turns, "decide", late)
+        assert not ask(fleet, 1)[0]
 
 
 def test_tables_of_before_say_who_comes_first(url, other):

@@ -45,6 +45,9 @@ KEPT_EVENT = timedelta(days=7)
 
 _HOUR = 3600.0
 
+_PLAN_ONCE: LiteralString = "SET plan_cache_mode TO force_generic_plan"
+"""An exchange reads a few rows by their keys, again and again: planning that anew takes longer than doing it."""
+
 _NEW_APPROVALS: LiteralString = (
     "INSERT INTO approvals (fleet, provider, event) SELECT %(fleet)s, * "
     "FROM unnest(%(providers)s::text[], %(events)s::text[]) ON CONFLICT DO NOTHING"
@@ -186,6 +189,7 @@ class PostgresqlFleet:
             TABLES.upgrade(connection, self._subject, FleetError)
             self._ready = True
         if connection is not self._placed:
+            connection.execute(_PLAN_ONCE)
             self._see_where(connection)
             self._placed = connection
         if time.monotonic() >= self._tidy_due:

@@ -128,8 +128,7 @@ def makes_room(known: Mapping[EventKey, SaidRow], after: Mapping[EventKey, SaidR
         after: what is kept of it now.
     """
     return any(
-        row.turn is not None
-        and ((new := after[key]).turn is None or new.held != row.held or new.turn.until != row.turn.until)
+        row.turn is not None and ((turn := after[key].turn) is None or turn.until != row.turn.until)
         for key, row in known.items()
     )
 

@@ -55,5 +55,5 @@ class Board:
         return not (away or begun or self.last is None or any(rank <= self.last for rank in ranks))
 
     def near(self, rank: Rank) -> bool:
-        """Whether the turn of one that waits may come soon."""
-        return self.front is None or rank <= self.front or not self.refuses([rank])
+        """Whether the turn of one that waits comes next: else it asks less often, even where there is room for it."""
+        return self.front is None or rank <= self.front
