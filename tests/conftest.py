@@ -234,8 +234,8 @@ def journal_address(postgresql: PostgresqlServer) -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: while a test waits for a client's time-out, or a program, another is run."""
-    return (os.cpu_count() or 1) + 1
+    """Two for each processor: while a test waits for a client's time-out, or a program, others are run."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(tryfirst=True)
