@@ -24,6 +24,9 @@ PATIENCE = 60.0
 
 _PAUSE = 0.02
 
+_PORTS = 3
+"""How many ports are tried."""
+
 _TIED = ("setpriv", "--pdeathsig", "INT", "--") if shutil.which("setpriv") else ()
 """Has the server end with the thread that started it, however that ends."""
 
@@ -69,12 +72,11 @@ class PostgresqlServer:
         self._settings = {**SETTINGS, **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self.folder = Path(tempfile.mkdtemp(prefix="stormcone-postgresql-"))
-        self.port = _free_port()
         try:
             own(self.folder)
             self.folder.chmod(0o755)
             self._make(follows)
-            self.start()
+            self._start_on_a_free_port()
         except BaseException:
             self.close()
             raise
@@ -103,10 +105,24 @@ class PostgresqlServer:
                 start_new_session=True,
             )
         end = time.monotonic() + PATIENCE
-        while not self.run("pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port), fails=True):
+        while not self.run("pg_isready", "-q", "-h", self.folder, "-p", str(self.port), fails=True):  # ours, no other's
             if self._process.poll() is not None or time.monotonic() > end:
                 raise StormconeError(f"PostgreSQL does not start: {self.said()[-500:]}")
             time.sleep(_PAUSE)
+
+    def _start_on_a_free_port(self) -> None:
+        """Another program may take the port in the moment between; then there are more."""
+        for left in reversed(range(_PORTS)):
+            self.port = _free_port()
+            with (self._data / "postgresql.conf").open("a") as file:
+                file.write(f"port = {self.port}\n")  # the last one counts
+            try:
+                self.start()
+            except StormconeError:
+                if not left or "Address already in use" not in self.said():
+                    raise
+            else:
+                return
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it, and wait for that: SIGINT cuts off who is connected, SIGQUIT does not tidy up, SIGKILL is a crash."""
@@ -162,7 +178,7 @@ class PostgresqlServer:
         else:
             how = ("-A", "trust", "--no-sync", "--no-instructions", "--no-locale", "--encoding", "UTF8")
             self.run("initdb", "-D", self._data, "-U", USER, *how)
-        lines = {"port": str(self.port), "unix_socket_directories": f"'{self.folder}'", **self._settings}
+        lines = {"unix_socket_directories": f"'{self.folder}'", **self._settings}
         with (self._data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = {value}\n" for name, value in lines.items())
 
