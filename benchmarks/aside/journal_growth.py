@@ -60,7 +60,7 @@ def an_event(number: int, now: datetime) -> MaintenanceEvent:
 
 
 def work(engine: Engine, now: Instant) -> None:
-    for due in engine.begin_due(now, confirmed={""}):
+    for due in engine.begin_due(now, confirmed={""}).begun:
         engine.end_attempt(due, DONE, now)
 
 

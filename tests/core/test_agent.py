@@ -117,6 +117,8 @@ class TestAReboot:
         world.step(minutes=2)
         assert len(world.calls) == 3
         assert world.states(0)["lb.recover"] == "dropped"
+        (told,) = [text for text in world.told(NoticeKind.RUN_CUT_OFF) if "left out" in text]
+        assert told == "lb.recover is left out: its handler has begun for the event anew, and recovers at its next end"
         world.cloud.forget()
         world.step(minutes=20)
         assert world.calls[3:] == ["lb.recover"]

@@ -175,13 +175,13 @@ class TestWhatIsDue:
         world.cloud.announce()
         world.step()
         ours, now = world.agent._engine, Instant.of(world.clock.now() + timedelta(minutes=12))
-        assert ours.begin_due(now, confirmed={"test"}, most=0) == []
-        assert len(ours.begin_due(now, confirmed={"test"}, most=1)) == 1
+        assert ours.begin_due(now, confirmed={"test"}, most=0).begun == []
+        assert len(ours.begin_due(now, confirmed={"test"}, most=1).begun) == 1
 
     def test_begins_when_its_source_has_been_asked(self, world):
         world.handler("lb", [Stage.PREPARE], lead=timedelta(minutes=5))
         world.cloud.announce()
         world.step()
         ours, now = world.agent._engine, Instant.of(world.clock.now() + timedelta(minutes=12))
-        assert ours.begin_due(now, confirmed=()) == []
-        assert len(ours.begin_due(now, confirmed={"test"})) == 1
+        assert ours.begin_due(now, confirmed=()).begun == []
+        assert len(ours.begin_due(now, confirmed={"test"}).begun) == 1

@@ -1,5 +1,6 @@
 """The stores of a fleet: in memory, and in a real PostgreSQL."""
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,9 @@ from stormcone.clock import ManualClock
 from stormcone.errors import FleetError
 from stormcone.fleet.memory import MemoryFleet
 from stormcone.testing.conformance import FleetUnderTest
+
+BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+"""Finds a row while somebody waits for a lock."""
 
 CLAIM = timedelta(seconds=250)
 """How long a claim lasts here: no test takes so long, however slow the machine."""
@@ -85,3 +89,44 @@ def stores(request: pytest.FixtureRequest) -> Iterator[Callable[[str], FleetUnde
 def subject(stores: Callable[[str], FleetUnderTest], request: pytest.FixtureRequest) -> FleetUnderTest:
     """A fleet of the test's own."""
     return stores(request.node.name)
+
+
+@pytest.fixture
+def url(postgresql: Any, database: str) -> str:
+    """The address of a database of the test's own."""
+    return str(postgresql.url(database))
+
+
+@pytest.fixture
+def fleet(url: str) -> Iterator[Any]:
+    """The fleet `shop` there."""
+    from stormcone.fleet.postgresql import PostgresqlFleet
+    from stormcone.postgresql.address import DatabaseAddress
+
+    fleet = PostgresqlFleet(DatabaseAddress.parse(url), "shop")
+    yield fleet
+    fleet.close()
+
+
+@pytest.fixture
+def other(url: str) -> Iterator[Any]:
+    """A session of its own, which sees the fleet's tables."""
+    import psycopg
+
+    with psycopg.connect(url, options="-c search_path=stormcone_fleet") as connection:
+        yield connection
+
+
+def waits_for_a_lock(connection: Any, work: Callable[[], object]) -> bool:
+    """Whether the work waits for what the connection has locked; it is let go on then, and ends."""
+    import psycopg
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    waited = False
+    with psycopg.connect(connection.info.dsn, autocommit=True) as watch:
+        while thread.is_alive() and not waited:
+            waited = watch.execute(BLOCKED).fetchone() is not None
+    connection.rollback()
+    thread.join()
+    return waited

@@ -16,11 +16,6 @@ psycopg = pytest.importorskip("psycopg")
 
 
 @pytest.fixture
-def url(postgresql, database):
-    return postgresql.url(database)
-
-
-@pytest.fixture
 def sink_of(url):
     """Makes sinks of agents, by their settings."""
     opened = []

@@ -6,8 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.fleet.conftest import CLAIM
-from tests.fleet.test_postgresql import waits_for_a_lock
+from tests.fleet.conftest import BLOCKED, CLAIM, waits_for_a_lock
 
 from stormcone.clock import ManualClock
 from stormcone.errors import FleetError
@@ -31,27 +30,7 @@ from stormcone.fleet.tables import TABLES, json_of  # noqa: E402
 from stormcone.postgresql.address import DatabaseAddress  # noqa: E402
 
 TIME = datetime(2026, 3, 1, 4, tzinfo=UTC)
-BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 BUSY = "waits for its turn: others are decided on at this moment"
-
-
-@pytest.fixture
-def url(postgresql, database):
-    return postgresql.url(database)
-
-
-@pytest.fixture
-def fleet(url):
-    fleet = PostgresqlFleet(DatabaseAddress.parse(url), "shop")
-    yield fleet
-    fleet.close()
-
-
-@pytest.fixture
-def other(url):
-    """A session of its own, which sees the fleet's tables."""
-    with psycopg.connect(url, options="-c search_path=stormcone_fleet") as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from tests.fleet.conftest import waits_for_a_lock
 
 from stormcone.errors import FleetError
 from stormcone.fleet.contract import Saying, TurnSaid
@@ -15,41 +16,6 @@ psycopg = pytest.importorskip("psycopg")
 
 from stormcone.fleet.postgresql import KEPT_MEMBER, PostgresqlFleet  # noqa: E402 - it needs the driver
 from stormcone.postgresql.address import DatabaseAddress  # noqa: E402
-
-
-@pytest.fixture
-def url(postgresql, database):
-    return postgresql.url(database)
-
-
-@pytest.fixture
-def fleet(url):
-    fleet = PostgresqlFleet(DatabaseAddress.parse(url), "shop")
-    yield fleet
-    fleet.close()
-
-
-@pytest.fixture
-def other(url):
-    """A session of its own, which sees the fleet's tables."""
-    with psycopg.connect(url, options="-c search_path=stormcone_fleet") as connection:
-        yield connection
-
-
-def waits_for_a_lock(connection, work):
-    """Whether the work waits for what the connection has locked; it is let go on then, and ends."""
-    thread = threading.Thread(target=work)
-    thread.start()
-    waited = False
-    with psycopg.connect(connection.info.dsn, autocommit=True) as watch:
-        while thread.is_alive() and not waited:
-            (number,) = watch.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            ).fetchone()
-            waited = number > 0
-    connection.rollback()
-    thread.join()
-    return waited
 
 
 def waiting(name, limit="1"):

@@ -123,7 +123,7 @@ def _of(
     key = work.episode.event.key
     for run in work.waiting:
         if run.stage is Stage.RECOVER and anew.get((key, run.place), 0) > work.episode.number:
-            yield run, "its handler has prepared for the event anew, and recovers from it with that"
+            yield run, "its handler has begun for the event anew, and recovers at its next end"
             continue
         place = (key, folded(run.machine))
         if place in busy or not may_begin(run, now):

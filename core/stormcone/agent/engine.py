@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from stormcone.agent.asking import (
     ApprovalRequest,
@@ -59,6 +60,18 @@ class DueRun:
     episode: Episode
     begun: Instant
     due: datetime | None
+
+
+class BegunNow(NamedTuple):
+    """What was recorded of what is due.
+
+    Attributes:
+        begun: what begins here.
+        dropped: what comes to nothing, each with its event and the reason.
+    """
+
+    begun: list[DueRun]
+    dropped: list[tuple[Run, Episode, str]]
 
 
 _ANSWERED = Decision(ApprovalAnswer.YES, "the cloud has answered its approval", "answered")
@@ -208,7 +221,7 @@ class Engine:
         held: Collection[int] = frozenset(),
         offered: Collection[int] = frozenset(),
         most: int | None = None,
-    ) -> list[DueRun]:
+    ) -> BegunNow:
         """Record, in one transaction, that what is due begins: of each event one run at a time, in order.
 
         Where there are workers it is offered to them instead, and begins when one takes it: `begin_offered`.
@@ -226,27 +239,27 @@ class Engine:
         """
         basis = (self._unfinished.version, self.app, frozenset(confirmed), frozenset(held), frozenset(offered))
         if self._rest.holds(basis, now):
-            return []
+            return BegunNow([], [])
         begun, dropped = due_now(
             self._unfinished, self.app, now, confirmed=confirmed, held=held, offered=offered, most=most
         )
         if not begun and not dropped:
             if most != 0:  # else what could begin was held up by the room alone
                 self._rest = Rest(basis, next_date(self._unfinished, now))
-            return []
+            return BegunNow([], [])
         with self.together():
             for run, episode, why in dropped:
                 self._unfinished.changed(run.episode)
                 self._drop(run, episode, why, now)
             if self._offers is None:
-                return [self._begin(run, handler, episode, now) for run, handler, episode in begun]
+                return BegunNow([self._begin(run, handler, episode, now) for run, handler, episode in begun], dropped)
             for run, handler, episode in begun:
                 self._offers.add(self._offer(run, handler, episode, now))
-            return []
+            return BegunNow([], dropped)
 
     def _drop(self, run: Run, episode: Episode, why: str, now: Instant) -> None:
         self._journal.drop_run(run, now.date, why)
-        self._outbox.run_dropped(run, episode.event, why, self.machine, now)
+        self._outbox.run_dropped(run, episode, why, self.machine, now)
 
     def _begin(self, run: Run, handler: Handler, episode: Episode, now: Instant) -> DueRun:
         self._unfinished.changed(run.episode)

@@ -211,6 +211,11 @@ def _could_begin(run: Run, episode: Episode, due: datetime | None) -> datetime:
     return max(seen, due) if due else seen
 
 
+def run_dropped_notice(run: Run, episode: Episode, why: str, at: datetime) -> Notice:
+    """What to say of a run that will not begin (again)."""
+    return _of_run(run, episode, at, NoticeKind.RUN_CUT_OFF, f"is left out: {why}")
+
+
 def run_ended_notice(
     run: Run, attempt: Attempt, settled: Settled, episode: Episode, begun: Instant, at: Instant
 ) -> Notice:

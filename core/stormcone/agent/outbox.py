@@ -87,12 +87,11 @@ class Outbox:
             told = _run(run, ended=now.date, note=settled.note)
             self._add(_kind_of(settled), notice, machine, episode.event, run=told)
 
-    def run_dropped(self, run: Run, event: MaintenanceEvent, why: str, machine: Machine, now: Instant) -> None:
+    def run_dropped(self, run: Run, episode: Episode, why: str, machine: Machine, now: Instant) -> None:
         """A run will not begin (again)."""
         if self._used:
-            text = printable(f"{run.handler}.{run.stage} is left out: {why}")
-            notice = Notice(now.date, notices.NoticeKind.RUN_CUT_OFF, text)
-            self._add("run.dropped", notice, machine, event, run=_run(run, note=why))
+            notice = notices.run_dropped_notice(run, episode, why, now.date)
+            self._add("run.dropped", notice, machine, episode.event, run=_run(run, note=why))
 
     def denied(self, episode: Episode, decision: Decision, machine: Machine, now: Instant) -> None:
         """An event is not approved."""

@@ -202,7 +202,9 @@ class Stages:
         room = MOST_STAGES - len(self.live.keys() | offered)
         waits = "" if room > 0 else f"{MOST_STAGES} stages are running; others wait until one of them ends"
         self._reporter.complain("room", waits)
-        begun = engine.begin_due(now, confirmed=confirmed, held=held, offered=offered, most=room)
+        begun, dropped = engine.begin_due(now, confirmed=confirmed, held=held, offered=offered, most=room)
+        for run, episode, why in dropped:
+            self._reporter.publish(notices.run_dropped_notice(run, episode, why, now.date))
         for due in begun:
             self._begin(due, engine, now)
         return bool(begun)
