@@ -3,11 +3,15 @@
 from contextlib import contextmanager
 from datetime import timedelta
 
+import pytest
+from tests.core.conftest import make_event
+
 from stormcone import JournalError, Retry
 from stormcone.agent import engine
 from stormcone.agent.unfinished import Unfinished
 from stormcone.clock import Instant
 from stormcone.handlers import Stage
+from stormcone.model import Observation
 
 
 def works(world):
@@ -55,6 +59,18 @@ class TestMemory:
         kept, read = works(world)
         assert kept == read != []
         assert world.calls == ["lb.prepare"]
+
+    def test_forgets_what_was_read_in_a_transaction_that_failed(self, world):
+        world.step()
+        ours, now = world.agent._engine, Instant.of(world.clock.now())
+        kept, before = ours._unfinished, [*ours._unfinished]
+        with pytest.raises(JournalError), ours.together():
+            ours.observe(Observation(events=(make_event(),)), now)
+            assert kept.get(world.journal.episodes()[-1].id) is not None
+            raise JournalError("the disk is full")
+        assert world.journal.episodes() == []
+        assert [*kept] == before == []
+        assert dict(kept.going_on()) == {}
 
 
 class TestTheSameAnswer:
