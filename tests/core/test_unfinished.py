@@ -64,10 +64,14 @@ class TestMemory:
         world.step()
         ours, now = world.agent._engine, Instant.of(world.clock.now())
         kept, before = ours._unfinished, [*ours._unfinished]
-        with pytest.raises(JournalError), ours.together():
+
+        def is_undone():
             ours.observe(Observation(events=(make_event(),)), now)
             assert kept.get(world.journal.episodes()[-1].id) is not None
             raise JournalError("the disk is full")
+
+        with pytest.raises(JournalError), ours.together():
+            is_undone()
         assert world.journal.episodes() == []
         assert [*kept] == before == []
         assert dict(kept.going_on()) == {}
