@@ -98,6 +98,17 @@ class TestARun:
         agent.until_called("lb.prepare", "lb.recover")
         assert answers == [False]
 
+    def test_says_once_that_a_stage_was_cut_off_whose_event_was_called_off(self, world, running):
+        """That it is not tried again goes without saying."""
+        world.handler("lb", ROUND).script.append(lambda _event, context: context.wait(600))
+        world.cloud.announce()
+        agent = running()
+        agent.until_called("lb.prepare")
+        world.cloud.forget()
+        agent.until_called("lb.prepare", "lb.recover")
+        assert world.told(NoticeKind.RUN_CUT_OFF) == ["lb.prepare was cut off: the event was called off"]
+        assert world.states()["lb.prepare"] == "dropped"
+
 
 class TestAHandlerThatBlocksForEver:
     @pytest.fixture

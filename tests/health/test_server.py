@@ -140,6 +140,10 @@ class TestSockets:
         assert said.startswith(f"health cannot be served on unix:{tmp_path}/notes: Address already in use; free that")
         assert (tmp_path / "notes").read_text() == "mine"
 
+    def test_it_listens_as_soon_as_it_is_there(self, world, listen):
+        """Whoever hears that the agent is ready, from systemd say, may ask at once."""
+        assert listen(wait=False).listening.is_set()
+
     def test_a_port_that_is_in_use_is_listened_on_once_it_is_free(self, world, listen, monkeypatch):
         monkeypatch.setattr("stormcone.health.server.AGAIN", 0.01)
         told, refused = [], threading.Event()

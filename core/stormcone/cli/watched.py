@@ -66,11 +66,11 @@ class WatchedRun:
             text: who has it until when, as a clause.
         """
         self.health.stand_by(text)
+        self._serve()
         self._notifier.waits(f"standing by: {text}")
         if who != self._waited_for:
             self._waited_for = who
             self._say(NoticeKind.STANDING_BY, f"standing by: {text}")
-        self._serve()
 
     def begin(self, agent: Agent) -> None:
         """Answer for this agent from now on."""

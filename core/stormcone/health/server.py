@@ -152,7 +152,7 @@ def _left_behind(name: str) -> bool:
 
 
 class HealthListener:
-    """Serves on one address, as soon as it can be listened on, until it is closed.
+    """Listens on one address from the start, or else as soon as that can be had, and serves until it is closed.
 
     Args:
         address: where.
@@ -172,33 +172,36 @@ class HealthListener:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._server: _Server | None = None
+        self._trouble = ""
+        self._listen()
         self._thread = threading.Thread(target=self._serve, name=f"stormcone-health-{address}", daemon=True)
         self._thread.start()
 
-    def _serve(self) -> None:
-        trouble = ""
-        while not self._closed.is_set():
-            try:
-                server = _Server(self._address, self._health)
-            except OSError as error:
-                before, trouble = trouble, str(error.strerror or error)
-                if trouble != before:
-                    self._told(
-                        f"health cannot be served on {self._address}: {trouble}; free that address or name another; "
-                        "it is tried again"
-                    )
-                self._closed.wait(AGAIN)
-                continue
-            with self._lock:
-                if self._closed.is_set():
-                    server.server_close()
-                    return
-                self._server = server  # from now on `close` shuts it down, also before it serves
-            self.port = 0 if self._address.path else server.server_address[1]
-            self.listening.set()
-            with server:
-                server.serve_forever()
+    def _listen(self) -> None:
+        try:
+            server = _Server(self._address, self._health)
+        except OSError as error:
+            before, self._trouble = self._trouble, str(error.strerror or error)
+            if self._trouble != before:
+                self._told(
+                    f"health cannot be served on {self._address}: {self._trouble}; free that address or name another; "
+                    "it is tried again"
+                )
             return
+        with self._lock:
+            if self._closed.is_set():
+                server.server_close()
+                return
+            self._server = server  # from now on `close` shuts it down, also before it serves
+        self.port = 0 if self._address.path else server.server_address[1]
+        self.listening.set()
+
+    def _serve(self) -> None:
+        while self._server is None and not self._closed.wait(AGAIN):
+            self._listen()
+        if self._server is not None:
+            with self._server:
+                self._server.serve_forever()
 
     def close(self) -> None:
         """Serve no longer."""

@@ -47,6 +47,7 @@ RUN_MOVES = frozenset(
         (RunState.PENDING, RunState.DROPPED),  # the event has gone on, or its handler has no part in it any more
         (RunState.DROPPED, RunState.PENDING),  # the event has changed again, and its handler takes it after all
         (RunState.RUNNING, RunState.PENDING),  # it is to be tried again, or the agent was cut off
+        (RunState.RUNNING, RunState.DROPPED),  # it was cut off, and its event has gone on
         (RunState.RUNNING, RunState.SUCCEEDED),  # the stage returned
         (RunState.RUNNING, RunState.FAILED),  # it gave up, ran out of tries or overran
         (RunState.RUNNING, RunState.VETOED),  # it raised Veto
@@ -268,8 +269,8 @@ def settle(run: Run, handler: Handler, event: MaintenanceEvent, attempt: Attempt
         return Settled(RunState.VETOED, None, attempt.note)
     if attempt.verdict in {Verdict.GAVE_UP, Verdict.OVERRAN}:
         return Settled(RunState.FAILED, None, attempt.note)
-    if attempt.verdict is Verdict.CUT_OFF:  # the next life does it again, unless its event has gone on
-        return Settled(RunState.PENDING, None, attempt.note)
+    if attempt.verdict is Verdict.CUT_OFF:  # it is done again, by the next life or at another worker
+        return Settled(RunState.DROPPED if outdated(run, event) else RunState.PENDING, None, attempt.note)
     if handler.retries is not None and run.attempt > handler.retries:
         return Settled(RunState.FAILED, None, f"{attempt.note} (tried {run.attempt} times)")
     wished = backoff(run.attempt) if attempt.after is None else attempt.after

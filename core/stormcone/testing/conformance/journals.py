@@ -512,7 +512,7 @@ class JournalSuite:
     def _move(self, journal: JournalStore, run: Run, state: RunState) -> None:
         if state is RunState.RUNNING:
             journal.begin_run(run, NOW)
-        elif state is RunState.DROPPED:
+        elif state is RunState.DROPPED and run.state is not RunState.RUNNING:
             with journal.transaction():
                 journal.drop_run(run, NOW, "why")
         elif state is RunState.PENDING and run.state is not RunState.RUNNING:
