@@ -1,6 +1,7 @@
 """A server that does on the wire exactly what a script says, right or wrong, for tests of clients."""
 
 import contextlib
+import functools
 import gc
 import json
 import os
@@ -14,6 +15,7 @@ from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.forker import Forker
 
 from stormcone.postgresql.server import PostgresqlServer, programs
 
@@ -22,6 +24,8 @@ pytest_plugins = ["pytester"]
 # No test depends on how fast the machine is.
 settings.register_profile("any speed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
+# For runs that ask whether it works with something else, and not whether it is right.
+settings.register_profile("few examples", settings(), max_examples=10)
 
 Step = Callable[[socket.socket, threading.Event], bool]
 
@@ -208,6 +212,18 @@ def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def descriptions_read_once() -> Iterator[None]:
+    """AWS describes its services in megabytes of JSON, which each client would read anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        with contextlib.suppress(ImportError):
+            from botocore.loaders import JSONFileLoader
+
+            read = functools.cache(functools.partial(JSONFileLoader.load_file, JSONFileLoader()))
+            patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgresqlServer]:
     """A PostgreSQL of this process's tests; a test that changes the server puts it back."""
@@ -230,6 +246,13 @@ def database(postgresql: PostgresqlServer) -> str:
 def journal_address(postgresql: PostgresqlServer) -> str:
     """The address of a journal of the test's own, which is not there yet."""
     return postgresql.url(journal=f"j{uuid4().hex}")
+
+
+@pytest.fixture(scope="session")
+def forker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forker]:
+    """Starts `stormcone` without what its imports take."""
+    with contextlib.closing(Forker(tmp_path_factory.mktemp("forker"))) as forker:
+        yield forker
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -5,15 +5,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from tests.e2e.region import Region
+from tests.forker import PROGRAM, Forker, Start, run, started_anew
 
 from stormcone.clock import SystemClock
 from stormcone.plugins import simulator_class
@@ -23,7 +23,7 @@ from stormcone_simulators.azure import AzureSimulator
 PATIENCE = 120.0
 """Seconds after which a condition counts as never coming true; only a failing test waits so long."""
 
-PROGRAM = (sys.executable, "-m", "stormcone")
+STARTED_ANEW = {"test_program", "test_signals", "test_story", "test_terminal", "test_the_end"}
 
 
 def until(condition: Callable[[], Any], what: Callable[[], str]) -> Any:
@@ -39,29 +39,23 @@ def until(condition: Callable[[], Any], what: Callable[[], str]) -> Any:
 class Running:
     """A `stormcone` that goes on, and what it has said so far."""
 
-    def __init__(self, arguments: tuple[str, ...], env: Mapping[str, str], cwd: Path) -> None:
+    def __init__(self, start: Start, arguments: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
         self.out: list[str] = []
         self.err: list[str] = []
         self._reading = True
-        self._process = subprocess.Popen(
-            [*PROGRAM, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=env,
-            cwd=cwd,
-            text=True,
-        )
-        self._readers = [self._reader(self._process.stdout, self.out), self._reader(self._process.stderr, self.err)]
+        ours, theirs = zip(os.pipe(), os.pipe(), strict=True)
+        with Path(os.devnull).open() as nothing:
+            self._process = start(arguments, env, cwd, (nothing.fileno(), *theirs))
+        for end in theirs:
+            os.close(end)
+        self._readers = [self._reader(*each) for each in zip(ours, (self.out, self.err), strict=True)]
 
-    def _reader(self, stream: IO[str] | None, lines: list[str]) -> threading.Thread:
-        assert stream is not None
-
+    def _reader(self, end: int, lines: list[str]) -> threading.Thread:
         def read() -> None:
-            with stream:
+            with open(end, encoding="utf-8") as stream:
                 for line in stream:
                     lines.append(line.rstrip("\n"))
-                    if not self._reading and stream is self._process.stdout:
+                    if not self._reading and lines is self.out:
                         return
 
         thread = threading.Thread(target=read)
@@ -122,6 +116,9 @@ class Running:
 class Home:
     """Where a test's programs live, and how they are started.
 
+    Args:
+        start: starts them.
+
     Attributes:
         program: the words that start it.
         folder: the home folder.
@@ -131,7 +128,8 @@ class Home:
 
     program = PROGRAM
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, start: Start) -> None:
+        self._start = start
         self.folder = folder
         self.journal = folder / "journal.db"
         self.env = {
@@ -146,7 +144,7 @@ class Home:
 
     def start(self, *arguments: object, **env: str) -> Running:
         """Start a program that goes on until it is told to stop."""
-        running = Running(tuple(map(str, arguments)), {**self.env, **env}, self.folder)
+        running = Running(self._start, tuple(map(str, arguments)), {**self.env, **env}, self.folder)
         self._started.append(running)
         return running
 
@@ -154,16 +152,9 @@ class Home:
         self, *arguments: object, stdin: str = "", env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a program to its end."""
-        return subprocess.run(
-            [*PROGRAM, *map(str, arguments)],
-            input=stdin,
-            capture_output=True,
-            env=self.env if env is None else env,
-            cwd=self.folder,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        words = tuple(map(str, arguments))
+        env = self.env if env is None else env
+        return run(self._start, words, env, self.folder, patience=PATIENCE, given=stdin)
 
     def json(self, *arguments: object) -> Any:
         """Run a program that succeeds and prints JSON."""
@@ -207,8 +198,17 @@ class Home:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(tmp_path)
+def start_program(request: pytest.FixtureRequest) -> Start:
+    """Starts `stormcone`: in a fork, but for tests of how a program starts and ends, and what it is as a whole."""
+    if Path(str(request.fspath)).stem in STARTED_ANEW:
+        return started_anew
+    forker: Forker = request.getfixturevalue("forker")
+    return forker.start
+
+
+@pytest.fixture
+def home(tmp_path: Path, start_program: Start) -> Iterator[Home]:
+    home = Home(tmp_path, start_program)
     yield home
     home.close()
 
@@ -246,7 +246,7 @@ def clouds() -> Iterator[Callable[..., Simulator]]:
 
 
 @pytest.fixture
-def region_of(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Region]]:
+def region_of(tmp_path: Path, forker: Forker, request: pytest.FixtureRequest) -> Iterator[Callable[..., Region]]:
     """Makes a region of Alibaba Cloud, whose journal is on the PostgreSQL of this process's tests, or at `url`."""
     with contextlib.ExitStack() as stack:
 
@@ -254,7 +254,7 @@ def region_of(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callab
             options = SimulatorOptions(clock=SystemClock(), machines=tuple(machines))
             simulator = stack.enter_context(simulator_class("alibaba").from_options(options))
             url = url or request.getfixturevalue("journal_address")
-            region = Region(tmp_path, url, simulator, machines)
+            region = Region(tmp_path, url, simulator, machines, forker.start)
             stack.callback(region.close)
             return region
 

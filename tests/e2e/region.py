@@ -3,11 +3,11 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 import time
 from pathlib import Path
+
+from tests.forker import run
 
 from stormcone import Impact
 
@@ -64,12 +64,10 @@ def until(condition, what):
 class Program:
     def __init__(self, region, who, words, env):
         self._said = region.folder / f"{who}.out"
-        with self._said.open("w") as out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "stormcone", *words, "--json"],
-                cwd=region.folder, env={**region.env, "WHO": who, "XDG_STATE_HOME": str(region.folder / who), **env},
-                stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
+        env = {**region.env, "WHO": who, "XDG_STATE_HOME": str(region.folder / who), **env}
+        with self._said.open("w") as out, Path(os.devnull).open() as nothing:
+            streams = (nothing.fileno(), out.fileno(), out.fileno())
+            self._process = region.start_program([*words, "--json"], env, region.folder, streams)
 
     @property
     def said(self):
@@ -97,8 +95,9 @@ class Program:
 
 
 class Region:
-    def __init__(self, folder, url, simulator, machines):
+    def __init__(self, folder, url, simulator, machines, start):
         self.folder, self.simulator, self.machines, self.programs = folder, simulator, machines, []
+        self.start_program = start
         (folder / "handlers.py").write_text(textwrap.dedent(HANDLERS))
         (folder / "effects").touch()
         self.env = {
@@ -145,10 +144,7 @@ class Region:
         until(lambda: self.approvals, lambda: f"an approval; {[program.said for program in self.programs]}")
 
     def run(self, *words, **env):
-        return subprocess.run(
-            [sys.executable, "-m", "stormcone", *words], cwd=self.folder, env={**self.env, **env}, text=True,
-            capture_output=True, timeout=PATIENCE, check=False,
-        )  # fmt: skip
+        return run(self.start_program, words, {**self.env, **env}, self.folder, patience=PATIENCE)
 
     def history(self, *words):
         done = self.run("history", *words)

@@ -134,8 +134,8 @@ def test_the_first_day(home: Any, simulator: Any, hook: Hook, manager: Manager, 
     assert words[1:] == ["run", "--config", str(file)]
     running = home.start(*words[1:], NOTIFY_SOCKET=manager.path)
     manager.hears("READY=1")
-    status = home.json("status", "--config", file)
-    assert (status["condition"], status["machine"]["name"]) == ("ready", "web-0")
+    home.until(lambda: home_status(home, file)["condition"] == "ready", "its first answer of the cloud")
+    assert home.json("status", "--config", file)["machine"]["name"] == "web-0"
 
     # An event is simulated, and everything comes of it.
     event = simulator.schedule("reboot", resources=["web-0"])

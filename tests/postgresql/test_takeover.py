@@ -7,8 +7,6 @@ nothing is approved twice. Time is real; what is waited for is a state.
 import json
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 import time
 from collections import Counter
@@ -71,14 +69,13 @@ class Watcher:
     def __init__(self, region, name, **env):
         self.name = name
         self._said = region.folder / f"{name}.out"
-        with self._said.open("w") as out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "stormcone", "run", "handlers.py", "--provider", "alibaba", "--json",
-                 "--region", "cn-hangzhou", "--set", "scope=region", "--set", "instances=i-0",
-                 "--endpoint", region.simulator.url, "--interval", "0.2s", "--grace", "5s"],
-                cwd=region.folder, env={**region.env, "WHO": name, **env}, stdout=out, stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-            )  # fmt: skip
+        words = (
+            "run", "handlers.py", "--provider", "alibaba", "--json", "--region", "cn-hangzhou", "--set", "scope=region",
+            "--set", "instances=i-0", "--endpoint", region.simulator.url, "--interval", "0.2s", "--grace", "5s",
+        )  # fmt: skip
+        with self._said.open("w") as out, Path(os.devnull).open() as nothing:
+            streams = (nothing.fileno(), out.fileno(), out.fileno())
+            self._process = region.start_program(words, {**region.env, "WHO": name, **env}, region.folder, streams)
 
     @property
     def said(self):
@@ -115,8 +112,8 @@ class Watcher:
 class Region:
     """A region's simulator, its journal, and what its watchers' handlers really did."""
 
-    def __init__(self, folder, url, simulator):
-        self.folder, self.simulator, self.watchers = folder, simulator, []
+    def __init__(self, folder, url, simulator, start_program):
+        self.folder, self.simulator, self.watchers, self.start_program = folder, simulator, [], start_program
         self.address = DatabaseAddress.parse(url, own=JOURNAL_OPTIONS)
         self.gate = folder / "gate"
         (folder / "handlers.py").write_text(textwrap.dedent(HANDLERS))
@@ -181,10 +178,10 @@ def way(postgresql):
 
 
 @pytest.fixture
-def region(tmp_path, journal_address):
+def region(tmp_path, journal_address, forker):
     options = SimulatorOptions(machines=("i-0",), clock=SystemClock())
     with simulator_class("alibaba").from_options(options) as simulator:
-        region = Region(tmp_path, f"{journal_address}&lease={LEASE}", simulator)
+        region = Region(tmp_path, f"{journal_address}&lease={LEASE}", simulator, forker.start)
         yield region
         for watcher in region.watchers:
             watcher.close()
