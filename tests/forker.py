@@ -20,6 +20,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+import stormcone
+from stormcone import cli
+from stormcone.plugins import PROVIDERS, SIMULATORS, load_plugins
+
 PROGRAM = (sys.executable, "-m", "stormcone")
 
 Streams: TypeAlias = tuple[int, int, int]
@@ -133,7 +137,7 @@ class Forker:
 
     def __init__(self, folder: Path) -> None:
         self._address = str(folder / "forker")
-        command = [sys.executable, __file__, self._address]
+        command = [sys.executable, "-P", __file__, self._address]  # its folder has others of common names
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         assert self._process.stdout.readline(), "it did not start"
@@ -221,20 +225,19 @@ def become(order: dict[str, Any]) -> None:
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])
+    if not order["env"].keys() & {"LC_ALL", "LC_CTYPE", "LANG"}:
+        os.environ["LC_CTYPE"] = "C.UTF-8"  # as Python does (PEP 538)
     sys.stdin = os.fdopen(0, encoding="utf-8", errors="surrogateescape", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
     sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
     if os.environ.get("PYTHONWARNINGS") == "error":
         warnings.simplefilter("error")
-    sys.argv = [sys.argv[0], *order["argv"]]
-    sys.path[0] = order["cwd"]
+    sys.argv = [str(Path(stormcone.__file__).with_name("__main__.py")), *order["argv"]]
+    sys.path.insert(0, order["cwd"])
 
 
 def main() -> dict[str, Any] | None:
     """Import, then serve."""
-    from stormcone.plugins import PROVIDERS, SIMULATORS, load_plugins
-
-    sys.path[0] = ""  # and not the folder of this file, which has others of common names
     for name in WARM:
         __import__(name)
     with contextlib.suppress(ImportError):
@@ -254,6 +257,4 @@ if __name__ == "__main__":
     ORDER = main()
     if ORDER is not None:
         become(ORDER)
-        from stormcone import cli
-
         cli.program()
