@@ -18,7 +18,8 @@ class LoadBalancer(Handler):
         context.log.info("%s leaves the pool; connections have until %s", context.machine.name, context.deadline)
 
     def recover(self, event: MaintenanceEvent, context: Context) -> None:
-        context.log.info("%s is back in the pool (%s)", context.machine.name, event.outcome)
+        if not context.others:  # it has left for another event, too, and stays away until that is over
+            context.log.info("%s is back in the pool (%s)", context.machine.name, event.outcome)
 
 
 app = App([LoadBalancer()])

@@ -458,6 +458,7 @@ def _command_variables() -> Table:
         attempt=1,
         log=logging.LoggerAdapter(logging.getLogger(__name__)),
         control=RunControl(clock, deadline=event.not_before),
+        others=(event.but(id="602D9444-D2CD-49C7-8624-8643E7171297"),),
     )
     rows = ((code(name), code(value)) for name, value in variables(Stage.PREPARE, event, context).items())
     return Table(("variable", "for example"), rows)

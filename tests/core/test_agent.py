@@ -167,6 +167,73 @@ class TestAnEventOfOtherMachines:
         assert world.calls == ["lb.prepare"]
 
 
+class TestTwoEventsAtOnce:
+    def test_each_stage_is_told_of_the_others_for_which_its_handler_has_begun(self, world):
+        lb = world.handler("lb", ROUND)
+        world.cloud.announce()
+        world.step()
+        world.cloud.announce(id="E-2")
+        world.step()
+        world.cloud.forget()
+        world.step(minutes=1)
+        world.cloud.forget("E-2")
+        world.step(minutes=1)
+        assert world.calls == ["lb.prepare", "lb.prepare", "lb.recover", "lb.recover"]
+        others = [[event.id for event in context.others] for context in lb.contexts]
+        assert others == [[], ["E-1"], ["E-2"], []]
+
+    def test_not_of_one_for_which_only_another_handler_has_begun(self, world):
+        lb = world.handler("lb", ROUND, impacts={Impact.REBOOT})
+        world.handler("db", ROUND)
+        world.cloud.announce()
+        world.cloud.announce(id="E-2", impact="freeze")
+        world.step()
+        world.cloud.forget()
+        world.step(minutes=1)
+        assert [context.others for context in lb.contexts] == [(), ()]
+
+    def test_not_of_its_own_at_another_try(self, world):
+        lb = world.handler("lb", ROUND)
+        lb.script.append(Retry(after=60))
+        world.cloud.announce()
+        world.step()
+        world.step(minutes=2)
+        assert [context.others for context in lb.contexts] == [(), ()]
+
+    def test_not_of_one_for_which_it_has_not_begun_yet(self, world):
+        world.handler("db", ROUND)
+        lb = world.handler("lb", ROUND, lead=timedelta(minutes=5))
+        world.cloud.announce(not_before=world.clock.now() + timedelta(minutes=5))
+        world.cloud.announce(id="E-2", not_before=world.clock.now() + timedelta(hours=5))
+        world.step()
+        world.cloud.forget()
+        world.step(minutes=1)
+        assert [context.others for context in lb.contexts] == [(), ()]
+
+    def test_not_of_one_that_is_over_though_its_recovery_is_still_tried(self, world):
+        lb = world.handler("lb", ROUND)
+        lb.script.extend([None, None, Retry(after=86400)])
+        world.cloud.announce()
+        world.cloud.announce(id="E-2")
+        world.step()
+        world.cloud.forget()
+        world.step(minutes=1)
+        world.cloud.forget("E-2")
+        world.step(minutes=1)
+        assert [[event.id for event in context.others] for context in lb.contexts[2:]] == [["E-2"], []]
+
+    def test_also_in_the_next_life(self, world):
+        lb = world.handler("lb", ROUND)
+        world.cloud.announce()
+        world.cloud.announce(id="E-2")
+        world.step()
+        world.begin_anew()
+        world.cloud.forget()
+        world.step(minutes=1)
+        assert world.calls[-1] == "lb.recover"
+        assert [event.id for event in lb.contexts[-1].others] == ["E-2"]
+
+
 class TestAnEventThatIsCalledOff:
     def test_stops_the_work_at_once_and_is_recovered_from(self, world, held):
         lb = world.handler("lb", ROUND)

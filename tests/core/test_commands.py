@@ -112,7 +112,7 @@ class TestACommand:
         assert said.lines == ["200000"]
 
     def test_gets_the_event_in_its_environment(self, run, said):
-        code = "import json, os; print(json.dumps({k: v for k, v in os.environ.items() if 'STORMCONE' in k}))"
+        code = "import json, os; print(json.dumps({k: v for k, v in os.environ.items() if 'STORMCONE' in k}, indent=0))"
         run(*python(code), resources=("web-0", "db-0"), duration=timedelta(seconds=5), cause="user")
         assert json.loads("".join(said.lines)) == {
             "STORMCONE_STAGE": "prepare",
@@ -130,7 +130,15 @@ class TestACommand:
             "STORMCONE_DEADLINE": "",
             "STORMCONE_ATTEMPT": "2",
             "STORMCONE_MACHINE": "web-0",
+            "STORMCONE_OTHER_EVENTS": "",
         }
+
+    def test_gets_the_other_events_of_its_machine(self, event, context):
+        context.others = (event(id="E-2"), event(id="E-3"))
+        assert variables(Stage.RECOVER, event(), context)["STORMCONE_OTHER_EVENTS"] == "E-2,E-3"
+        context.others = tuple(event(id=f"E-{number}" * 100) for number in range(10_000))
+        given = variables(Stage.RECOVER, event(), context)["STORMCONE_OTHER_EVENTS"]
+        assert given.split(",") == [other.id for other in context.others][: given.count(",") + 1]
 
     def test_gets_no_nul_in_its_environment(self, run, event, context):
         assert run("true", id="a\0b") == Attempt(Verdict.SUCCEEDED)

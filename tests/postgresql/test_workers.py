@@ -15,6 +15,7 @@ from stormcone.errors import JournalError, Retry
 from stormcone.handlers import Stage
 from stormcone.health.face import STATUS, Health
 from stormcone.journal.offers import Offer, Orders
+from stormcone.model import Approval
 from stormcone.testing.conformance.journals import NOW, an_event
 
 crew = pytest.importorskip("stormcone.journal.postgresql.crew")
@@ -82,6 +83,18 @@ class TestARun:
         watcher.step()
         assert set(fleet.runs().values()) == {("succeeded", 1)}
         assert fleet.cloud.approved == ["E-1"]
+
+    def test_is_told_of_the_other_events_of_its_machine_alone(self, fleet):
+        fleet.cloud.announce("E-1", "web-0", "web-1", approval=Approval.NONE)
+        fleet.cloud.announce("E-2", "WEB-0", approval=Approval.NONE)
+        watcher, worker = fleet.watch(), fleet.worker()
+        for _ in range(2):
+            worker.turn()
+        watcher.step()
+        del fleet.cloud.events["E-1"]
+        watcher.step()
+        worker.turn()
+        assert sorted(worker.drain.others) == [("web-0", ["E-2"]), ("web-1", [])]
 
     def test_is_told_nothing_that_its_offer_has_said_already(self, fleet, monkeypatch):
         fleet.cloud.announce()

@@ -65,6 +65,7 @@ class Drain(Handler):
     def __init__(self, who, did):
         self.who, self.did = who, did
         self.gate, self.within, self.raises = None, threading.Event(), None
+        self.others = []
 
     def prepare(self, event: MaintenanceEvent, context):
         self.did.append((self.who, "prepare", context.machine.name, context.attempt))
@@ -76,6 +77,7 @@ class Drain(Handler):
 
     def recover(self, event: MaintenanceEvent, context):
         self.did.append((self.who, "recover", context.machine.name, context.attempt))
+        self.others.append((context.machine.name, [other.id for other in context.others]))
 
 
 class Brief(Handler):

@@ -9,7 +9,7 @@ from stormcone.agent.unfinished import Work
 from stormcone.clock import Instant
 from stormcone.handlers import App, Handler, Stage
 from stormcone.journal import Episode
-from stormcone.model import EventKey
+from stormcone.model import EventKey, MaintenanceEvent, Phase
 from stormcone.rules.runs import Run, may_begin, outdated
 from stormcone.text import folded
 
@@ -31,15 +31,24 @@ class Rest(NamedTuple):
         return self.basis == basis and now.date < self.until.date and now.steady < self.until.steady
 
 
+class Beginning(NamedTuple):
+    """A run that begins, with its handler and its event; for `others` see `Context.others`."""
+
+    run: Run
+    handler: Handler
+    episode: Episode
+    others: tuple[MaintenanceEvent, ...] = ()
+
+
 class DueNow(NamedTuple):
     """What is due now.
 
     Attributes:
-        begun: the runs that begin, each with its handler and its event.
+        begun: what begins.
         dropped: those that come to nothing, each with its event and the reason.
     """
 
-    begun: list[tuple[Run, Handler, Episode]]
+    begun: list[Beginning]
     dropped: list[tuple[Run, Episode, str]]
 
 
@@ -87,8 +96,23 @@ def due_now(
             elif most is not None and len(found.begun) >= most:
                 break
             else:
-                found.begun.append((run, handler, work.episode))
-    return found
+                found.begun.append(Beginning(run, handler, work.episode))
+    return DueNow(_beside_others(found.begun, works), found.dropped) if found.begun else found
+
+
+def _beside_others(begun: list[Beginning], works: Iterable[Work]) -> list[Beginning]:
+    """The same, with the events that are not over for which the same handler has begun before."""
+    has_begun: dict[tuple[str, str], list[Episode]] = {}
+    for work in works:
+        if work.begun and work.episode.event.phase is not Phase.ENDED:
+            for place in {run.place for run in work.runs if run.attempt}:
+                has_begun.setdefault(place, []).append(work.episode)
+
+    def others(each: Beginning) -> tuple[MaintenanceEvent, ...]:
+        found = has_begun.get(each.run.place, ())
+        return tuple(episode.event for episode in found if episode.event.key != each.episode.event.key)
+
+    return [each._replace(others=others(each)) for each in begun]
 
 
 def _begun_anew(works: Iterable[Work]) -> dict[Place, int]:

@@ -16,7 +16,7 @@ from stormcone.agent.asking import (
     may_repeat,
     why_again,
 )
-from stormcone.agent.due import NEVER, Rest, due_now, next_date
+from stormcone.agent.due import NEVER, Beginning, Rest, due_now, next_date
 from stormcone.agent.outbox import Outbox
 from stormcone.agent.standing import WAITS, FleetStanding
 from stormcone.agent.unfinished import Unfinished, Work
@@ -53,6 +53,7 @@ class DueRun:
         episode: its event.
         begun: when the attempt began.
         due: the date that it had waited for, or None.
+        others: see `Context.others`; none where it begins at a worker, which is told of them itself.
     """
 
     run: Run
@@ -60,6 +61,7 @@ class DueRun:
     episode: Episode
     begun: Instant
     due: datetime | None
+    others: tuple[MaintenanceEvent, ...] = ()
 
 
 class BegunNow(NamedTuple):
@@ -252,22 +254,24 @@ class Engine:
                 self._unfinished.changed(run.episode)
                 self._drop(run, episode, why, now)
             if self._offers is None:
-                return BegunNow([self._begin(run, handler, episode, now) for run, handler, episode in begun], dropped)
-            for run, handler, episode in begun:
-                self._offers.add(self._offer(run, handler, episode, now))
+                return BegunNow([self._begin(each, now) for each in begun], dropped)
+            for each in begun:
+                self._offers.add(self._offer(each, now))
             return BegunNow([], dropped)
 
     def _drop(self, run: Run, episode: Episode, why: str, now: Instant) -> None:
         self._journal.drop_run(run, now.date, why)
         self._outbox.run_dropped(run, episode, why, self.machine, now)
 
-    def _begin(self, run: Run, handler: Handler, episode: Episode, now: Instant) -> DueRun:
+    def _begin(self, beginning: Beginning, now: Instant) -> DueRun:
+        run, handler, episode, others = beginning
         self._unfinished.changed(run.episode)
         begun = self._journal.begin_run(run, now.date)
         self._outbox.run_begun(begun, run.due, episode, self.machine, now)
-        return DueRun(begun, handler, episode, now, run.due)
+        return DueRun(begun, handler, episode, now, run.due, others)
 
-    def _offer(self, run: Run, handler: Handler, episode: Episode, now: Instant) -> Offer:
+    def _offer(self, beginning: Beginning, now: Instant) -> Offer:
+        run, handler, episode, others = beginning
         return Offer(
             run=run.id,
             attempt=run.attempt + 1,
@@ -277,6 +281,7 @@ class Engine:
             event=episode.event,
             machine=self.machine.in_event(episode.event, run.machine),
             orders=Orders(deadline=deadline(run.stage, handler, episode.event, now, now)),
+            others=others,
         )
 
     def _withdraw(self, episode: Episode, now: Instant) -> None:
@@ -306,7 +311,7 @@ class Engine:
             return None
         handler = self.app.handler(run.handler) or Handler()  # of one that the app has no more, the usual limits count
         if run.attempt < taken.attempt:
-            return self._begin(run, handler, work.episode, now)
+            return self._begin(Beginning(run, handler, work.episode), now)
         begun = run.begun or now.date
         return DueRun(run, handler, work.episode, Instant(begun, now.steady - (now.date - begun)), None)
 

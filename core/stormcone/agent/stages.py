@@ -224,7 +224,7 @@ class Stages:
             self._reporter.publish(notices.run_goes_on_notice(run, due.episode, now.date, worker))
         elif not self._dry_run:
             self._reporter.publish(notices.run_begun_notice(run, due.episode, due.due, now.date, worker))
-        return Context(engine.machine.in_event(event, run.machine), run.attempt, lines, control)
+        return Context(engine.machine.in_event(event, run.machine), run.attempt, lines, control, due.others)
 
     def _begin(self, due: DueRun, engine: Engine, now: Instant) -> None:
         run = due.run

@@ -227,7 +227,7 @@ class Worker:
         control = RunControl(self._clock, offer.orders.deadline, mark=mark, secrets=self._side.secrets)
         taken = self._taken[offer.run, offer.attempt] = _Taken(offer, control)
         lines = StageLog(log, {"event": offer.event.id, "handler": offer.handler, "stage": offer.stage.value})
-        context = Context(offer.machine, offer.attempt, lines, control)
+        context = Context(offer.machine, offer.attempt, lines, control, offer.others)
         taken.follow(offer.orders)
         self._tell(taken, NoticeKind.RUN_BEGUN, "begins")
 

@@ -184,6 +184,7 @@ def variables(stage: Stage, event: MaintenanceEvent, context: Context) -> dict[s
         "DEADLINE": iso(deadline) if deadline else "",
         "ATTEMPT": str(context.attempt),
         "MACHINE": context.machine.name,
+        "OTHER_EVENTS": ",".join(_fitting(other.id for other in context.others)),
     }
     # A NUL cannot stand in an environment, and an event's text is the cloud's.
     return {f"STORMCONE_{name}": value.replace("\0", "")[:_LONGEST_VALUE] for name, value in values.items()}

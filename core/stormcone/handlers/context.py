@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stormcone.handlers.control import RunControl
-from stormcone.model import Machine
+from stormcone.model import Machine, MaintenanceEvent
 from stormcone.text import one_line, stamp
 
 
@@ -30,9 +30,19 @@ class Context:
         machine: the machine that we run on or watch.
         attempt: 1 for the first try at this stage of this event, counted over restarts.
         log: a logger that names the event and the handler; a line that cannot be written costs the stage nothing.
+        others: the other events of this machine for which this handler has begun and that are not over, as they were
+            when the stage began: what was prepared for them is to stay.
     """
 
-    def __init__(self, machine: Machine, attempt: int, log: logging.LoggerAdapter[logging.Logger], control: RunControl):
+    def __init__(
+        self,
+        machine: Machine,
+        attempt: int,
+        log: logging.LoggerAdapter[logging.Logger],
+        control: RunControl,
+        others: tuple[MaintenanceEvent, ...] = (),
+    ) -> None:
+        self.others = others
         self.machine = machine
         self.attempt = attempt
         self.log = log

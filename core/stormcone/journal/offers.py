@@ -43,6 +43,7 @@ class Offer:
         event: as it was when it was offered.
         machine: for which machine.
         orders: as they stood then.
+        others: other events, as `Context.others` has them.
     """
 
     run: int
@@ -53,6 +54,7 @@ class Offer:
     event: MaintenanceEvent
     machine: Machine
     orders: Orders
+    others: tuple[MaintenanceEvent, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

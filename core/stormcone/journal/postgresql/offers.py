@@ -10,7 +10,7 @@ from stormcone.journal.offers import Offer, Orders, Standing
 from stormcone.journal.postgresql.ear import Ear
 from stormcone.journal.sql.rows import maybe_text
 from stormcone.journal.sql.session import Row, Session
-from stormcone.model import Machine
+from stormcone.model import Machine, MaintenanceEvent
 from stormcone.postgresql.database import Database
 from stormcone.postgresql.versions import Tables
 from stormcone.rules.runs import Attempt, Verdict
@@ -22,6 +22,7 @@ HEARD = "stormcone_heard"
 """That on which a watcher is."""
 
 MACHINES = TypeAdapter(Machine)
+EVENTS = TypeAdapter(tuple[MaintenanceEvent, ...])
 
 _VERSION_1 = """
 -- `until`: from then on the worker counts as silent. Written and read by the server's clock alone.
@@ -60,7 +61,12 @@ ALTER TABLE workers ADD heard timestamptz NOT NULL DEFAULT clock_timestamp();
 ALTER TABLE offers ADD taken timestamptz;
 """
 
-STEPS = (_VERSION_1, _VERSION_2)
+_VERSION_3 = """
+-- The other events of its machine that its handler has begun for, a list in JSON.
+ALTER TABLE offers ADD others text NOT NULL DEFAULT '[]';
+"""
+
+STEPS = (_VERSION_1, _VERSION_2, _VERSION_3)
 """Step n brings them from version n to n + 1; never edit one that has been released, add one."""
 
 _STANDING = """
@@ -95,9 +101,9 @@ class PostgresqlOffers:
 
     def add(self, offer: Offer) -> None:
         """Offer an attempt; within a transaction."""
-        columns = "run, attempt, episode, handler, stage, event, machine, deadline"
+        columns = "run, attempt, episode, handler, stage, event, machine, deadline, others"
         self._tell_workers(
-            f"INSERT INTO offers ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO offers ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             offer.run,
             offer.attempt,
             offer.episode,
@@ -106,6 +112,7 @@ class PostgresqlOffers:
             offer.event.model_dump_json(),
             MACHINES.dump_json(offer.machine).decode(),
             maybe_text(offer.orders.deadline),
+            EVENTS.dump_json(offer.others).decode(),
         )
 
     def all(self) -> list[Standing]:

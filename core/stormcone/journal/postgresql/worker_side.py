@@ -17,7 +17,7 @@ from stormcone.handlers import Stage
 from stormcone.journal.boundaries import Boundary, reached
 from stormcone.journal.offers import Offer, Orders
 from stormcone.journal.postgresql.ear import Ear
-from stormcone.journal.postgresql.offers import HEARD, MACHINES, OFFERED, offer_tables, orders_of
+from stormcone.journal.postgresql.offers import EVENTS, HEARD, MACHINES, OFFERED, offer_tables, orders_of
 from stormcone.journal.postgresql.store import SECRETS, database_of
 from stormcone.model import MaintenanceEvent
 from stormcone.postgresql.address import DatabaseAddress
@@ -199,4 +199,5 @@ def _offer(row: psycopg.rows.DictRow) -> Offer:
         event=MaintenanceEvent.model_validate_json(row["event"]),
         machine=MACHINES.validate_json(row["machine"]),
         orders=orders_of(row),
+        others=EVENTS.validate_json(row["others"]),
     )

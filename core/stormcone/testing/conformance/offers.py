@@ -60,7 +60,7 @@ class OffersSuite:
             yield make
 
     def test_an_offer_arrives_as_it_was_made(self, journal: JournalStore, worker: Callable[[], WorkerSide]) -> None:
-        """With its event, its machine and its deadline; it is had by one."""
+        """With its event, its machine, its deadline and the other events; it is had by one."""
         made = offered(journal)
         first, second = worker(), worker()
         first.reach()
@@ -254,6 +254,7 @@ def offered(journal: JournalStore, **changes: Any) -> Offer:
             event=an_event(**changes),
             machine=Machine(provider="test", id="vm-0", name="web-0", aliases=("a", "b")),
             orders=Orders(deadline=LATER),
+            others=(an_event(id="E-2"),),
         )
         offers_of(journal).add(offer)
     return offer
