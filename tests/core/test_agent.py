@@ -201,7 +201,7 @@ class TestTwoEventsAtOnce:
         assert [context.others for context in lb.contexts] == [(), ()]
 
     def test_not_of_one_for_which_it_has_not_begun_yet(self, world):
-        world.handler("db", ROUND)
+        world.handler("db", ROUND, lead=None)
         lb = world.handler("lb", ROUND, lead=timedelta(minutes=5))
         world.cloud.announce(not_before=world.clock.now() + timedelta(minutes=5))
         world.cloud.announce(id="E-2", not_before=world.clock.now() + timedelta(hours=5))
