@@ -168,6 +168,12 @@ class TestAnEventOfOtherMachines:
 
 
 class TestTwoEventsAtOnce:
+    @staticmethod
+    def first_ends(world):
+        world.step()
+        world.cloud.forget()
+        world.step(minutes=1)
+
     def test_each_stage_is_told_of_the_others_for_which_its_handler_has_begun(self, world):
         lb = world.handler("lb", ROUND)
         world.cloud.announce()
@@ -187,9 +193,7 @@ class TestTwoEventsAtOnce:
         world.handler("db", ROUND)
         world.cloud.announce()
         world.cloud.announce(id="E-2", impact="freeze")
-        world.step()
-        world.cloud.forget()
-        world.step(minutes=1)
+        self.first_ends(world)
         assert [context.others for context in lb.contexts] == [(), ()]
 
     def test_not_of_its_own_at_another_try(self, world):
@@ -205,9 +209,7 @@ class TestTwoEventsAtOnce:
         lb = world.handler("lb", ROUND, lead=timedelta(minutes=5))
         world.cloud.announce(not_before=world.clock.now() + timedelta(minutes=5))
         world.cloud.announce(id="E-2", not_before=world.clock.now() + timedelta(hours=5))
-        world.step()
-        world.cloud.forget()
-        world.step(minutes=1)
+        self.first_ends(world)
         assert [context.others for context in lb.contexts] == [(), ()]
 
     def test_not_of_one_that_is_over_though_its_recovery_is_still_tried(self, world):
@@ -215,9 +217,7 @@ class TestTwoEventsAtOnce:
         lb.script.extend([None, None, Retry(after=86400)])
         world.cloud.announce()
         world.cloud.announce(id="E-2")
-        world.step()
-        world.cloud.forget()
-        world.step(minutes=1)
+        self.first_ends(world)
         world.cloud.forget("E-2")
         world.step(minutes=1)
         assert [[event.id for event in context.others] for context in lb.contexts[2:]] == [["E-2"], []]

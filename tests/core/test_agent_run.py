@@ -220,7 +220,7 @@ class TestStopping:
         assert world.states() == {"lb.prepare": "succeeded"}
 
     def test_asks_a_coroutine_to_end_when_the_grace_is_over(self, world, running):
-        arrived, ends = threading.Event(), []
+        arrived, ended, ends = threading.Event(), threading.Event(), []
 
         async def work(_event, context):
             arrived.set()
@@ -228,12 +228,14 @@ class TestStopping:
                 await asyncio.sleep(60)
             finally:
                 ends.append((context.stopping, context.canceled))
+                ended.set()
 
         world.handler("lb", ROUND).script.append(work)
         world.cloud.announce()
         agent = running()
         assert arrived.wait(10)
         agent.end()
+        assert ended.wait(10)
         assert ends == [(True, False)]
         assert world.states() == {"lb.prepare": "running"}
 

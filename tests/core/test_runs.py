@@ -297,6 +297,23 @@ class TestAfterAnAttempt:
         settled = settle(run(stage=stage, attempt=1), handler(), event(phase=phase), late, MOMENT)
         assert settled.again == NOW + timedelta(hours=1)
 
+    @pytest.mark.parametrize(
+        ("changes", "state", "note"),
+        [
+            ({}, RunState.PENDING, "the agent stops, and its next life runs it again"),
+            ({"phase": "started"}, RunState.DROPPED, "the event has begun"),
+            ({"phase": "ended", "outcome": "completed"}, RunState.DROPPED, "the event has ended"),
+        ],
+    )
+    def test_what_was_cut_off_is_promised_another_try_only_where_it_has_one(self, event, changes, state, note):
+        cut_off = Attempt(Verdict.CUT_OFF, "the agent stops, and its next life runs it again")
+        assert settle(run(attempt=1), handler(), event(**changes), cut_off, MOMENT) == (state, None, note)
+
+    def test_of_what_is_called_off_its_own_word_stands(self, event):
+        cut_off = Attempt(Verdict.CUT_OFF, "the event was called off: it was cancelled")
+        settled = settle(run(attempt=1), handler(), event(phase="ended", outcome="canceled"), cut_off, MOMENT)
+        assert settled == (RunState.DROPPED, None, cut_off.note)
+
     def test_it_is_not_tried_again_once_its_event_has_gone_on(self, event):
         settled = settle(run(attempt=1), handler(), event(phase="started"), Attempt(Verdict.ERROR, "why"), MOMENT)
         assert settled == (RunState.FAILED, None, "why (not tried again: the event has begun)")

@@ -10,6 +10,7 @@ from tests.health.conftest import ask
 
 from stormcone.errors import ProviderError, SettingsError
 from stormcone.handlers import Stage
+from stormcone.health import server
 from stormcone.health.addresses import Address, address_of, own_socket
 from stormcone.health.client import NoAgent
 from stormcone.health.client import ask as ask_agent
@@ -143,6 +144,21 @@ class TestSockets:
     def test_it_listens_as_soon_as_it_is_there(self, world, listen):
         """Whoever hears that the agent is ready, from systemd say, may ask at once."""
         assert listen(wait=False).listening.is_set()
+
+    def test_a_name_whose_look_up_hangs_does_not_hold_up_the_agent(self, world, listen, monkeypatch):
+        found = threading.Event()
+        usual = server._Server
+
+        def made(*arguments):
+            assert found.wait(20)
+            return usual(*arguments)
+
+        monkeypatch.setattr(server, "FIRST_TRY", 0.01)
+        monkeypatch.setattr(server, "_Server", made)
+        where = listen(wait=False)
+        assert not where.listening.is_set()
+        found.set()
+        assert where.listening.wait(20)
 
     def test_a_port_that_is_in_use_is_listened_on_once_it_is_free(self, world, listen, monkeypatch):
         monkeypatch.setattr("stormcone.health.server.AGAIN", 0.01)

@@ -42,10 +42,10 @@ class Context:
         control: RunControl,
         others: tuple[MaintenanceEvent, ...] = (),
     ) -> None:
-        self.others = others
         self.machine = machine
         self.attempt = attempt
         self.log = log
+        self.others = others
         self._control = control
 
     @property

@@ -27,6 +27,9 @@ PATIENCE = 5.0
 AGAIN = 10.0
 """Seconds until an address that cannot be listened on is tried again."""
 
+FIRST_TRY = 1.0
+"""Seconds that whoever makes a listener waits until it listens."""
+
 _LONGEST_PATH = 100
 """Bytes of a Unix socket's path that every system takes."""
 
@@ -152,7 +155,9 @@ def _left_behind(name: str) -> bool:
 
 
 class HealthListener:
-    """Listens on one address from the start, or else as soon as that can be had, and serves until it is closed.
+    """Listens on one address from the start where it can be had within a second, or else as soon as it can.
+
+    It serves until it is closed.
 
     Args:
         address: where.
@@ -173,9 +178,10 @@ class HealthListener:
         self._lock = threading.Lock()
         self._server: _Server | None = None
         self._trouble = ""
-        self._listen()
+        self._tried = threading.Event()
         self._thread = threading.Thread(target=self._serve, name=f"stormcone-health-{address}", daemon=True)
         self._thread.start()
+        self._tried.wait(FIRST_TRY)  # no longer: the look-up of a name may hang
 
     def _listen(self) -> None:
         try:
@@ -197,11 +203,14 @@ class HealthListener:
         self.listening.set()
 
     def _serve(self) -> None:
-        while self._server is None and not self._closed.wait(AGAIN):
+        while not self._closed.is_set():
             self._listen()
-        if self._server is not None:
-            with self._server:
-                self._server.serve_forever()
+            self._tried.set()
+            if self._server is not None:
+                with self._server:
+                    self._server.serve_forever()
+                return
+            self._closed.wait(AGAIN)
 
     def close(self) -> None:
         """Serve no longer."""

@@ -269,8 +269,12 @@ def settle(run: Run, handler: Handler, event: MaintenanceEvent, attempt: Attempt
         return Settled(RunState.VETOED, None, attempt.note)
     if attempt.verdict in {Verdict.GAVE_UP, Verdict.OVERRAN}:
         return Settled(RunState.FAILED, None, attempt.note)
-    if attempt.verdict is Verdict.CUT_OFF:  # it is done again, by the next life or at another worker
-        return Settled(RunState.DROPPED if outdated(run, event) else RunState.PENDING, None, attempt.note)
+    if attempt.verdict is Verdict.CUT_OFF:
+        over = outdated(run, event)
+        if over is None:  # it is done again, by the next life or at another worker
+            return Settled(RunState.PENDING, None, attempt.note)
+        called_off = event.outcome is not None and event.outcome.called_off
+        return Settled(RunState.DROPPED, None, attempt.note if called_off else over)
     if handler.retries is not None and run.attempt > handler.retries:
         return Settled(RunState.FAILED, None, f"{attempt.note} (tried {run.attempt} times)")
     wished = backoff(run.attempt) if attempt.after is None else attempt.after
