@@ -217,10 +217,11 @@ def descriptions_read_once() -> Iterator[None]:
     """AWS describes its services in megabytes of JSON, which each client would read anew."""
     with pytest.MonkeyPatch.context() as patch:
         with contextlib.suppress(ImportError):
-            from botocore.loaders import JSONFileLoader
+            from botocore.loaders import JSONFileLoader, Loader
 
-            read = functools.cache(functools.partial(JSONFileLoader.load_file, JSONFileLoader()))
-            patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
+            read = functools.cache(JSONFileLoader().load_file)
+            once = type("ReadOnce", (JSONFileLoader,), {"load_file": lambda _, path: read(path)})
+            patch.setattr(Loader, "FILE_LOADER_CLASS", once)
         yield
 
 

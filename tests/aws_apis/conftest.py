@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
-from botocore.loaders import create_loader
+from botocore.loaders import JSONFileLoader, create_loader
 
 from stormcone.clock import ManualClock
 from stormcone.clouds.contract import ProviderOptions
@@ -63,8 +63,10 @@ def moto():
     """The address of moto's server, which plays SQS for us: somebody else's idea of it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        from moto.core.loaders import Loader
         from moto.server import ThreadedMotoServer
 
+        Loader.FILE_LOADER_CLASS = JSONFileLoader  # it adds to what it reads, which is nobody else's therefore
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
     host, port = server.get_host_and_port()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from stormcone.agent.loop import Agent
 from stormcone.agent.notices import Notice, NoticeKind
@@ -55,6 +56,7 @@ class Beat:
 
 
 Show = Callable[[Beat], None]
+Seen = TypeVar("Seen")
 
 
 class Pool(Handler):
@@ -94,7 +96,7 @@ def staged(cloud: str, journal: Journal, show: Show) -> Iterator["Director"]:
         name = next(iter(simulator.urls()))
         options = simulator.provider_options(name)
         director = Director(simulator, name, options, show)
-        app = App([Pool(lambda text: show(Beat(clock.now(), None, text)))])
+        app = App([Pool(lambda text: director.say(clock.now(), text))])
         with closing(provider_class(cloud).from_options(options)) as provider:
             agent = Agent(
                 provider,
@@ -129,15 +131,23 @@ class Director:
         self.options = options
         self._show = show
         self._heard = threading.Condition()
-        self._seen: dict[tuple[NoticeKind, str, bool], tuple[datetime, MaintenanceEvent]] = {}
+        self._said = 0
+        self._over: dict[str, tuple[datetime, MaintenanceEvent]] = {}
+
+    def say(self, at: datetime, text: str) -> None:
+        """Show what the handler says."""
+        self._show(Beat(at, None, text))
+        with self._heard:
+            self._said += 1
+            self._heard.notify_all()
 
     def hear(self, notice: Notice) -> None:
-        """Show the agent's notice, and remember how far its event has come."""
+        """Show the agent's notice, and remember of which event the handler has recovered."""
         self._show(Beat(notice.at, notice.kind, notice.text))
         event = notice.event
-        if event is not None:
+        if event is not None and event.outcome is not None and notice.kind is NoticeKind.RUN_ENDED:
             with self._heard:
-                self._seen[notice.kind, event.key.id, event.outcome is not None] = notice.at, event
+                self._over[event.key.id] = notice.at, event
                 self._heard.notify_all()
 
     def reboot(self) -> None:
@@ -154,8 +164,9 @@ class Director:
         Raises:
             StormconeError: it did not come to that end.
         """
+        said = self._said
         event = self._announce()
-        self._wait(NoticeKind.RUN_BEGUN, event, ended=False)
+        self._wait(lambda: self._said > said, event)
         self.simulator.cancel(event)
         self._recovered(event, called_off=True)
 
@@ -163,19 +174,18 @@ class Director:
         return self.simulator.schedule(Impact.REBOOT, resources=[self.machine], notice=NOTICE)
 
     def _recovered(self, event: str, *, called_off: bool) -> None:
-        outcome = self._wait(NoticeKind.RUN_ENDED, event, ended=True).outcome
+        known = next(each for each in self.simulator.events() if each["id"] == event)
+
+        def recovered() -> MaintenanceEvent | None:
+            return next((told for at, told in self._over.values() if may_be(known, told, at)), None)
+
+        outcome = self._wait(recovered, event).outcome
         if outcome is None or outcome.called_off is not called_off:
             raise StormconeError(f"the demo's event {event} should not have ended as {outcome}")
 
-    def _wait(self, kind: NoticeKind, event: str, *, ended: bool) -> MaintenanceEvent:
-        known = next(each for each in self.simulator.events() if each["id"] == event)
-
-        def seen() -> MaintenanceEvent | None:
-            fitting = (told for (what, _, over), told in self._seen.items() if (what, over) == (kind, ended))
-            return next((told for at, told in fitting if may_be(known, told, at)), None)
-
+    def _wait(self, seen: Callable[[], Seen | None], event: str) -> Seen:
         with self._heard:
             found = self._heard.wait_for(seen, PATIENCE)
-        if found is None:
+        if not found:
             raise StormconeError(f"the demo got stuck: nothing happened to {event} for {PATIENCE:g} s")
         return found
