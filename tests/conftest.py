@@ -214,14 +214,12 @@ def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def descriptions_read_once() -> Iterator[None]:
-    """AWS describes its services in megabytes of JSON, which each client would read anew."""
+    """AWS describes its services in megabytes of JSON, which each session of its SDK would read anew."""
     with pytest.MonkeyPatch.context() as patch:
         with contextlib.suppress(ImportError):
-            from botocore.loaders import JSONFileLoader, Loader
+            from botocore import session
 
-            read = functools.cache(JSONFileLoader().load_file)
-            once = type("ReadOnce", (JSONFileLoader,), {"load_file": lambda _, path: read(path)})
-            patch.setattr(Loader, "FILE_LOADER_CLASS", once)
+            patch.setattr(session, "create_loader", functools.cache(session.create_loader))
         yield
 
 

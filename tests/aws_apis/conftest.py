@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
-from botocore.loaders import JSONFileLoader, create_loader
 
 from stormcone.clock import ManualClock
 from stormcone.clouds.contract import ProviderOptions
@@ -20,8 +19,6 @@ from stormcone_aws.sdk import SECRETS
 NOW = datetime(2026, 4, 11, 22, 10, 12, tzinfo=UTC)
 REGION = "eu-west-1"
 KEY_ID, KEY_SECRET, TOKEN = "AKIATESTINGKEYID", "testing/secret+key/of/forty+characters", "FwoG+testing/session+token=="
-LOADER = create_loader()
-"""Reads the SDK's models once for all tests: EC2's alone takes a second."""
 _NUMBERS = count(1)
 
 
@@ -52,7 +49,6 @@ def clean_environment(monkeypatch, tmp_path, only_this_machine):
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr("botocore.loaders.create_loader", lambda *_paths: LOADER)
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _seconds: None))  # between attempts
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY_SECRET)
@@ -63,10 +59,8 @@ def moto():
     """The address of moto's server, which plays SQS for us: somebody else's idea of it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from moto.core.loaders import Loader
         from moto.server import ThreadedMotoServer
 
-        Loader.FILE_LOADER_CLASS = JSONFileLoader  # it adds to what it reads, which is nobody else's therefore
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
     host, port = server.get_host_and_port()

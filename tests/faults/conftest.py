@@ -10,7 +10,6 @@ from enum import Enum
 from types import SimpleNamespace
 
 import pytest
-from botocore.loaders import create_loader
 
 from stormcone.agent.loop import Agent
 from stormcone.agent.notices import NoticeKind
@@ -438,16 +437,9 @@ def one_list(request, with_timeouts):
         yield World(stack, with_timeouts(cloud), approve="never"), name
 
 
-@pytest.fixture(scope="session")
-def loader():
-    """Reads the models of AWS's SDK once for all tests: EC2's alone takes a second."""
-    return create_loader()
-
-
 @pytest.fixture(autouse=True)
-def aws_sdk(loader, monkeypatch):
+def aws_sdk(monkeypatch):
     """AWS's SDK pauses in no real time, and has the simulator's key and nothing of whoever runs the tests."""
-    monkeypatch.setattr("botocore.loaders.create_loader", lambda *_paths: loader)
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _seconds: None))
     monkeypatch.setattr("stormcone_aws.sdk.LONGEST_WAIT", 0)
     for name, value in AWS_ENVIRONMENT.items():

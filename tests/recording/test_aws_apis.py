@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from botocore.loaders import create_loader
 from tests.recording.conftest import Drain
 
 from stormcone import App, Impact
@@ -24,8 +23,6 @@ from stormcone_aws.sdk import SECRETS
 KEY_ID, KEY_SECRET, TOKEN = "AKIATESTINGKEYID", "testing/secret+key/of/forty+characters", "FwoG+testing/session+token=="
 HERE, THERE = "i-0acbe0123456789ab", "i-0acbe0123456789cd"
 HALF_HOUR = timedelta(minutes=30)
-LOADER = create_loader()
-"""Reads the SDK's models once for all tests."""
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +35,6 @@ def credentials(monkeypatch, tmp_path, only_this_machine):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY_SECRET)
     monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
-    monkeypatch.setattr("botocore.loaders.create_loader", lambda *_paths: LOADER)
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _seconds: None))  # between attempts
 
 
