@@ -349,6 +349,19 @@ class World:
     def fault(self, where, **rule):
         self.simulator.faults.add(**where, **rule)
 
+    def heal(self):
+        """End the faults, and poll until that is answered: on a slow machine an answer may be late for `QUICK`.
+
+        Two minutes are as long as an endpoint may have asked to be left alone, and a queue holds a message back.
+        """
+        self.simulator.faults.clear()
+        for _ in range(5):
+            self.clock.advance(minutes=2)
+            self.step()
+            if self.agent.status.error is None:
+                break
+        self.step()
+
     def spoil(self, fault, rule):
         """Have what the polls are answered spoilt."""
         self.simulator.faults.add(**self.cloud.spoilt.get(fault, self.cloud.poll | rule))

@@ -69,9 +69,7 @@ class TestAPollThatSaysNothing:
         world.step(2)
         second = world.announce_another()
         world.step(1)
-        world.simulator.faults.clear()
-        world.clock.advance(max(cloud.given_again, 60))  # 60: as long as a Retry-After is heeded at the most
-        world.step(2)
+        world.heal()
         assert world.agent.status.error is None
         assert len(world.told(NoticeKind.ANSWERED)) == (told is NoticeKind.UNKNOWN)
         assert [world.stages(first), world.stages(second)] == [["prepare"], ["prepare"]]
@@ -87,9 +85,7 @@ class TestAPollThatSaysNothing:
         world.simulator.cancel(event)
         world.step(2)
         assert world.episode(event).ended is None
-        world.simulator.faults.clear()
-        world.clock.advance(minutes=2)  # as long as the endpoint may have asked to be left alone
-        world.step(2)
+        world.heal()
         assert world.episode(event).event.outcome is Outcome.CANCELED
         assert [stage for stage, _ in world.handler.calls] == ["prepare", "recover"]
 
@@ -133,9 +129,7 @@ class TestAnIdentityThatCannotBeRead:
         world.step(2)
         assert world.agent.machine is None or world.agent.machine.name == cloud.machine
         assert len(world.unknown) <= 1
-        world.simulator.faults.clear()
-        world.clock.advance(timedelta(minutes=2))  # as long as the endpoint may have asked to be left alone
-        world.step(2)
+        world.heal()
         assert world.agent.machine.name == cloud.machine
         assert world.episode(event) is not None
 
@@ -153,9 +147,8 @@ class TestAnApprovalThatGoesWrong:
         world.fault(cloud.approve, **FAULTS[fault])
         world.step(6)
         assert [stage for stage, _ in world.handler.calls].count("prepare") == 1
-        world.simulator.faults.clear()
-        world.clock.advance(timedelta(minutes=2))
-        world.step(3)
+        world.heal()
+        world.step()
         approvals = world.journal.approvals(world.episode(event).id)
         assert len([approval for approval in approvals if approval.accepted]) <= 1
         known = next(entry for entry in world.simulator.events() if entry["id"] == event)
@@ -190,9 +183,7 @@ class TestOneListThatCannotBeRead:
         assert [world.stages(event)[-1] for event in others] == ["recover"] * len(others)
         assert (len(world.unknown), len(world.told(NoticeKind.PROBLEM))) == (0, 1)
         assert world.agent.status.error is None
-        world.simulator.faults.clear()
-        world.clock.advance(minutes=2)  # as long as it may have asked to be left alone
-        world.step(2)
+        world.heal()
         assert world.episode(kept).ended is None
         world.simulator.complete(kept)
         world.step(2)
