@@ -1,11 +1,12 @@
 """An agent on a simulator with a recorder between them, and an agent on the replay of what was recorded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -111,6 +112,48 @@ class Watch:
         ]
 
 
+class Lab:
+    """Simulators and agents, until the stack is closed; what they write is in the folder."""
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self._stack = stack
+        self._folder = folder
+        self._numbers = count()
+
+    def path(self, suffix: str) -> Path:
+        """Of a file that is not there yet."""
+        return self._folder / f"{next(self._numbers)}.{suffix}"
+
+    def simulator(self, cloud: str = "azure", machines: tuple[str, ...] | None = None, **settings: str) -> Simulator:
+        """A simulator of two machines."""
+        machines = machines or MACHINES[cloud]
+        options = SimulatorOptions(machines=machines, clock=ManualClock(NOW), settings=settings)
+        return self._stack.enter_context(simulator_class(cloud).from_options(options))
+
+    def watch(self, simulator: Simulator, **app: Any) -> Watch:
+        """An agent with a journal of its own, on a simulator that it is given."""
+        return Watch(simulator, self.path("db"), self._stack, **app)
+
+
+Made = TypeVar("Made")
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """Makes a recording once for all tests of a module, none of which changes it: `archive(key, make)`."""
+    with ExitStack() as stack:
+        lab = Lab(stack, tmp_path_factory.mktemp("archive"))
+        known: dict[Hashable, Any] = {}
+
+        def made(key: Hashable, make: Callable[[Lab, Path], Made]) -> Made:
+            if key not in known:
+                known[key] = make(lab, lab.path("yaml"))
+            found: Made = known[key]
+            return found
+
+        yield made
+
+
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
     with ExitStack() as stack:
@@ -118,10 +161,18 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def watch(stack: ExitStack, tmp_path: Path) -> Callable[..., Watch]:
-    """An agent with a journal of its own, on a simulator that it is given."""
-    count = iter(range(100))
-    return lambda simulator, **app: Watch(simulator, tmp_path / f"{next(count)}.db", stack, **app)
+def lab(stack: ExitStack, tmp_path: Path) -> Lab:
+    return Lab(stack, tmp_path)
+
+
+@pytest.fixture
+def watch(lab: Lab) -> Callable[..., Watch]:
+    return lab.watch
+
+
+@pytest.fixture
+def simulator(lab: Lab) -> Callable[..., Simulator]:
+    return lab.simulator
 
 
 @pytest.fixture
@@ -132,18 +183,6 @@ def replay(stack: ExitStack) -> Callable[..., Replay]:
         clock = ManualClock(datetime(2027, 6, 5, 4, 3, 2, 250_000, tzinfo=UTC))
         kind: Any = simulator_class(cloud)
         return stack.enter_context(kind.replay([read_trace(path) for path in traces], SimulatorOptions(clock=clock)))
-
-    return make
-
-
-@pytest.fixture
-def simulator(stack: ExitStack) -> Callable[..., Simulator]:
-    """A simulator of two machines."""
-
-    def make(cloud: str = "azure", machines: tuple[str, ...] | None = None, **settings: str) -> Simulator:
-        machines = machines or MACHINES[cloud]
-        options = SimulatorOptions(machines=machines, clock=ManualClock(NOW), settings=settings)
-        return stack.enter_context(simulator_class(cloud).from_options(options))
 
     return make
 

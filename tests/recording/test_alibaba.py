@@ -16,15 +16,18 @@ INQUIRING = "SystemMaintenance.Reboot:Inquiring"
 
 
 @pytest.fixture
-def lived(simulator, watch, tmp_path):
+def lived(archive):
     """A recorded half hour of an agent, with what the director makes of it."""
 
     def live(director, **options):
-        agent = watch(simulator("alibaba"), approve_consent=True)
-        agent.start(tmp_path / "trace.yaml", **options)
-        director(agent.simulator)
-        agent.run(HALF_HOUR)
-        return tmp_path / "trace.yaml", agent
+        def make(lab, path):
+            agent = lab.watch(lab.simulator("alibaba"), approve_consent=True)
+            agent.start(path, **options)
+            director(agent.simulator)
+            agent.run(HALF_HOUR)
+            return path, agent
+
+        return archive((director, *options.items()), make)
 
     return live
 

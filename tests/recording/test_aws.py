@@ -15,15 +15,18 @@ HERE = ["i-acmeweb18"]
 
 
 @pytest.fixture
-def lived(simulator, watch, tmp_path):
+def lived(archive):
     """A recorded half hour of an agent, with what the director makes of it."""
 
     def live(director, **options):
-        agent = watch(simulator("aws"))
-        agent.start(tmp_path / "trace.yaml", **options)
-        director(agent.simulator)
-        agent.run(HALF_HOUR, pace=60.0)
-        return tmp_path / "trace.yaml", agent
+        def make(lab, path):
+            agent = lab.watch(lab.simulator("aws"))
+            agent.start(path, **options)
+            director(agent.simulator)
+            agent.run(HALF_HOUR, pace=60.0)
+            return path, agent
+
+        return archive((director, *options.items()), make)
 
     return live
 

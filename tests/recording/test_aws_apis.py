@@ -43,22 +43,26 @@ QUEUE = ("aws-queue", {"queue": "acmequeue"})
 
 
 @pytest.fixture
-def lived(simulator, watch, tmp_path):
+def lived(archive):
     """A recorded half hour of an agent on one of AWS's APIs, with what the director makes of it."""
 
     def live(source, director, **recorder):
         provider, settings = source
-        cloud = simulator(
-            "aws",
-            machines=(f"{HERE}@acmegroup", f"{THERE}@acmegroup"),
-            **{"access-key": f"{KEY_ID}:{KEY_SECRET}:{TOKEN}", "queue": "acmequeue"},
-        )
-        agent = watch(cloud)
-        options = replace(cloud.provider_options(), provider=provider, region="us-east-1", settings=settings)
-        agent.start(tmp_path / "trace.yaml", options, machine="region:us-east-1", **recorder)
-        director(agent)
-        agent.run(HALF_HOUR, pace=60.0)
-        return tmp_path / "trace.yaml", agent
+
+        def make(lab, path):
+            cloud = lab.simulator(
+                "aws",
+                machines=(f"{HERE}@acmegroup", f"{THERE}@acmegroup"),
+                **{"access-key": f"{KEY_ID}:{KEY_SECRET}:{TOKEN}", "queue": "acmequeue"},
+            )
+            agent = lab.watch(cloud)
+            options = replace(cloud.provider_options(), provider=provider, region="us-east-1", settings=settings)
+            agent.start(path, options, machine="region:us-east-1", **recorder)
+            director(agent)
+            agent.run(HALF_HOUR, pace=60.0)
+            return path, agent
+
+        return archive((provider, director, *recorder.items()), make)
 
     return live
 

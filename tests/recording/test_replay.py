@@ -19,17 +19,18 @@ EVENTS = "/metadata/scheduledevents?api-version=2020-07-01"
 
 
 @pytest.fixture
-def recorded(simulator, watch, tmp_path):
-    """Records an agent's half hour with what the director makes of it, and answers the trace and the agent."""
+def recorded(archive):
+    """An agent's recorded half hour with what the director made of it: the trace and the agent."""
 
     def record(director, length=HOUR / 2, cloud="azure", **app):
-        cloud = simulator(cloud)
-        agent = watch(cloud, **app)
-        path = tmp_path / f"trace-{cloud.url.rpartition(':')[2]}.yaml"
-        agent.start(path)
-        director(cloud)
-        agent.run(length)
-        return path, agent
+        def make(lab, path):
+            agent = lab.watch(lab.simulator(cloud), **app)
+            agent.start(path)
+            director(agent.simulator)
+            agent.run(length)
+            return path, agent
+
+        return archive((director, length, cloud, *app.items()), make)
 
     return record
 

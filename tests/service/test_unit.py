@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import pytest
@@ -154,11 +155,12 @@ class TestInstalling:
         assert not by or f"\n{by}=yes\n" in unit_text(["stormcone"])
 
     def test_warns_of_a_program_that_the_service_cannot_see(self, home, monkeypatch):
-        link = home.folder / "python"
-        link.symlink_to(sys.executable)
-        words = [str(link), "-m", "stormcone", "install", "--systemd", "--print"]
-        env = {**home.env, "PYTHONPATH": ":".join(filter(None, sys.path))}
-        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+        with TemporaryDirectory(dir="/tmp") as folder:
+            link = Path(folder, "python")
+            link.symlink_to(sys.executable)
+            words = [str(link), "-m", "stormcone", "install", "--systemd", "--print"]
+            env = {**home.env, "PYTHONPATH": ":".join(filter(None, sys.path))}
+            done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         assert f"\nExecStart={link} -m stormcone run\n" in done.stdout
         assert f"warning: the service cannot see {link}: the unit hides /tmp from it (PrivateTmp)" in done.stderr
