@@ -67,9 +67,9 @@ def work(engine: Engine, now: Instant) -> None:
 def live_through(engine: Engine, event: MaintenanceEvent, now: Instant) -> None:
     engine.observe(Observation(events=(event,)), now)
     work(engine, now)
-    for decided in engine.approvals(now, (), {""}):
+    for decided in engine.approvals.decide(now, (), {""}):
         assert decided.request is not None
-        engine.answer_approval(decided.request, None, now)
+        engine.approvals.answered(decided.request, None, now)
     engine.observe(Observation(events=(event.but(phase=Phase.STARTED, approval=Approval.NONE),)), now)
     work(engine, now)
     engine.observe(Observation(), now)

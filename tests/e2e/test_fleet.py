@@ -107,14 +107,9 @@ class TestTwoAgents:
         assert max(map(len, lines)) <= 80
         assert "  web: 2 machines, 1 may be away, 1 are" in lines
         assert any("web-1 has waited for its turn for" in line for line in lines)
-
-        def decision():
-            events = home.json("status", "--journal", home.folder / "web-1.db")["events"]
-            (event,) = [each for each in events if each["resources"] == ["web-1"]]
-            return event["decision"]
-
-        waits = "waits for its turn in group web: web-0 is away"
-        home.until(lambda: decision().startswith(waits), "the turn that it waits for in its status")
+        events = home.json("status", "--journal", home.folder / "web-1.db")["events"]
+        (event,) = [each for each in events if each["resources"] == ["web-1"]]
+        assert event["decision"].startswith("waits for its turn in group web: web-0 is away")
         with Journal.read(home.folder / "web-1.db") as book:
             assert any("waits for its turn in group web: web-0" in each.decision for each in book.episodes())
         assert home.approvals(two.simulator) == ["web-0"]

@@ -33,7 +33,6 @@ def test_status_says_what_is_announced_what_runs_and_why_it_is_not_approved(home
     agent = home.start("run", handlers, "--endpoint", simulator.url, "--interval", "0.1s")
     event = simulator.schedule("reboot", resources=["web-0"])
     agent.says("draining")
-    home.until(lambda: "drain.prepare running" in home.run("status").stdout, "the stage in its status")
     status = home.run("status")
     assert (status.returncode, status.stderr) == (0, "")
     lines = status.stdout.splitlines()
@@ -59,12 +58,9 @@ def test_status_of_an_agent_whose_cloud_is_silent_says_so_and_fails(home, simula
     agent.says("watching web-0")
     simulator.faults.add(status=503)
     agent.says("what is scheduled is unknown")
-
-    def source():
-        return json.loads(home.run("status", "--json").stdout)["sources"][0]
-
-    found = home.until(lambda: (found := source())["failures"] and found, "a failure in its status")
-    assert "503" in found["error"]
+    document = json.loads(home.run("status", "--json").stdout)
+    assert document["sources"][0]["failures"] >= 1
+    assert "503" in document["sources"][0]["error"]
 
 
 def test_without_an_agent_status_says_in_one_sentence_what_to_do(home):

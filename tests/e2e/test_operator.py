@@ -162,12 +162,8 @@ def test_the_first_day(home: Any, simulator: Any, hook: Hook, manager: Manager, 
     drain.write_text("#!/bin/sh\necho the pool does not answer\nexit 3\n")
     second = simulator.schedule("reboot", resources=["web-0"])
     running.says("drain.prepare failed")
-
-    def stands() -> Any:
-        (found,) = [each for each in home_status(home, file)["events"] if each["id"] == second]
-        return found["approved"], found["rule"]
-
-    home.until(lambda: stands() == (False, "not_prepared"), "the reason in its status")
+    (found,) = [each for each in home_status(home, file)["events"] if each["id"] == second]
+    assert (found["approved"], found["rule"]) == (False, "not_prepared"), json.dumps(found)
     story = home.run("history", "--config", file, "--event", second).stdout
     assert "exit status 3" in story
     explained = home.run("explain", "--config", file, "--event", second)

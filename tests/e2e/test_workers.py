@@ -98,11 +98,8 @@ class TestAWorkerThatIsMistaken:
         region.start("one", "worker", "other.py", "--silence", "10m").says("takes up to")
         region.announce()
         watcher.says("no worker has the handler prepare; its runs wait")
-        here = {"XDG_STATE_HOME": str(region.folder / "watcher")}
-        until(
-            lambda: "no worker that lives has the handler prepare" in region.run("status", **here).stdout,
-            lambda: "the handler that is lacking in its status",
-        )
+        status = region.run("status", XDG_STATE_HOME=str(region.folder / "watcher"))
+        assert "no worker that lives has the handler prepare" in status.stdout
         region.worker("two").says("takes up to")
         region.approved()
 

@@ -8,9 +8,10 @@ import threading
 import pytest
 from tests.health.conftest import ask
 
+from stormcone.agent.notices import NoticeKind
 from stormcone.errors import ProviderError, SettingsError
 from stormcone.handlers import Stage
-from stormcone.health import server
+from stormcone.health import face, server
 from stormcone.health.addresses import Address, address_of, own_socket
 from stormcone.health.client import NoAgent
 from stormcone.health.client import ask as ask_agent
@@ -68,6 +69,31 @@ class TestWhatIsAnswered:
         world.clock.advance(minutes=2)
         status, _, body = ask(listen(), HEALTH)
         assert (status, json.loads(body)) == (503, {"status": "stuck"})
+
+    def test_what_has_been_told_is_shown_already(self, world, health, monkeypatch):
+        monkeypatch.setattr(face, "TURN", 30.0)  # whatever the machine's speed
+        found = []
+
+        class Asks(list):
+            """Is told in the middle of a turn, and has somebody ask at once."""
+
+            def append(self, notice):
+                if notice.kind is NoticeKind.ANNOUNCED:
+                    asker = threading.Thread(target=lambda: found.append(health.answer(STATUS, private=True)))
+                    asker.start()
+                    asker.join(0.05)  # who does not wait has its answer by then
+                    askers.append(asker)
+
+        askers = []
+        world.notices = Asks()
+        world.begin_anew()
+        world.step()
+        health.watch(world.agent)
+        world.cloud.announce()
+        world.step(seconds=1)
+        for asker in askers:
+            asker.join()
+        assert [event["id"] for event in json.loads(found[0].body)["events"]] == ["E-1"]
 
     def test_before_there_is_an_agent_it_is_not_ready(self, world, listen):
         where = listen()

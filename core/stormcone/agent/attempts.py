@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from stormcone.agent.engine import DueRun
+from stormcone.agent.due import DueRun
 from stormcone.clock import Instant
 from stormcone.handlers import Stage
 from stormcone.handlers.control import RunControl, Word

@@ -1,6 +1,7 @@
 """Which runs are due, which of these come to nothing, and until when nothing is. No I/O."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeAlias
 
@@ -38,6 +39,39 @@ class Beginning(NamedTuple):
     handler: Handler
     episode: Episode
     others: tuple[MaintenanceEvent, ...] = ()
+
+
+@dataclass(frozen=True)
+class DueRun:
+    """A run that is to begin now.
+
+    Attributes:
+        run: as the journal has it: running.
+        handler: whose it is.
+        episode: its event.
+        begun: when the attempt began.
+        due: the date that it had waited for, or None.
+        others: see `Context.others`; none where it begins at a worker, which is told of them itself.
+    """
+
+    run: Run
+    handler: Handler
+    episode: Episode
+    begun: Instant
+    due: datetime | None
+    others: tuple[MaintenanceEvent, ...] = ()
+
+
+class BegunNow(NamedTuple):
+    """What was recorded of what is due.
+
+    Attributes:
+        begun: what begins here.
+        dropped: what comes to nothing, each with its event and the reason.
+    """
+
+    begun: list[DueRun]
+    dropped: list[tuple[Run, Episode, str]]
 
 
 class DueNow(NamedTuple):

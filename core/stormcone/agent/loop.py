@@ -107,6 +107,8 @@ class Agent:
         self._life: int | None = None
         self._steady = SteadyClock(self._clock, "", None)
         self._wake = threading.Event()
+        self._at_rest = threading.Event()  # no turn is under way
+        self._at_rest.set()
         self._mailbox = Mailbox(self._wake.set)
         self._stopping = False
         self._stages = Stages(
@@ -173,6 +175,15 @@ class Agent:
     @property
     def view(self) -> AgentView:
         """How it stood at the end of the loop's last turn; any thread may ask."""
+        return self._view
+
+    def settled_view(self, patience: float) -> AgentView:
+        """As `view`, after the turn under way: it has whatever has been told. Any thread may ask but the loop's.
+
+        Args:
+            patience: seconds that a turn is waited for.
+        """
+        self._at_rest.wait(patience)
         return self._view
 
     @property
@@ -277,6 +288,7 @@ class Agent:
     def _show(self) -> None:
         """Show how it stands; a fault in who looks ends nothing."""
         self._view = self._look()
+        self._at_rest.set()
         if self._on_turn is not None:
             try:
                 self._on_turn(self._view)
@@ -299,6 +311,7 @@ class Agent:
 
     def _turn(self) -> bool:
         """Do all that there is to do now; True where something was done, so that there may be more."""
+        self._at_rest.clear()
         self._reporter.complain("lost journal", self.journal.loss)
         try:
             acts = self.journal.may_act()
@@ -361,8 +374,9 @@ class Agent:
         """
         now = self._steady.now()
         heard = self._exchange.take(now)
-        engine.fleet = self._exchange.standing
-        if engine.fleet is None:
+        approvals = engine.approvals
+        approvals.fleet = self._exchange.standing
+        if approvals.fleet is None:
             return heard
         self._exchange.say(
             engine,
@@ -371,8 +385,8 @@ class Agent:
             able=() if self._stopping else self._sources.able(lambda capabilities: capabilities.can_approve),
             in_flight=self._requests.approving,
         )
-        engine.turns = self._exchange.held
-        for decided in engine.waits_for_turns():
+        approvals.turns = self._exchange.held
+        for decided in approvals.waits():
             self._reporter.publish(notices.turn_notice(decided.episode, decided.decision.reason, now.date))
         return heard
 
@@ -544,6 +558,7 @@ class Agent:
         finally:
             self._exchange.stop()
             self._stages.end()
+            self._at_rest.set()
 
     def _let_stages_end(self, end: float) -> None:
         """Let stages come to their end, of which nothing is written down any more."""

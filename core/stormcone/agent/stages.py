@@ -11,7 +11,8 @@ from functools import partial
 
 from stormcone.agent import notices
 from stormcone.agent.attempts import GIVEN_UP, LiveAttempt
-from stormcone.agent.engine import DueRun, Engine
+from stormcone.agent.due import DueRun
+from stormcone.agent.engine import Engine
 from stormcone.agent.leftovers import Leftovers, book_of, mark_of
 from stormcone.agent.mailbox import Follow, Message
 from stormcone.agent.notices import NoticeKind

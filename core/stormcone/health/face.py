@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 HEALTH, READY, METRICS, STATUS = "/healthz", "/readyz", "/metrics", "/status"
 
+TURN = 1.0
+"""Seconds that `/status` waits for the turn under way, so that it shows whatever the log has told already."""
+
 _JSON = "application/json"
 _NO_AGENT = "no agent is at work yet"
 _NO_METRICS = "metrics need a part that is not installed; pip install 'stormcone[metrics]' and start the agent again"
@@ -62,6 +65,9 @@ class Shows(Protocol):
     @property
     def view(self) -> AgentView:
         """How it stands."""
+
+    def settled_view(self, patience: float) -> AgentView:
+        """The same after the turn under way, which is waited for that many seconds."""
 
 
 class Health:
@@ -136,7 +142,7 @@ class Health:
             return Answer.of(503 if loop.reason else 200, {"status": "stuck" if loop.reason else "alive"})
         if path == READY:
             return _ready(self.readiness(view))
-        return Answer.of(200, self._status(view))
+        return Answer.of(200, self._status(self._agent.settled_view(TURN) if self._agent else view))
 
     def _without_agent(self, path: str) -> Answer:
         if path == HEALTH and self._waits:
