@@ -25,8 +25,8 @@ from stormcone.text import printable
 _ANSWERED = Decision(ApprovalAnswer.YES, "the cloud has answered its approval", "answered")
 
 
-class Owner(Protocol):
-    """Whose they are: an engine.
+class Decider(Protocol):
+    """Who decides: an engine.
 
     Attributes:
         app: whose settings decide.
@@ -44,7 +44,7 @@ class Approvals:
     """The approvals, postponements and votes of one agent.
 
     Args:
-        engine: whose they are.
+        engine: who decides.
         journal: what is known and done; open for writing.
         outbox: where each step is written down for sinks.
         unfinished: the events with something left to do.
@@ -56,7 +56,7 @@ class Approvals:
     Every method raises `JournalError` where the journal cannot be written; then nothing has happened.
     """
 
-    def __init__(self, engine: Owner, journal: JournalStore, outbox: Outbox, unfinished: Unfinished) -> None:
+    def __init__(self, engine: Decider, journal: JournalStore, outbox: Outbox, unfinished: Unfinished) -> None:
         self.fleet: FleetStanding | None = None
         self.turns: Mapping[int, str] = {}
         self._engine = engine
