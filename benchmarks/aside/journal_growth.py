@@ -67,9 +67,9 @@ def work(engine: Engine, now: Instant) -> None:
 def live_through(engine: Engine, event: MaintenanceEvent, now: Instant) -> None:
     engine.observe(Observation(events=(event,)), now)
     work(engine, now)
-    for decided in engine.approvals.decide(now, (), {""}):
+    for decided in engine.decisions.approve(now, (), {""}):
         assert decided.request is not None
-        engine.approvals.answered(decided.request, None, now)
+        engine.decisions.answered(decided.request, None, now)
     engine.observe(Observation(events=(event.but(phase=Phase.STARTED, approval=Approval.NONE),)), now)
     work(engine, now)
     engine.observe(Observation(), now)

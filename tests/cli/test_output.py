@@ -193,7 +193,7 @@ class TestHistory:
         with Journal.open(tmp_path / "journal.db") as book:
             engine = Engine(book, App(), MACHINE)
             engine.observe(Observation(events=(event(),)), Instant.of(NOW))
-            (decided,) = engine.approvals.decide(Instant.of(NOW), (), {""}, ask=False)
+            (decided,) = engine.decisions.approve(Instant.of(NOW), (), {""}, ask=False)
             engine.observe(Observation(), Instant.of(NOW + timedelta(minutes=20)))
         assert decided.decision.answer is ApprovalAnswer.NO
         lines = stormcone("history").out.splitlines()
@@ -272,7 +272,7 @@ class TestTextFromOutside:
         with Journal.open(tmp_path / "journal.db") as book:
             engine = Engine(book, App(), machine)
             engine.observe(Observation(events=(seen,)), Instant.of(NOW))
-            list(engine.approvals.decide(Instant.of(NOW), (), {""}, ask=False))
+            list(engine.decisions.approve(Instant.of(NOW), (), {""}, ask=False))
         said = stormcone("history")
         assert "not approved: it also names" in said.out
         assert_harmless(said)

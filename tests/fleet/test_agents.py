@@ -499,7 +499,7 @@ class TestAPolicy:
         before = len(asked)
         fleet.live(1)
         engine = driver.agent._engine
-        engine.approvals.votes(driver.agent._steady.now())
+        engine.decisions.votes(driver.agent._steady.now())
         assert (before > 0, len(asked)) == (True, before)
 
 

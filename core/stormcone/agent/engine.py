@@ -6,7 +6,7 @@ Each method is one step that the journal records whole or not at all, so the pro
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-from stormcone.agent.approvals import Approvals
+from stormcone.agent.decisions import Decisions
 from stormcone.agent.due import NEVER, Beginning, BegunNow, DueRun, Rest, due_now, next_date
 from stormcone.agent.outbox import Outbox
 from stormcone.agent.unfinished import Unfinished, Work
@@ -39,7 +39,7 @@ class Engine:
         outbox: where each step is written down for sinks; None: there are none.
 
     Attributes:
-        approvals: what is asked of the clouds, and said to the fleet.
+        decisions: on what is asked of the clouds, and said to the fleet.
 
     Every method raises `JournalError` where the journal cannot be written; then nothing has happened.
     """
@@ -54,7 +54,7 @@ class Engine:
         self._told: dict[str, Observation] = {}
         self._settled: set[str] = set()
         self._rest = Rest((), NEVER)
-        self.approvals = Approvals(self, journal, self._outbox, self._unfinished)
+        self.decisions = Decisions(self, journal, self._outbox, self._unfinished)
 
     def going_on(self) -> dict[EventKey, MaintenanceEvent]:
         """The events that have not ended."""

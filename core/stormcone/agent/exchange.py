@@ -196,7 +196,7 @@ class FleetExchange:
         if not known:
             self._saying = None
             return
-        votes = engine.approvals.votes(now)
+        votes = engine.decisions.votes(now)
         lives: dict[EventKey, list[Work]] = {}
         for work in works.values():
             if machine.affected_by(work.episode.event):

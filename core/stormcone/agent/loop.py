@@ -374,9 +374,9 @@ class Agent:
         """
         now = self._steady.now()
         heard = self._exchange.take(now)
-        approvals = engine.approvals
-        approvals.fleet = self._exchange.standing
-        if approvals.fleet is None:
+        decisions = engine.decisions
+        decisions.fleet = self._exchange.standing
+        if decisions.fleet is None:
             return heard
         self._exchange.say(
             engine,
@@ -385,8 +385,8 @@ class Agent:
             able=() if self._stopping else self._sources.able(lambda capabilities: capabilities.can_approve),
             in_flight=self._requests.approving,
         )
-        approvals.turns = self._exchange.held
-        for decided in approvals.waits():
+        decisions.turns = self._exchange.held
+        for decided in decisions.waits():
             self._reporter.publish(notices.turn_notice(decided.episode, decided.decision.reason, now.date))
         return heard
 

@@ -75,7 +75,7 @@ class Requests:
         able = self._sources.able(lambda capabilities: capabilities.can_postpone)
         if not able or self._dry_run:
             return False
-        requests = engine.approvals.postpone(now, self.approving, able, most=self._room)
+        requests = engine.decisions.postpone(now, self.approving, able, most=self._room)
         for request in requests:
             self._send(request)
         return bool(requests)
@@ -85,7 +85,7 @@ class Requests:
         able = self._sources.able(lambda capabilities: capabilities.can_approve)
         if not able:
             return False
-        decisions = engine.approvals.decide(now, self.approving, able, ask=not self._dry_run, most=self._room)
+        decisions = engine.decisions.approve(now, self.approving, able, ask=not self._dry_run, most=self._room)
         for decided in decisions:
             if decided.request is not None:
                 self._send(decided.request)
@@ -146,7 +146,7 @@ class Requests:
     def _approved(
         self, request: ApprovalRequest, watch: Watch, error: ProviderError | None, engine: Engine, now: Instant
     ) -> Follow:
-        engine.approvals.answered(request, error, now, pause=watch.pace.heeded(error) if error else 0.0)
+        engine.decisions.answered(request, error, now, pause=watch.pace.heeded(error) if error else 0.0)
 
         def follow() -> None:
             self.approving.discard(request.episode.id)

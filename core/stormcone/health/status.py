@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from stormcone import __version__
-from stormcone.agent.approvals import facts_of
+from stormcone.agent.decisions import facts_of
 from stormcone.agent.unfinished import Work
 from stormcone.agent.view import AgentView, RunningStage
 from stormcone.agent.watch import AgentStatus

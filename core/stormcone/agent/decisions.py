@@ -40,7 +40,7 @@ class Decider(Protocol):
         """All that is recorded within is one transaction."""
 
 
-class Approvals:
+class Decisions:
     """The approvals, postponements and votes of one agent.
 
     Args:
@@ -64,7 +64,7 @@ class Approvals:
         self._outbox = outbox
         self._unfinished = unfinished
 
-    def decide(
+    def approve(
         self,
         now: Instant,
         in_flight: Collection[int],
