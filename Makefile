@@ -56,7 +56,7 @@ docs: venv-dev
 docs-fit: docs
 	@$(BIN)/python .ci/fits
 
-# The core's tests once more, with the lowest versions of the dependencies that are allowed.
+# What depends on a dependency once more, with the lowest versions that are allowed.
 lowest:
 	@$(or $(PYTHON),python3) .ci/lowest
 

@@ -62,7 +62,7 @@ def lived(archive):
             agent.run(HALF_HOUR, pace=60.0)
             return path, agent
 
-        return archive((provider, director, *recorder.items()), make)
+        return archive((provider, *settings.items(), director, *recorder.items()), make)
 
     return live
 

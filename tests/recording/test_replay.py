@@ -18,21 +18,23 @@ HOUR = timedelta(hours=1)
 EVENTS = "/metadata/scheduledevents?api-version=2020-07-01"
 
 
+def record(lab, path, director, length=HOUR / 2, cloud="azure", **app):
+    """Record an agent's time with what the director makes of it; answers the trace and the agent."""
+    agent = lab.watch(lab.simulator(cloud), **app)
+    agent.start(path)
+    director(agent.simulator)
+    agent.run(length)
+    return path, agent
+
+
 @pytest.fixture
 def recorded(archive):
-    """An agent's recorded half hour with what the director made of it: the trace and the agent."""
+    """The same, once for each director."""
 
-    def record(director, length=HOUR / 2, cloud="azure", **app):
-        def make(lab, path):
-            agent = lab.watch(lab.simulator(cloud), **app)
-            agent.start(path)
-            director(agent.simulator)
-            agent.run(length)
-            return path, agent
+    def once(director, **app):
+        return archive((director, *app.items()), lambda lab, path: record(lab, path, director, **app))
 
-        return archive((director, length, cloud, *app.items()), make)
-
-    return record
+    return once
 
 
 def a_reboot(cloud):
@@ -55,9 +57,9 @@ def approve(replay, *event_ids):
 class TestAnAgentOnTheReplay:
     @pytest.mark.parametrize("cloud", ["azure", "alibaba"])
     @pytest.mark.parametrize("scenario", scenario_names())
-    def test_lives_through_the_same_history(self, scenario, cloud, recorded, replay, watch):
+    def test_lives_through_the_same_history(self, scenario, cloud, lab, replay, watch):
         try:
-            path, first = recorded(lambda simulator: simulator.play(scenario), length=HOUR, cloud=cloud)
+            path, first = record(lab, lab.path("yaml"), lambda simulator: simulator.play(scenario), HOUR, cloud)
         except SimulationError as error:
             pytest.skip(f"not on this cloud: {error}")
         again = watch(replay(path, cloud=cloud))

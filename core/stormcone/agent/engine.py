@@ -30,7 +30,7 @@ from stormcone.text import printable
 
 
 class Engine:
-    """The decisions of one agent on one machine.
+    """What one agent knows of its machine's events, and each step that follows from it.
 
     Args:
         journal: what is known and done; open for writing.

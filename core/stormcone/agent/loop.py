@@ -178,10 +178,10 @@ class Agent:
         return self._view
 
     def settled_view(self, patience: float) -> AgentView:
-        """As `view`, after the turn under way: it has whatever has been told. Any thread may ask but the loop's.
+        """As `view`, after the turn under way, so that it has what is told in that. Any thread may ask but the loop's.
 
         Args:
-            patience: seconds that a turn is waited for.
+            patience: seconds that the turn is waited for; one that takes longer is not in it.
         """
         self._at_rest.wait(patience)
         return self._view
@@ -254,9 +254,12 @@ class Agent:
             JournalFenced: as `run`.
         """
         self._sources.ask()
-        while self._turn() or self._exchange.ask():
-            pass
-        self._show()
+        try:
+            while self._turn() or self._exchange.ask():
+                pass
+            self._show()
+        finally:
+            self._at_rest.set()
 
     # what others may see
 
@@ -573,6 +576,7 @@ class Agent:
         while self._deliveries.used and (left := end - self._clock.monotonic()) > 0:
             self._wake.clear()
             busy = self._turn()
+            self._show()
             if self._deliveries.going_on:
                 self._clock.wait(self._wake, left)
             elif not busy:
@@ -583,6 +587,7 @@ class Agent:
         while self._exchange.owes and (left := end - self._clock.monotonic()) > 0:
             self._wake.clear()
             self._turn()
+            self._show()
             if self._exchange.owes:
                 self._clock.wait(self._wake, left)
 

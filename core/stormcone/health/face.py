@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HEALTH, READY, METRICS, STATUS = "/healthz", "/readyz", "/metrics", "/status"
 
 TURN = 1.0
-"""Seconds that `/status` waits for the turn under way, so that it shows whatever the log has told already."""
+"""Seconds that `/status` waits for the turn under way, so that it shows what the agent has told in that."""
 
 _JSON = "application/json"
 _NO_AGENT = "no agent is at work yet"
@@ -129,20 +129,21 @@ class Health:
             path: without its query.
             private: whether the agent's owner asks: only then is said what events say.
         """
-        view = self._view()
+        agent = self._agent
         if path == METRICS:
             return self._metrics()
         if path not in {HEALTH, READY, STATUS} or (path == STATUS and not private):
             paths = (HEALTH, READY, METRICS, *((STATUS,) if private else ()))
             return Answer.of(404, {"error": f"there is no such page; there are {', '.join(paths)}"})
-        if view is None:
+        if agent is None:
             return self._without_agent(path)
+        if path == STATUS:
+            return Answer.of(200, self._status(agent.settled_view(TURN)))
+        view = agent.view
         if path == HEALTH:
             loop = alive(view, self._clock.monotonic())
             return Answer.of(503 if loop.reason else 200, {"status": "stuck" if loop.reason else "alive"})
-        if path == READY:
-            return _ready(self.readiness(view))
-        return Answer.of(200, self._status(self._agent.settled_view(TURN) if self._agent else view))
+        return _ready(self.readiness(view))
 
     def _without_agent(self, path: str) -> Answer:
         if path == HEALTH and self._waits:
