@@ -6,6 +6,8 @@ surrogate, no number of thousands of digits, no nesting without an end. Such val
 
 import json
 import math
+import re
+from itertools import accumulate
 from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -14,6 +16,14 @@ DEPTH_LIMIT = 32
 """Levels of nesting below which values are replaced by `TOO_DEEP`."""
 
 TOO_DEEP = "(nested too deep)"
+
+DEEPEST = 400
+"""Levels of nesting of which a text is not read at all: where a reader runs out of stack, so does whatever else runs
+then, such as the finalizers of the garbage collector."""
+
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
+_NO_BRACKETS = re.compile(r"[^][{}]+")
+_STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 _LONGEST_INTEGER = 20
 
@@ -31,6 +41,8 @@ def read_json(body: bytes) -> JsonValue:
     text = body.decode("utf-8", "replace").removeprefix("\ufeff")
     if not text.strip():
         raise ValueError("is empty")
+    if _depth(text) > DEEPEST and _depth(_STRINGS.sub("", text)) > DEEPEST:  # most texts need no look for strings
+        raise ValueError("is nested too deep")
     try:
         value = json.loads(text, parse_int=_integer, parse_float=_real, parse_constant=str, object_pairs_hook=_object)
     except RecursionError:
@@ -83,6 +95,11 @@ def _position(path: tuple[int | str, ...]) -> int:
 def _plain(why: str) -> str:
     words = why.removeprefix("Value error, ")
     return words[:1].lower() + words[1:]
+
+
+def _depth(text: str) -> int:
+    """How deep the brackets of a text are nested; those within strings count."""
+    return max(accumulate(map(_STEPS.__getitem__, _NO_BRACKETS.sub("", text))), default=0)
 
 
 def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
